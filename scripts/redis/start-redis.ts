@@ -6,6 +6,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { endWithThisProcess } from "../watchdog.mjs";
 import { findRedisServer, type RedisServerBinary } from "./find-redis-server.ts";
 import { RedisUnavailable } from "./redis-unavailable.ts";
 
@@ -163,7 +164,9 @@ async function launch({ binary, dir, port, temporary, options }: Launch): Promis
   const running: Running = { child, pid: child.pid, exited };
   // It must not keep a program alive that forgot to stop it; the watchdog ends it then.
   child.unref();
-  if (options.endWithParent ?? true) watchOver(running, temporary ? dir : "");
+  if (options.endWithParent ?? true) {
+    endWithThisProcess(child, { graceSeconds: 5, ...(temporary ? { removeFolder: dir } : {}) });
+  }
 
   try {
     await untilReady(running, port);
@@ -232,32 +235,4 @@ async function endRedis({ child, pid, exited }: Running, signal: "SIGTERM" | "SI
   const impatience = setTimeout(() => process.kill(pid, "SIGKILL"), STOP_MAX_MS);
   await exited;
   clearTimeout(impatience);
-}
-
-/**
- * A shell that holds the other end of a pipe. When this process ends, in whatever way, the pipe closes and the
- * shell ends Redis: politely, and after five seconds otherwise. A temporary folder goes with it.
- */
-const WATCHDOG = `
-read -r ignored
-kill -TERM "$1" 2>/dev/null; kill -CONT "$1" 2>/dev/null
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
-  kill -0 "$1" 2>/dev/null || break
-  sleep 0.2
-done
-kill -KILL "$1" 2>/dev/null
-case "$2" in */broker-redis-*) rm -rf -- "$2" ;; esac
-`;
-
-function watchOver({ child, pid }: Running, temporaryDir: string): void {
-  const dog = spawn("/bin/sh", ["-c", WATCHDOG, "redis-watchdog", String(pid), temporaryDir], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  dog.on("error", () => {});
-  dog.stdin.on("error", () => {});
-  dog.unref();
-  (dog.stdin as unknown as { unref?: () => void }).unref?.();
-  // Without its Redis it must go at once, before the pid belongs to someone else.
-  child.once("exit", () => dog.kill("SIGKILL"));
 }

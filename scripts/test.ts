@@ -1,0 +1,46 @@
+// `scripts/test`: format and lint, types, tests. With arguments only the tests, and the arguments go to vitest.
+// The last line of the output is always "N passed, N failed, N skipped": that is how CI reads the counts.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { COUNTS_FILE_VARIABLE, type Counts, closingLine } from "../test/kit/closing-line-reporter.ts";
+import { checks, program, ROOT, runStep, type Step } from "./checks.ts";
+import { exitLike, runChild } from "./run-child.mjs";
+
+const args = process.argv.slice(2);
+const folder = await mkdtemp(join(tmpdir(), "broker-test-counts-"));
+const countsFile = join(folder, "counts.json");
+
+const tests: Step = {
+  name: "tests",
+  run: () =>
+    runChild(process.execPath, program("vitest/vitest.mjs", "run", ...args), {
+      cwd: ROOT,
+      env: { ...process.env, [COUNTS_FILE_VARIABLE]: countsFile },
+    }),
+};
+
+const failed: string[] = [];
+let signal: NodeJS.Signals | null = null;
+for (const step of args.length > 0 ? [tests] : [...checks, tests]) {
+  const result = await runStep(step);
+  if (!result.ok) failed.push(step.name);
+  signal = result.signal;
+  if (signal !== null) break;
+}
+
+const counts = await readCounts();
+await rm(folder, { recursive: true, force: true });
+if (counts === undefined) process.stdout.write("The tests ended before they could be counted.\n");
+if (failed.length > 0) process.stdout.write(`Failed: ${failed.join(", ")}\n`);
+process.stdout.write(`${closingLine(counts ?? { passed: 0, failed: 1, skipped: 0 })}\n`, () => {
+  exitLike({ code: failed.length === 0 && counts !== undefined ? 0 : 1, signal });
+});
+
+async function readCounts(): Promise<Counts | undefined> {
+  try {
+    return JSON.parse(await readFile(countsFile, "utf8")) as Counts;
+  } catch {
+    return undefined;
+  }
+}
