@@ -1,0 +1,161 @@
+import { z } from "zod";
+
+/**
+ * Every question the public sources leave open is a switch, and its default is the answer that hurts a
+ * client most. A default that is not the worst case says why. The class in brackets is that of the fact
+ * behind it: C confirmed, 1 seen in one client, I inferred, ? unknown.
+ */
+export const switchesSchema = z.strictObject({
+  refresh_mode: z
+    .enum(["strict", "rotate", "leeway", "same", "none"])
+    .default("strict")
+    .describe(
+      "[?] What a refresh does to the refresh token. strict: a new one, and presenting a superseded one ends the whole family. rotate: a new one, the old one dies. leeway: the old one answers with the newest token for leeway_seconds, then dies. same: the same one comes back. none: the answer has no refresh_token and the old one goes on.",
+    ),
+  leeway_seconds: z
+    .int()
+    .nonnegative()
+    .default(10)
+    .describe("[?] How long a superseded refresh token still works when refresh_mode is leeway."),
+  refresh_extends_life: z
+    .enum(["no", "yes"])
+    .default("no")
+    .describe("[?] Whether a refresh starts Refresh Token Expiry anew."),
+  old_access_token: z
+    .enum(["dies", "survives"])
+    .default("dies")
+    .describe("[?] What a refresh does to the access tokens issued before."),
+  new_consent: z
+    .enum(["ends_earlier_refresh_token", "keeps"])
+    .default("ends_earlier_refresh_token")
+    .describe(
+      "[?] What a new authorization does to earlier refresh tokens of the same user and application. Access tokens already issued run out by themselves.",
+    ),
+  new_consent_ends_at: z
+    .enum(["redemption", "sign_in"])
+    .default("redemption")
+    .describe(
+      "[?] When it does so. Not the worst case: no authorization server we read ends tokens before the code is redeemed.",
+    ),
+  refresh_token_when_off: z
+    .enum(["null", "absent"])
+    .default("null")
+    .describe(
+      "[C: null or absent] How the token answer shows that Allow Refresh Token is off. null, because strict OAuth libraries refuse it.",
+    ),
+  client_authentication: z
+    .enum(["body", "basic", "either"])
+    .default("body")
+    .describe("[C: body; Basic: ?] Where client credentials are accepted."),
+  refresh_client_authentication: z
+    .enum(["required", "optional"])
+    .default("required")
+    .describe("[C: two of three clients send none] Whether a refresh needs client credentials."),
+  revoke_client_authentication: z
+    .enum(["optional", "required"])
+    .default("optional")
+    .describe(
+      "[1] Whether revoke-token needs client credentials. Not the worst case: the one client seen sends the token alone.",
+    ),
+  disabled_application: z
+    .enum(["invalid_client", "unauthorized_client", "invalid_grant"])
+    .default("invalid_client")
+    .describe(
+      "[?] What the token endpoint answers while Enable Application is off. invalid_grant is worse still, and available: it looks like a dead grant.",
+    ),
+  pkce: z
+    .enum(["checked", "enforced", "ignored"])
+    .default("checked")
+    .describe(
+      "[1, enforcement ?] checked: verified when a challenge was sent. enforced: a challenge must be sent. ignored: neither.",
+    ),
+  work_token_grant_expiry_seconds: z
+    .number()
+    .positive()
+    .default(30)
+    .describe(
+      "[C] Work Token Grant Expiry: an authorization code older than this is refused with 403. Vendors ask firms for at least 30.",
+    ),
+  access_token_absolute_minutes: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("[C: may be set] Absolute life of an access token on top of the inactivity timeout."),
+  expires_in: z
+    .union([z.literal("registration"), z.number()])
+    .default("registration")
+    .describe("[C: a hint] What expires_in says: the registration's Access Token Expiry, or this number."),
+  error_shape: z
+    .enum(["rfc6749", "imanage", "html", "empty"])
+    .default("rfc6749")
+    .describe(
+      "[?] Body of a token endpoint error. Not the worst case: the other shapes lose the error code, and each deserves its own test.",
+    ),
+  iss: z
+    .enum(["absent", "sent", "wrong"])
+    .default("absent")
+    .describe("[?] Whether the authorization response carries iss (RFC 9207)."),
+  silent_sso: z
+    .enum(["off", "on"])
+    .default("off")
+    .describe(
+      "[I] Whether a browser with an iManage session is sent back at once, without a consent page. Not the worst case for security: turn it on to test that the one who finishes is the one who started.",
+    ),
+  revoke: z
+    .enum(["token", "family"])
+    .default("token")
+    .describe("[1] What revoke-token ends: only the access token presented, or its refresh token too."),
+  revoke_accepts_refresh_token: z
+    .enum(["no", "yes"])
+    .default("no")
+    .describe(
+      "[?] Whether a refresh token may be presented to revoke-token. no answers 200 and does nothing.",
+    ),
+  bearer_header: z
+    .enum(["refused", "accepted"])
+    .default("refused")
+    .describe("[1] Whether Authorization: Bearer works besides X-Auth-Token."),
+  unauthenticated_discovery: z
+    .enum(["200", "401"])
+    .default("200")
+    .describe(
+      "[?] What GET /api answers without a live token. 200 with auth_status unauthenticated fools whoever reads the status alone.",
+    ),
+  document_order: z
+    .enum(["by_number", "by_edit_date"])
+    .default("by_number")
+    .describe("[?] Order of document lists. by_number tells a reader nothing about dates."),
+  change_events_page: z
+    .int()
+    .positive()
+    .default(100)
+    .describe("[?] Change events per answer; more than that sets overflow."),
+  rate_limit: z
+    .strictObject({
+      requests: z.int().positive(),
+      window_seconds: z.number().positive(),
+      header: z
+        .enum(["x-ratelimit-retryafter", "retry-after", "retry-after-date", "none"])
+        .default("x-ratelimit-retryafter"),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      "[C: headers; figures unpublished] Requests per window for one application and customer, and the header of the 429. Off, since any figure would be invented.",
+    ),
+  aborted_before_acting: z
+    .enum(["not_acted_on", "acted_on"])
+    .default("not_acted_on")
+    .describe(
+      "[?] Whether a request whose client hung up before the server acted is acted on. Not the worst case: acting on it makes every fault before acting one after acting.",
+    ),
+});
+
+export type Switches = z.output<typeof switchesSchema>;
+
+export const defaultSwitches = (): Switches => switchesSchema.parse({});
+
+/** Parsed as a whole: a partial schema would let zod fill the defaults of fields nobody named. */
+export const withSwitches = (current: Switches, change: Partial<Switches>): Switches =>
+  switchesSchema.parse({ ...current, ...change });
