@@ -1,0 +1,428 @@
+import ipaddr from "ipaddr.js";
+import { z } from "zod";
+
+/**
+ * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
+ * sentence. Lengths that have to fit one another are constants (`src/domain/access-policy.ts`), not settings.
+ *
+ * No other room reads the environment. Secrets come from files: a variable is inherited by every child process and
+ * shown by `docker inspect`.
+ */
+
+const PLAIN_CONTACT = "the operator of this broker";
+
+const fields = {
+  NODE_ENV: z
+    .enum(["development", "test", "production"], "must be development, test or production")
+    .default("production")
+    .describe(
+      "Which rules apply. Whoever forgets it gets the strict ones; `development` and `test` allow loopback http.",
+    ),
+  REDIS_URL: z
+    .string("is required: where Redis is, for example redis://127.0.0.1:6379")
+    .transform(redisUrl)
+    .describe(
+      "Where Redis is: `redis://` or, with TLS, `rediss://`. May name a user; the password comes from REDIS_PASSWORD_FILE.",
+    ),
+  REDIS_PASSWORD_FILE: path().optional().describe("File with the Redis password."),
+  REDIS_CLUSTER_NODES: list(hostAndPort).describe(
+    "First nodes of a Redis Cluster, `host:port`, separated by commas. Empty: one Redis at REDIS_URL. User, password and TLS are taken from there.",
+  ),
+  REDIS_PLAINTEXT_ACCEPTED: z
+    .enum(["true", "false"], "must be true or false")
+    .default("false")
+    .transform((text) => text === "true")
+    .describe(
+      "`true` allows `redis://` to another machine in production, for a network that only the broker and its Redis share.",
+    ),
+  PUBLIC_BASE_URL: z
+    .string("is required: the address under which browsers and clients reach the broker")
+    .transform(publicBaseUrl)
+    .describe(
+      "The broker's own address, the start of every redirect URI that a firm registers. https in production; no path, no trailing slash. Never derived from a request.",
+    ),
+  HTTP_HOST: host().default("0.0.0.0").describe("Address on which the public listener listens."),
+  HTTP_PORT: port().default(8080).describe("Port of the public listener."),
+  OPS_HOST: host()
+    .default("127.0.0.1")
+    .describe("Address on which the ops listener (health, metrics, queues) listens. Not for the internet."),
+  OPS_PORT: port().default(9090).describe("Port of the ops listener."),
+  ROOT_KEYSET_FILE: path()
+    .optional()
+    .describe(
+      "File with the root keyset that wraps every data key (`cli keys create FILE`). Required in production. Lost with it: every authorization.",
+    ),
+  TRUSTED_PROXY_CIDRS: list(proxyCidr).describe(
+    "Address ranges of the proxies in front, separated by commas: only from there is X-Forwarded-For believed.",
+  ),
+  EGRESS_PRIVATE_CIDRS: list(egressCidr).describe(
+    "Private ranges in which on-premises iManage servers may be reached, separated by commas. Everything private is refused otherwise.",
+  ),
+  EGRESS_LOOPBACK_ORIGINS: list(loopbackOrigin).describe(
+    "Exact origins on this machine that may be used as iManage servers: the simulator. Refused in production.",
+  ),
+  SUPPORT_CONTACT: z
+    .string()
+    .max(200, "may have at most 200 characters")
+    .default(PLAIN_CONTACT)
+    .describe("Whom people are told to ask where only a person can help. Required in production."),
+  PRODUCT_NAME: z
+    .string()
+    .max(80, "may have at most 80 characters")
+    .default("Token Broker for iManage Work")
+    .describe("What the pages and the registration sheets call this product."),
+  LOG_LEVEL: z
+    .enum(
+      ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+      "must be fatal, error, warn, info, debug, trace or silent",
+    )
+    .default("info")
+    .describe("How much is logged. No level logs a secret."),
+  AUDIT_FILE: path()
+    .default(".data/audit.jsonl")
+    .describe(
+      "File to which the worker appends the audit, one JSON object per line. An absolute path, and required, in production: unexported audit stops tokens.",
+    ),
+  AUDIT_BUFFER_MAX_ENTRIES: integer(1_000, 10_000_000)
+    .default(100_000)
+    .describe(
+      "Audit entries an organisation may have in Redis before they are exported. At the cap its tokens answer 503 `audit_backlog`; at three quarters an alert is raised.",
+    ),
+};
+
+const schema = z
+  .object(fields)
+  .refine(
+    (c) => !isProduction(c) || c.ROOT_KEYSET_FILE !== undefined,
+    relation(
+      "ROOT_KEYSET_FILE",
+      ["NODE_ENV"],
+      "is required in production: make one with `cli keys create FILE`, keep a copy off this machine, and name it here",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.PUBLIC_BASE_URL.startsWith("https://"),
+    relation(
+      "PUBLIC_BASE_URL",
+      ["NODE_ENV"],
+      "must begin with https:// in production: codes and cookies travel through it",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.EGRESS_LOOPBACK_ORIGINS.length === 0,
+    relation(
+      "EGRESS_LOOPBACK_ORIGINS",
+      ["NODE_ENV"],
+      "is refused in production: it is for the simulator. Remove it",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.SUPPORT_CONTACT !== PLAIN_CONTACT,
+    relation(
+      "SUPPORT_CONTACT",
+      ["NODE_ENV"],
+      "is required in production: an e-mail address, a telephone number or a page",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.AUDIT_FILE.startsWith("/"),
+    relation(
+      "AUDIT_FILE",
+      ["NODE_ENV"],
+      "is required in production, as an absolute path on a disk that is kept",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || new URL(c.REDIS_URL).password === "",
+    relation(
+      "REDIS_URL",
+      ["NODE_ENV"],
+      "must hold no password in production: put it into a file and name that in REDIS_PASSWORD_FILE",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || !isRemoteRedis(c) || c.REDIS_PASSWORD_FILE !== undefined,
+    relation(
+      "REDIS_PASSWORD_FILE",
+      ["NODE_ENV", "REDIS_URL", "REDIS_CLUSTER_NODES"],
+      "is required in production when Redis is on another machine",
+    ),
+  )
+  .refine(
+    (c) =>
+      !isProduction(c) ||
+      !isRemoteRedis(c) ||
+      c.REDIS_URL.startsWith("rediss:") ||
+      c.REDIS_PLAINTEXT_ACCEPTED,
+    relation(
+      "REDIS_URL",
+      ["NODE_ENV", "REDIS_CLUSTER_NODES", "REDIS_PLAINTEXT_ACCEPTED"],
+      "must begin with rediss:// in production when Redis is on another machine; REDIS_PLAINTEXT_ACCEPTED=true says that only the broker and its Redis share the network",
+    ),
+  )
+  .refine(
+    (c) => c.HTTP_PORT !== c.OPS_PORT,
+    relation(
+      "OPS_PORT",
+      ["HTTP_PORT"],
+      "must differ from HTTP_PORT: the ops listener is never the public one",
+    ),
+  );
+
+export type Settings = z.infer<typeof schema>;
+
+/** Faults of the environment, all of them. Its message is what an operator reads; it holds no value of any setting. */
+export class SettingsError extends Error {
+  readonly faults: readonly SettingFault[];
+
+  constructor(faults: readonly SettingFault[]) {
+    const lines = faults.map(({ setting, message }) => `  ${setting} ${message}.`);
+    const count = faults.length === 1 ? "one setting is" : `${faults.length} settings are`;
+    super(
+      `Not started: ${count} wrong.\n${lines.join("\n")}\nEvery setting is explained in src/config/README.md.`,
+    );
+    this.name = "SettingsError";
+    this.faults = faults;
+  }
+}
+
+export interface SettingFault {
+  readonly setting: string;
+  /** Continues the setting's name to a sentence, without the full stop. */
+  readonly message: string;
+}
+
+/** Reads and checks the environment. Throws {@link SettingsError} with every fault in it. */
+export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  // Compose files pass variables on that nobody set as empty strings.
+  const set = Object.fromEntries(
+    Object.entries(env)
+      .map(([name, value]) => [name, value?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const parsed = schema.safeParse(set);
+  const faults = [
+    ...forbidden(set),
+    ...misspelt(set),
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ setting: String(path[0]), message })),
+  ];
+  if (faults.length > 0 || !parsed.success) throw new SettingsError(faults);
+  return parsed.data;
+}
+
+/** The table of settings for the README, as the schema has it. A test compares the two. */
+export function settingsTable(): string {
+  const rows = Object.entries(fields).map(([name, field]) => {
+    const sentence = field.description ?? "";
+    return `| \`${name}\` | ${shownDefault(field)} | ${sentence} |`;
+  });
+  return ["| Setting | Default | What it is for |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+function shownDefault(field: z.ZodType): string {
+  const parsed = field.safeParse(undefined);
+  if (!parsed.success) return "none, required";
+  const value: unknown = parsed.data;
+  return value === undefined || (Array.isArray(value) && value.length === 0) ? "none" : `\`${value}\``;
+}
+
+const FORBIDDEN: Readonly<Record<string, string>> = {
+  NODE_TLS_REJECT_UNAUTHORIZED:
+    "must not be set: it switches the checking of certificates off. For a firm's own certificate authority use NODE_EXTRA_CA_CERTS",
+  REDIS_PASSWORD: "must not be set: put the password into a file and name that in REDIS_PASSWORD_FILE",
+  ROOT_KEYSET: "must not be set: secrets come from files; name one in ROOT_KEYSET_FILE",
+};
+
+const forbidden = (env: Readonly<Record<string, unknown>>): SettingFault[] =>
+  Object.entries(FORBIDDEN)
+    .filter(([name]) => env[name] !== undefined)
+    .map(([setting, message]) => ({ setting, message }));
+
+/** `TRUSTED_PROXY_CIDR` would be ignored in silence otherwise. One letter away is taken for a slip. */
+const misspelt = (env: Readonly<Record<string, unknown>>): SettingFault[] =>
+  Object.keys(env).flatMap((name) => {
+    if (Object.hasOwn(fields, name)) return [];
+    const meant = Object.keys(fields).find((known) => isOneSlipAway(name, known));
+    return meant === undefined
+      ? []
+      : [{ setting: name, message: `is not a setting: ${meant} is. Correct or remove it` }];
+  });
+
+/** One letter more, less or other. */
+function isOneSlipAway(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  let end = 0;
+  const shorter = Math.min(a.length, b.length) - start;
+  while (end < shorter && a.at(-1 - end) === b.at(-1 - end)) end++;
+  return Math.max(a.length, b.length) - start - end <= 1;
+}
+
+// Relations. They are checked even where other settings are wrong, so that all faults come together.
+
+type Name = keyof typeof fields;
+
+/** Asked as soon as `setting` and those it depends on are right by themselves, whatever else is wrong. */
+function relation(setting: Name, dependsOn: readonly Name[], error: string) {
+  const names: readonly unknown[] = [setting, ...dependsOn];
+  return {
+    path: [setting],
+    error,
+    params: { relation: true },
+    when: ({ issues }: z.core.ParsePayload) =>
+      !issues.some((issue) => names.includes(issue.path?.[0]) && !isRelation(issue)),
+  };
+}
+
+const isRelation = (issue: z.core.$ZodRawIssue): boolean =>
+  issue.code === "custom" && issue.params?.relation === true;
+
+const isProduction = (c: { readonly NODE_ENV: string }): boolean => c.NODE_ENV === "production";
+
+const isRemoteRedis = (c: {
+  readonly REDIS_URL: string;
+  readonly REDIS_CLUSTER_NODES: readonly { readonly host: string }[];
+}): boolean =>
+  !isLoopback(new URL(c.REDIS_URL).hostname) || c.REDIS_CLUSTER_NODES.some(({ host }) => !isLoopback(host));
+
+// Kinds of values. None of their sentences repeats what was given: it may be a secret in the wrong place.
+
+function path() {
+  return z.string().max(4_096, "is too long for a path");
+}
+
+function host() {
+  return z.string().regex(/^[A-Za-z0-9.:-]+$/, "must be an address or a host name, without scheme or port");
+}
+
+function port() {
+  return integer(1, 65_535);
+}
+
+function integer(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, error)
+    .transform(Number)
+    .pipe(z.number().int().min(min, error).max(max, error));
+}
+
+/** A list separated by commas. Each wrong entry is a fault of its own, named by its place. */
+function list<T>(read: (text: string, fail: (message: string) => void) => T | undefined) {
+  return z
+    .string()
+    .default("")
+    .transform((text, ctx): T[] => {
+      const entries = text.split(",").map((entry) => entry.trim());
+      return entries
+        .filter((entry) => entry !== "")
+        .flatMap((entry, at) => {
+          const which = entries.length === 1 ? "" : `entry ${at + 1} `;
+          const value = read(entry, (message) => ctx.addIssue({ code: "custom", message: which + message }));
+          return value === undefined ? [] : [value];
+        });
+    });
+}
+
+function redisUrl(text: string, ctx: z.RefinementCtx): string {
+  const url = URL.parse(text);
+  if (url === null || !["redis:", "rediss:"].includes(url.protocol) || url.hostname === "") {
+    ctx.addIssue({
+      code: "custom",
+      message: "must look like redis://host:6379 or, with TLS, rediss://host:6379",
+    });
+  }
+  return text;
+}
+
+function publicBaseUrl(text: string, ctx: z.RefinementCtx): string {
+  const message = findOriginFault(text);
+  if (message !== undefined) ctx.addIssue({ code: "custom", message });
+  else if (text.startsWith("http://") && !isLoopback(new URL(text).hostname)) {
+    ctx.addIssue({
+      code: "custom",
+      message:
+        "must begin with https:// (http is accepted on 127.0.0.1, ::1 and localhost, outside production)",
+    });
+  }
+  return text;
+}
+
+/** What keeps `text` from being exactly an origin, as RFC 6454 §6.2 writes one. */
+function findOriginFault(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !["https:", "http:"].includes(url.protocol)) {
+    return "must be an address like https://broker.example.com";
+  }
+  if (url.username !== "" || url.password !== "") return "must hold no user name and no password";
+  if (url.search !== "" || url.hash !== "") return "must end after host and port: no query, no fragment";
+  if (url.pathname !== "/") return "must end after host and port: no path";
+  if (text.endsWith("/")) return "must have no trailing slash";
+  if (url.origin !== text) return "must be in lower case and without the scheme's own port";
+  return undefined;
+}
+
+function hostAndPort(text: string, fail: (message: string) => void) {
+  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const number = Number(match?.[2]);
+  if (match === null || number < 1 || number > 65_535) return void fail("must look like host:6379");
+  return { host: match[1]!.replace(/^\[|\]$/g, ""), port: number };
+}
+
+function loopbackOrigin(text: string, fail: (message: string) => void): string | undefined {
+  const message = findOriginFault(text);
+  if (message !== undefined) return void fail(message);
+  if (!isLoopback(new URL(text).hostname)) return void fail("must be on 127.0.0.1, ::1 or localhost");
+  return text;
+}
+
+type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+function cidr(text: string): Range | undefined {
+  return ipaddr.isValidCIDR(text) ? ipaddr.parseCIDR(text) : undefined;
+}
+
+function proxyCidr(text: string, fail: (message: string) => void): string | undefined {
+  const range = cidr(text);
+  if (range === undefined) return void fail("must be an address range like 10.1.2.0/24");
+  // oauth2-proxy trusted 0.0.0.0/0 by default, and with it anybody's headers (T07).
+  if (range[1] === 0) return void fail("would believe the whole internet: name your own proxies");
+  return text;
+}
+
+/** Never reachable, whatever an operator lists: this machine, link-local with the clouds' metadata service, multicast. */
+const NEVER = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "224.0.0.0/3",
+  "::/127",
+  "fe80::/10",
+  "ff00::/8",
+  "::ffff:0:0/96",
+].map((text) => ipaddr.parseCIDR(text));
+const METADATA_IPV6 = ipaddr.parseCIDR("fd00:ec2::254/128");
+
+function egressCidr(text: string, fail: (message: string) => void): string | undefined {
+  const range = cidr(text);
+  if (range === undefined) return void fail("must be an address range like 10.20.0.0/16");
+  if ([...NEVER, METADATA_IPV6].some((other) => overlap(range, other))) {
+    return void fail(
+      "reaches this machine, link-local addresses, a cloud's metadata service or multicast: narrow it to the firm's servers",
+    );
+  }
+  return text;
+}
+
+function overlap(a: Range, b: Range): boolean {
+  if (a[0].kind() !== b[0].kind()) return false;
+  return a[0].match(b[0] as never, Math.min(a[1], b[1]));
+}
+
+function isLoopback(hostname: string): boolean {
+  const name = hostname.replace(/^\[|\]$/g, "");
+  if (name === "localhost") return true;
+  return ipaddr.isValid(name) && ipaddr.parse(name).range() === "loopback";
+}
