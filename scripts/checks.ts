@@ -12,7 +12,10 @@ export const BIOME = "@biomejs/biome/bin/biome";
 
 /** What is checked without running anything. Quiet unless it fails. */
 export const checks: readonly Step[] = [
-  { name: "format and lint", run: () => quietly(program(BIOME, "ci")) },
+  {
+    name: "format and lint",
+    run: () => quietly(program(BIOME, "ci", `--colors=${process.stdout.isTTY ? "force" : "off"}`)),
+  },
   { name: "types", run: () => quietly(program("typescript/bin/tsc", "--noEmit", "-p", ".")) },
 ];
 

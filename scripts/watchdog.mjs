@@ -5,6 +5,8 @@ import { spawn } from "node:child_process";
  * A shell that holds the other end of a pipe. However the parent ends (kill -9 included), the pipe closes; the
  * shell then ends the child, politely first, and removes the folder it was given.
  *
+ * One that has ended but that nobody has collected yet (a container without a proper init) counts as ended.
+ *
  * $1 pid, $2 fifths of a second until SIGKILL, $3 folder or nothing.
  */
 const WATCH = `
@@ -13,6 +15,7 @@ kill -TERM "$1" 2>/dev/null
 kill -CONT "$1" 2>/dev/null
 left=$2
 while [ "$left" -gt 0 ] && kill -0 "$1" 2>/dev/null; do
+  { read -r state < "/proc/$1/stat"; } 2>/dev/null && case $state in *") Z "*) break ;; esac
   sleep 0.2
   left=$((left - 1))
 done

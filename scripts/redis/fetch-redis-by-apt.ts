@@ -66,11 +66,9 @@ async function fetchAndUnpack(work: string, release: OsRelease, options: FetchOp
       maxBuffer: 16 * 1024 * 1024,
     });
 
-  try {
-    await apt("update");
-  } catch (error) {
-    throw new RedisUnavailable(`apt could not read its package lists: ${lastComplaint(error)}`);
-  }
+  // A mirror that cannot be reached is only a warning to apt; what is then missing shows below.
+  const updated = await apt("update").catch((error: unknown) => ({ stderr: complaints(error).join("\n") }));
+  const unreachable = /Failed to fetch|Could not (?:connect|resolve)|Temporary failure/.test(updated.stderr);
 
   // First only what the machine lacks. If the result does not start (or the machine's own packages are in
   // disorder, which stops apt), everything the package needs, as on an empty system.
@@ -85,7 +83,7 @@ async function fetchAndUnpack(work: string, release: OsRelease, options: FetchOp
       try {
         await apt("install", "--download-only", "--no-install-recommends", packageName);
       } catch (error) {
-        complaint ||= lastComplaint(error);
+        complaint ||= complaints(error)[0] ?? "";
         continue;
       }
       const unpacked = join(work, "unpacked");
@@ -99,6 +97,7 @@ async function fetchAndUnpack(work: string, release: OsRelease, options: FetchOp
       if ((await tryUnpacked(unpacked)) !== undefined) return unpacked;
     }
   }
+  if (unreachable) throw new RedisUnavailable("apt cannot reach the distribution's package mirrors");
   throw new RedisUnavailable(`apt has no Redis for this machine${complaint === "" ? "" : `: ${complaint}`}`);
 }
 
@@ -211,8 +210,10 @@ async function readOsRelease(): Promise<OsRelease> {
   return { id: field("ID") || "linux", codename: field("UBUNTU_CODENAME") || field("VERSION_CODENAME") };
 }
 
-function lastComplaint(error: unknown): string {
+function complaints(error: unknown): string[] {
   const text = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
-  const complaints = text.split("\n").filter((line) => /^[EW]:/.test(line));
-  return (complaints[0] ?? text.split("\n")[0] ?? "").replace(/^[EW]:\s*/, "").trim();
+  return text
+    .split("\n")
+    .filter((line) => /^[EW]:/.test(line))
+    .map((line) => line.replace(/^[EW]:\s*/, "").trim());
 }

@@ -1,4 +1,9 @@
-/** Why there is no Redis, as one sentence that a person can act upon. Print the message, never the stack. */
+/** Why there is no Redis, as one sentence that a person can act upon: it carries no stack. */
 export class RedisUnavailable extends Error {
   override name = "RedisUnavailable";
+
+  constructor(sentence: string) {
+    super(sentence);
+    this.stack = sentence;
+  }
 }
