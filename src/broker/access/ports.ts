@@ -1,0 +1,66 @@
+import type { UpstreamUser } from "../../domain/grant.ts";
+import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
+import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { Sealed } from "../../domain/sealed.ts";
+import type { Subject } from "../../domain/subject.ts";
+import type { AuditNote } from "../ports.ts";
+
+export interface AccessStore {
+  /**
+   * Reads a grant's access token and, when it is handed out, writes the audit entry: one script, one round trip, which
+   * also checks that the organisation is enabled, the policy generation, containment, rate and the audit's cap.
+   * MUST NOT answer `served` without the entry being written (no audit, no token).
+   */
+  vend(request: VendRequest): Promise<VendAnswer>;
+}
+
+export interface VendRequest {
+  readonly organisation: OrganisationId;
+  readonly server: ServerId;
+  readonly client: ClientId;
+  readonly subject: Subject;
+  readonly minTtlMs: Milliseconds;
+  /** Fingerprint of a token that iManage answered 401 to. */
+  readonly rejected: string | undefined;
+  /** The generation of policies under which this request was allowed. */
+  readonly policyGeneration: number;
+  readonly tokensPerMinute: number;
+  /** False when the same request asks again after waiting: it counts once. */
+  readonly countsForRate: boolean;
+  readonly note: AuditNote;
+}
+
+export type VendAnswer =
+  | {
+      readonly kind: "served";
+      readonly grant: GrantId;
+      readonly accessToken: Sealed;
+      /** Under which consent and attempt it was sealed. */
+      readonly consentGeneration: number;
+      readonly attempt: number;
+      readonly fingerprint: string;
+      readonly expiresAt: Instant;
+      readonly expiresInMs: Milliseconds;
+      readonly owner: UpstreamUser;
+      readonly auditSequence: number;
+      /** Inside the soft margin: serve, and refresh behind. */
+      readonly refreshBehind: boolean;
+      /** Set while refreshing fails but the token still lives. */
+      readonly warning: string | undefined;
+    }
+  /** No usable token: a refresh has to come first. */
+  | { readonly kind: "stale"; readonly grant: GrantId }
+  /** The rejected token is the current one: one refresh, at most once a minute (T34). */
+  | { readonly kind: "rejected"; readonly grant: GrantId; readonly fingerprint: string }
+  | { readonly kind: "rejected_again"; readonly grant: GrantId; readonly retryAfterMs: Milliseconds }
+  | { readonly kind: "unbound" }
+  | {
+      readonly kind: "state";
+      readonly grant: GrantId;
+      readonly state: "reauthorization_required" | "paused" | "revoked";
+    }
+  | { readonly kind: "contained"; readonly by: string }
+  | { readonly kind: "disabled" }
+  | { readonly kind: "policy_changed" }
+  | { readonly kind: "rate_limited"; readonly retryAfterMs: Milliseconds }
+  | { readonly kind: "audit_backlog" };

@@ -1,0 +1,37 @@
+import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
+import type { ClientId, OrganisationId } from "../../domain/id.ts";
+import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { Secret } from "../../domain/secret.ts";
+
+export interface ClientStore {
+  findClient(id: ClientId): Promise<Client | undefined>;
+  /** State and generation alone: read beside every token request, so that stopping a client is at once (design §3.11). */
+  findStanding(
+    id: ClientId,
+  ): Promise<{ readonly state: Client["state"]; readonly generation: number } | undefined>;
+  /** The client's policy in an organisation, with the generation it belongs to. */
+  findPolicy(
+    client: ClientId,
+    organisation: OrganisationId,
+  ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
+  /** Organisations whose policies name this client. */
+  organisationsOf(client: ClientId): Promise<readonly OrganisationId[]>;
+}
+
+/** Secrets of downstream clients: recognisable by prefix, checked by checksum before any look-up, kept as HMAC. */
+export interface ClientSecrets {
+  /** Shown once. */
+  make(): Secret;
+  hmac(secret: Secret): string;
+  /** Constant-time comparison with each live secret. */
+  matches(candidate: Secret, secrets: readonly ClientSecret[], now: Instant): boolean;
+}
+
+/** Broker tokens: opaque to clients, five minutes, checked by HMAC without a look-up. */
+export interface BrokerTokens {
+  issue(client: ClientId, generation: number, lifeMs: Milliseconds): Secret;
+  /** Undefined: not ours, altered, or over. */
+  read(
+    token: Secret,
+  ): { readonly client: ClientId; readonly generation: number; readonly expiresAt: Instant } | undefined;
+}

@@ -1,0 +1,73 @@
+import type { Grant } from "../../domain/grant.ts";
+import type { ClientId, GrantId, OrganisationId, RegistrationId, ServerId } from "../../domain/id.ts";
+import type { Instant } from "../../domain/instant.ts";
+import type { Sealed } from "../../domain/sealed.ts";
+import type { UserSubject } from "../../domain/subject.ts";
+import type { AuditNote } from "../ports.ts";
+
+export interface GrantStore {
+  findGrant(id: GrantId): Promise<Grant | undefined>;
+  /**
+   * Grants by creation, newest last.
+   * @param after answers those behind this position; undefined: from the start.
+   */
+  listGrants(
+    organisation: OrganisationId,
+    after: GrantPosition | undefined,
+    limit: number,
+  ): Promise<readonly Grant[]>;
+  /** Who uses a grant. */
+  listBindings(id: GrantId): Promise<readonly GrantBinding[]>;
+  /** Ends a grant with all its bindings; its tokens go to the revocation outbox. MUST stop every replica at once. */
+  deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone">;
+  /** Takes one user's binding back; the last one gone ends the grant. Answers the grant it was bound to. */
+  unbindUser(
+    server: ServerId,
+    client: ClientId,
+    subject: UserSubject,
+    note: AuditNote,
+  ): Promise<GrantId | undefined>;
+}
+
+export interface GrantPosition {
+  readonly createdAt: Instant;
+  readonly id: GrantId;
+}
+
+export type GrantBinding =
+  | {
+      readonly type: "user";
+      readonly client: ClientId;
+      readonly subject: UserSubject;
+      readonly since: Instant;
+    }
+  | { readonly type: "library"; readonly library: string; readonly since: Instant };
+
+/** The schedule of record: one due set per organisation, and a hint across organisations that may be lost. */
+export interface RefreshSchedule {
+  /** Organisations that have something due, by the hint. */
+  dueOrganisations(limit: number): Promise<readonly OrganisationId[]>;
+  /** Grants of an organisation that are due now, soonest first. */
+  dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]>;
+  /** Writes the hint anew from the organisation's own due set. */
+  restateHint(organisation: OrganisationId): Promise<void>;
+}
+
+/** Tokens of ended grants, waiting to be revoked at iManage. */
+export interface RevocationOutbox {
+  pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]>;
+  settle(organisation: OrganisationId, entry: PendingRevocation["entry"]): Promise<void>;
+}
+
+export interface PendingRevocation {
+  /** Names the entry in its outbox. */
+  readonly entry: string;
+  readonly grant: GrantId;
+  readonly server: ServerId;
+  readonly registration: RegistrationId;
+  readonly consentGeneration: number;
+  readonly kind: "access-token" | "refresh-token";
+  readonly token: Sealed;
+  readonly attempt: number;
+  readonly since: Instant;
+}

@@ -1,0 +1,67 @@
+import type { Route } from "../domain/id.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
+import type { KeyOwner, SealContext, Sealed } from "../domain/sealed.ts";
+import type { Secret } from "../domain/secret.ts";
+
+/** Time comes in from outside. `now` may jump with the wall clock; lengths are measured by `monotonicMs` alone. */
+export interface Clock {
+  now(): Instant;
+  monotonicMs(): Milliseconds;
+}
+
+/** Randomness comes in from outside. MUST be a cryptographic source (T05). */
+export interface Random {
+  bytes(count: number): Uint8Array;
+}
+
+/** Seals secrets for the store. */
+export interface Sealer {
+  seal(secret: Secret, context: SealContext): Promise<Sealed>;
+  /**
+   * MUST open only what was sealed with the same context; otherwise throws `Problem("integrity_failure")`, whichever
+   * part was wrong, and nothing is sent anywhere (T15, T21, T22).
+   */
+  open(sealed: Sealed, context: SealContext): Promise<Secret>;
+  /** Makes the owner's first data key if it has none. Idempotent. */
+  prepare(owner: KeyOwner): Promise<void>;
+  /**
+   * Keyed digest of a token, the same for the same owner for ever: it names a token in answers, records and the audit
+   * without giving it away. 22 characters, base64url.
+   */
+  fingerprint(owner: KeyOwner, token: Secret): Promise<string>;
+}
+
+/** Where the sealer keeps its data keys, wrapped by the root key. */
+export interface DataKeyStore {
+  find(owner: KeyOwner): Promise<WrappedDataKeys | undefined>;
+  /** Writes only if the owner has none yet; answers what is stored afterwards. MUST be atomic. */
+  insert(owner: KeyOwner, keys: WrappedDataKeys): Promise<WrappedDataKeys>;
+}
+
+export interface WrappedDataKeys {
+  readonly v: 1;
+  /** Id of the data key with which new secrets are sealed. */
+  readonly current: string;
+  /** Data keys by id, and `fingerprint`, each wrapped by the root key named in front of it. */
+  readonly wrapped: Readonly<Record<string, string>>;
+}
+
+/** Secret handles: 256 random bits behind the route of their organisation. Stored by digest only. */
+export interface Handles {
+  make(route: Route): Secret;
+  /** SHA-256, base64url. */
+  digest(handle: Secret): string;
+  /** The route in a handle somebody sent, or undefined where the shape is wrong. */
+  findRoute(handle: Secret): Route | undefined;
+}
+
+/** What every audited act tells. Written in the same script as the act (design §3.9). */
+export interface AuditNote {
+  /** Who did it: `client:<id>`, `user:<customer>/<user id>`, `operator:<name>`, `worker`. */
+  readonly actor: string;
+  readonly requestId: string;
+  /** Why, in the caller's words; at most 200 characters. */
+  readonly purpose?: string;
+  /** Where from. */
+  readonly address?: string;
+}

@@ -1,0 +1,102 @@
+import type { Grant } from "../../domain/grant.ts";
+import type { GrantId, RegistrationId, ServerId } from "../../domain/id.ts";
+import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { FailureVerdict, RefusalHistory } from "../../domain/refresh-failure.ts";
+import type { Sealed } from "../../domain/sealed.ts";
+
+/** Why a refresh is asked for. What no longer applies when the lease is won ends it without a call. */
+export type RefreshReason =
+  /** The token must live at least this long. */
+  | { readonly why: "expired"; readonly minTtlMs: Milliseconds }
+  /** iManage answered 401 to the token with this fingerprint. */
+  | { readonly why: "rejected"; readonly fingerprint: string }
+  /** Ahead of expiry, or to keep an idle grant alive: when its due time has come. */
+  | { readonly why: "due" };
+
+export interface RefreshStore {
+  /**
+   * Takes the lease of a grant and writes the intent `planned`. MUST be atomic, and idempotent by `attempt`: asked again
+   * with the same attempt it answers the same (a command whose reply was lost may have run).
+   */
+  begin(
+    grant: GrantId,
+    attempt: AttemptId,
+    reason: RefreshReason,
+    terms: {
+      readonly leaseMs: Milliseconds;
+      readonly providerDeadlineMs: Milliseconds;
+      /** May an attempt follow at once on one whose outcome is unknown? */
+      readonly survivesReuse: boolean;
+    },
+  ): Promise<BeginAnswer>;
+  /** Notes that the request is about to leave. False: the lease was lost, do not send. */
+  markSent(grant: GrantId, attempt: AttemptId, leaseMs: Milliseconds): Promise<boolean>;
+  /** Prolongs the lease. False: it was lost; a call that has left goes on all the same. */
+  renew(grant: GrantId, attempt: AttemptId, leaseMs: Milliseconds): Promise<boolean>;
+  /**
+   * Stores what came back. A token whose parent is still primary becomes primary; otherwise it is kept as a spare; of a
+   * consent that is over, or of a grant that is gone, it goes sealed to the revocation outbox. Idempotent by attempt.
+   */
+  commit(
+    grant: GrantId,
+    attempt: AttemptId,
+    result: RefreshResult,
+  ): Promise<"committed" | "spare" | "orphaned">;
+  /** Stores a failure and ends the lease. Idempotent by attempt; never touches a newer attempt's record. */
+  fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<void>;
+  /** Gives the lease back when nothing was sent. */
+  release(grant: GrantId, attempt: AttemptId): Promise<void>;
+
+  /** Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again. */
+  outcome(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout">;
+}
+
+/** Names one try of one process: 128 random bits, base64url. Also the lease's owner. */
+export type AttemptId = string;
+
+export type BeginAnswer =
+  | { readonly kind: "begun"; readonly material: RefreshMaterial }
+  /** Someone refreshed meanwhile: nothing to do. */
+  | { readonly kind: "fresh" }
+  | { readonly kind: "held"; readonly remainingMs: Milliseconds }
+  /** After a failure, or while the outcome of an earlier call is not known. */
+  | { readonly kind: "cooling"; readonly remainingMs: Milliseconds; readonly problem: string }
+  | { readonly kind: "not_refreshable" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "state"; readonly state: Grant["state"] };
+
+export interface RefreshMaterial {
+  readonly server: ServerId;
+  readonly registration: RegistrationId;
+  readonly consentGeneration: number;
+  /** Number of this attempt in this grant's life; part of what a token is sealed with. */
+  readonly attempt: number;
+  readonly refreshToken: Sealed;
+  /** Under which attempt `refreshToken` was sealed. */
+  readonly refreshTokenAttempt: number;
+  /** Fingerprint of `refreshToken`: the parent of whatever comes back. */
+  readonly parent: string;
+  readonly refusals: RefusalHistory;
+  readonly lastUsedAt: Instant | undefined;
+}
+
+export interface RefreshResult {
+  readonly consentGeneration: number;
+  readonly attempt: number;
+  readonly server: ServerId;
+  readonly registration: RegistrationId;
+  readonly parent: string;
+  /** Undefined: none came back, the old one stays (F10). */
+  readonly refreshToken: Sealed | undefined;
+  readonly refreshTokenFingerprint: string | undefined;
+  readonly refreshTokenLifeMs: Milliseconds;
+  readonly refreshExtendsLife: boolean;
+  /** Undefined: only a refresh token could be salvaged (F02). */
+  readonly accessToken: Sealed | undefined;
+  readonly accessTokenFingerprint: string | undefined;
+  readonly accessTokenLifeMs: Milliseconds;
+  readonly softMarginMs: Milliseconds;
+  readonly keepAliveMs: Milliseconds;
+  /** In [0, 1): spreads keep-alives. */
+  readonly jitter: number;
+}

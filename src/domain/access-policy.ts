@@ -1,0 +1,53 @@
+import { days, type Instant, type Milliseconds, minutes, seconds } from "./instant.ts";
+
+/** Lengths that the token path and the schedule share. The relations between them are stated where they are checked. */
+export const timing = {
+  /** A served token lives at least this long unless the caller asks otherwise. */
+  defaultMinTtlMs: seconds(60),
+  maxMinTtlMs: minutes(20),
+  /** Callers are answered by then, come what may; the call to iManage goes on (design §3.6). */
+  callerDeadlineMs: seconds(10),
+  providerDeadlineMs: seconds(60),
+  leaseMs: seconds(15),
+  leaseRenewalMs: seconds(5),
+  /** Between two refreshes that a rejected token caused (T34). */
+  rejectedCoolDownMs: seconds(60),
+  completionWindowMaxMs: seconds(60),
+  /** What of a code's life is kept for the redemption itself. */
+  completionMarginMs: seconds(5),
+  authorizationRequestMs: minutes(10),
+  connectSessionMs: minutes(15),
+  brokerTokenMs: minutes(5),
+  pageSessionMs: minutes(30),
+} as const satisfies Record<string, Milliseconds>;
+
+/** Inside the last fifth of its life a token that is in use is refreshed ahead, at most 5 minutes ahead. */
+export const softMarginMs = (lifeMs: Milliseconds): Milliseconds => Math.min(lifeMs / 5, minutes(5));
+
+/** Idle grants are kept alive weekly, never later than a quarter of the refresh token's life (design §3.8). */
+export const keepAliveMs = (refreshTokenLifeMs: Milliseconds): Milliseconds =>
+  Math.min(days(7), refreshTokenLifeMs / 4);
+
+/**
+ * When the schedule should look at a grant again after a successful refresh: ahead of expiry if it was used within the
+ * last two token lives, else at its keep-alive.
+ * @param jitter in [0, 1): spreads keep-alives over a tenth of their interval.
+ */
+export function decideDue(
+  grant: {
+    readonly accessTokenExpiresAt: Instant;
+    readonly accessTokenLifeMs: Milliseconds;
+    readonly lastUsedAt: Instant | undefined;
+    readonly refreshTokenLifeMs: Milliseconds;
+  },
+  now: Instant,
+  jitter: number,
+): Instant {
+  const hot = grant.lastUsedAt !== undefined && now - grant.lastUsedAt <= 2 * grant.accessTokenLifeMs;
+  if (hot) return grant.accessTokenExpiresAt - softMarginMs(grant.accessTokenLifeMs);
+  return now + keepAliveMs(grant.refreshTokenLifeMs) * (1 - jitter / 10);
+}
+
+/** How long a code may wait for the client's *complete*: min(60 s, its life − 5 s) (design §3.5). */
+export const completionWindowMs = (codeLifeMs: Milliseconds): Milliseconds =>
+  Math.max(seconds(1), Math.min(timing.completionWindowMaxMs, codeLifeMs - timing.completionMarginMs));

@@ -1,0 +1,26 @@
+import type { ClientId, ConnectSessionId, GrantId, OrganisationId, ServerId } from "./id.ts";
+import type { Instant } from "./instant.ts";
+import type { ProblemCode } from "./problem-catalogue.ts";
+import type { UserSubject } from "./subject.ts";
+
+/** One attempt of a client to get a person's authorisation, from *create* to *complete*. */
+export interface ConnectSession {
+  readonly v: 1;
+  readonly id: ConnectSessionId;
+  readonly client: ClientId;
+  readonly organisation: OrganisationId;
+  readonly server: ServerId;
+  readonly subject: UserSubject;
+  /** Stored as registered; the only address the browser is ever sent to. */
+  readonly returnUrl: string;
+  readonly loginHint: string | undefined;
+  readonly state: ConnectSessionState;
+  readonly grant: GrantId | undefined;
+  readonly problem: ProblemCode | undefined;
+  readonly createdAt: Instant;
+  /** When the browser came back with a code: the completion window runs from here. */
+  readonly returnedAt: Instant | undefined;
+  readonly expiresAt: Instant;
+}
+
+export type ConnectSessionState = "created" | "started" | "returned" | "connected" | "failed";

@@ -1,0 +1,49 @@
+import type { GrantId, OrganisationId, RegistrationId, ServerId } from "./id.ts";
+import type { Instant, Milliseconds } from "./instant.ts";
+
+/** The standing authorization of one iManage user through one registration at one server. */
+export interface Grant {
+  readonly v: 1;
+  readonly id: GrantId;
+  readonly organisation: OrganisationId;
+  readonly server: ServerId;
+  readonly registration: RegistrationId;
+  readonly state: GrantState;
+  readonly owner: UpstreamUser;
+  /** Counts consents: what belongs to an earlier one is never used again. */
+  readonly consentGeneration: number;
+  readonly consentedAt: Instant;
+  readonly createdAt: Instant;
+  /** False: session-only; lives while its access token does. */
+  readonly refreshable: boolean;
+  readonly refreshTokenExpiresAt: Instant | undefined;
+  readonly accessTokenExpiresAt: Instant | undefined;
+  readonly lastRefreshedAt: Instant | undefined;
+  readonly lastUsedAt: Instant | undefined;
+  readonly dueAt: Instant | undefined;
+  readonly lastProblem: { readonly code: string; readonly at: Instant } | undefined;
+  readonly spares: number;
+}
+
+export type GrantState = "active" | "suspect" | "reauthorization_required" | "paused" | "revoked";
+
+/** Who signed in at iManage, as `GET /api` tells it. */
+export interface UpstreamUser {
+  readonly customerId: string;
+  readonly userId: string;
+  readonly name: string | undefined;
+  readonly email: string | undefined;
+}
+
+/** On-premises every customer id is `1`, so the server belongs to the identity (T10). */
+export const sameUpstreamUser = (a: UpstreamUser, b: UpstreamUser): boolean =>
+  a.customerId === b.customerId && a.userId.toLowerCase() === b.userId.toLowerCase();
+
+/** What a token endpoint's answer gives us, whatever else was wrong with it. */
+export interface TokenAnswer {
+  readonly accessToken: import("./secret.ts").Secret | undefined;
+  readonly refreshToken: import("./secret.ts").Secret | undefined;
+  /** Clamped to [30 s, 24 h], 5 min where the answer says nothing usable: a hint anyway (F11; idle timeout, C). */
+  readonly accessTokenLifeMs: Milliseconds;
+  readonly scope: string | undefined;
+}

@@ -1,0 +1,112 @@
+import type { Instant } from "./instant.ts";
+
+/**
+ * Ids are `<type>_<route><UUIDv7>`, both parts in lower-case Crockford base 32. The route (10 characters, 50 random
+ * bits) names the organisation, so that any id says in which shard its record lives without a look-up. What belongs to
+ * no organisation (clients, shared registrations) has no route. An id is a name, never a permission: secret handles are
+ * made by `security/`.
+ */
+export type OrganisationId = `org_${string}`;
+export type ServerId = `srv_${string}`;
+export type RegistrationId = `reg_${string}`;
+export type GrantId = `grt_${string}`;
+export type ClientId = `cli_${string}`;
+export type ConnectSessionId = `cns_${string}`;
+export type SyncId = `syn_${string}`;
+
+type IdByType = {
+  org: OrganisationId;
+  srv: ServerId;
+  reg: RegistrationId;
+  grt: GrantId;
+  cli: ClientId;
+  cns: ConnectSessionId;
+  syn: SyncId;
+};
+export type IdType = keyof IdByType;
+
+/** The part of an id that names its organisation, and its shard: `{o:<route>}`. */
+export type Route = string & { readonly route: unique symbol };
+
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const ROUTE_LENGTH = 10;
+const UUID_LENGTH = 26;
+const SHAPE = /^([a-z]{3})_([0-9a-hjkmnp-tv-z]+)$/;
+
+/** A fresh route from at least 7 random bytes (50 bits are used). */
+export function makeRoute(random: Uint8Array): Route {
+  return base32(random).slice(0, ROUTE_LENGTH) as Route;
+}
+
+export function organisationId(route: Route): OrganisationId {
+  return `org_${route}`;
+}
+
+/**
+ * An id of `type` for the organisation at `route` (undefined: of no organisation).
+ * @param random 16 random bytes; 74 of their bits are kept, as RFC 9562 §5.7 lays a UUIDv7 out.
+ */
+export function makeId<T extends Exclude<IdType, "org">>(
+  type: T,
+  route: Route | undefined,
+  now: Instant,
+  random: Uint8Array,
+): IdByType[T] {
+  return `${type}_${route ?? ""}${base32(uuidV7(now, random))}` as IdByType[T];
+}
+
+/** `text` as an id of `type`, or undefined where it has another shape. */
+export function parseId<T extends IdType>(type: T, text: string): IdByType[T] | undefined {
+  const match = SHAPE.exec(text);
+  if (match?.[1] !== type) return undefined;
+  const length = match[2]!.length;
+  const fits =
+    type === "org"
+      ? length === ROUTE_LENGTH
+      : type === "cli"
+        ? length === UUID_LENGTH
+        : length === ROUTE_LENGTH + UUID_LENGTH || (type === "reg" && length === UUID_LENGTH);
+  return fits ? (text as IdByType[T]) : undefined;
+}
+
+/** The route inside an id of an organisation, or undefined where it belongs to none. */
+export function findRoute(id: string): Route | undefined {
+  const body = id.slice(id.indexOf("_") + 1);
+  return body.length === UUID_LENGTH ? undefined : (body.slice(0, ROUTE_LENGTH) as Route);
+}
+
+/** The route inside an id that is known to belong to an organisation. */
+export function routeOf(id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId): Route {
+  return findRoute(id) as Route;
+}
+
+export const isRoute = (text: string): text is Route =>
+  text.length === ROUTE_LENGTH && /^[0-9a-hjkmnp-tv-z]+$/.test(text);
+
+export const organisationOf = (id: ServerId | GrantId | ConnectSessionId | SyncId): OrganisationId =>
+  organisationId(routeOf(id));
+
+function uuidV7(now: Instant, random: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(random.subarray(0, 16));
+  if (bytes.length < 16) throw new RangeError("16 random bytes are needed");
+  for (let i = 5, rest = now; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest % 256;
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return bytes;
+}
+
+function base32(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(held >>> bits) & 31];
+    }
+    held &= (1 << bits) - 1;
+  }
+  return bits > 0 ? text + ALPHABET[(held << (5 - bits)) & 31] : text;
+}

@@ -1,0 +1,15 @@
+import type { OrganisationId } from "./id.ts";
+import type { Instant } from "./instant.ts";
+
+/** A firm: the tenant and the shard. Everything of its own lives under one hash tag and changes together. */
+export interface Organisation {
+  readonly v: 1;
+  readonly id: OrganisationId;
+  /** The stable name that configuration files use; unique among organisations. */
+  readonly name: string;
+  /** What people read. */
+  readonly displayName: string;
+  /** *Enable integration for all members of this organisation*. Switched off, tokens stop at once and grants stay. */
+  readonly enabled: boolean;
+  readonly createdAt: Instant;
+}

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import type {
+  ClientId,
+  ConnectSessionId,
+  GrantId,
+  OrganisationId,
+  RegistrationId,
+  Route,
+  ServerId,
+  SyncId,
+} from "../domain/id.ts";
+import { findRoute, routeOf } from "../domain/id.ts";
+import type { KeyOwner } from "../domain/sealed.ts";
+import type { Subject } from "../domain/subject.ts";
+
+/**
+ * Every key of the product. `b1` is the layout's version. What belongs to an organisation carries its hash tag, so it
+ * lies in one slot and changes in one script; what belongs to none lies under `{s:<noun>}`. Personal names never stand
+ * in a key: they go in by digest.
+ */
+const organisation = (route: Route): string => `b1:{o:${route}}:`;
+const shared = (noun: string): string => `b1:{s:${noun}}:`;
+
+/** What stands in front of every key of an organisation. Scripts derive further keys of the same slot from it. */
+export const organisationPrefix = (id: OrganisationId): string => organisation(routeOf(id));
+
+/** JSON of an `Organisation`. */
+export const organisationKey = (id: OrganisationId): string => `${organisationPrefix(id)}organisation`;
+
+/**
+ * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
+ * (number of the newest audit entry).
+ */
+export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
+
+/** Stream of audit entries, `<number>-0`, numbers contiguous; capped, trimmed by the export's acknowledgement. */
+export const auditKey = (id: OrganisationId): string => `${organisationPrefix(id)}audit`;
+
+/** Set of selectors for which tokens are stopped: `organisation`, `client:<id>`, `server:<id>`, `grant:<id>`, `binding:<digest>`. */
+export const containmentKey = (id: OrganisationId): string => `${organisationPrefix(id)}containment`;
+
+/** GCRA's theoretical arrival time of one client in one organisation; lives as long as it matters. */
+export const rateKey = (id: OrganisationId, client: ClientId): string =>
+  `${organisationPrefix(id)}rate:${client}`;
+
+/** JSON of a `Policy`. */
+export const policyKey = (id: OrganisationId, client: ClientId): string =>
+  `${organisationPrefix(id)}policy:${client}`;
+
+/** JSON of a `Server`, and the hash of server names. */
+export const serverKey = (id: ServerId): string => `${organisation(routeOf(id))}server:${id}`;
+export const serverNamesKey = (id: OrganisationId): string => `${organisationPrefix(id)}servers`;
+
+/** JSON of a `Registration`; a shared one belongs to no organisation. */
+export function registrationKey(id: RegistrationId): string {
+  const route = findRoute(id);
+  return route === undefined ? `${shared("registration")}${id}` : `${organisation(route)}registration:${id}`;
+}
+export const registrationNamesKey = (id: OrganisationId | undefined): string =>
+  id === undefined ? `${shared("registration")}names` : `${organisationPrefix(id)}registrations`;
+
+/** JSON of `WrappedDataKeys`. */
+export function dataKeysKey(owner: KeyOwner): string {
+  const name = owner.slice(2);
+  return owner.startsWith("o:") ? `b1:{${owner}}:data-keys` : `${shared("registration")}${name}:data-keys`;
+}
+
+/** Hash of one grant; its fields are listed in `lua/README.md`. */
+export const grantKey = (id: GrantId): string => `${organisation(routeOf(id))}grant:${id}`;
+/** Sorted set: grants by creation. */
+export const grantsKey = (id: OrganisationId): string => `${organisationPrefix(id)}grants`;
+/** Hash: binding digest → JSON of who uses this grant. */
+export const grantBindingsKey = (id: GrantId): string => `${organisation(routeOf(id))}grant-bindings:${id}`;
+/** String: the grant of one iManage user at one server. */
+export const consentKey = (server: ServerId, customerId: string, userId: string): string =>
+  `${organisation(routeOf(server))}consent:${digest(server, customerId, userId.toLowerCase())}`;
+/** String: the grant that one subject of a client, or a library, is bound to. */
+export const bindingKey = (id: OrganisationId, bindingDigest: string): string =>
+  `${organisationPrefix(id)}binding:${bindingDigest}`;
+/** Hash: library → JSON of who lent it since when. */
+export const librariesKey = (server: ServerId): string =>
+  `${organisation(routeOf(server))}libraries:${server}`;
+
+/** Sorted set: when to look at which grant again. The schedule of record (design §3.9). */
+export const dueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:refresh`;
+/** Sorted set across organisations: the earliest due time of each. A hint; the reconciler rebuilds it. */
+export const dueHintKey = (): string => `${shared("due")}refresh`;
+
+/** Stream: sealed tokens that wait to be revoked at iManage. */
+export const revocationsKey = (id: OrganisationId): string => `${organisationPrefix(id)}revocations`;
+
+/** JSON of a `ConnectSession`; ends by itself. */
+export const connectSessionKey = (id: ConnectSessionId): string =>
+  `${organisation(routeOf(id))}connect-session:${id}`;
+/** Keyed by digests, so whoever lists Redis learns no usable link, state, completion or session. Each is taken once. */
+export const connectStartKey = (route: Route, startDigest: string): string =>
+  `${organisation(route)}connect-start:${startDigest}`;
+export const authorizationRequestKey = (route: Route, stateDigest: string): string =>
+  `${organisation(route)}authorization-request:${stateDigest}`;
+export const pendingCompletionKey = (route: Route, completionDigest: string): string =>
+  `${organisation(route)}pending-completion:${completionDigest}`;
+export const pageSessionKey = (route: Route, sessionDigest: string): string =>
+  `${organisation(route)}page-session:${sessionDigest}`;
+/** String: the answer to an Idempotency-Key, for 24 h. */
+export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
+  `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
+
+/** Hash: organisation name → id. Authoritative list of organisations. */
+export const organisationNamesKey = (): string => `${shared("organisation")}names`;
+/** Hash of a client: `record` (JSON), `state`, `generation`; and the hash of client names. */
+export const clientKey = (id: ClientId): string => `${shared("client")}${id}`;
+export const clientNamesKey = (): string => `${shared("client")}names`;
+/** Set: organisations whose policies name the client. Written after the policy; a repeated write repairs it. */
+export const clientOrganisationsKey = (id: ClientId): string => `${shared("client")}${id}:organisations`;
+
+/** Hash of one sync: its record and cursor. */
+export const syncKey = (id: SyncId): string => `${organisation(routeOf(id))}sync:${id}`;
+export const syncsKey = (id: OrganisationId): string => `${organisationPrefix(id)}syncs`;
+/** Hash: object → digest of the version last told. */
+export const syncObjectsKey = (id: SyncId): string => `${organisation(routeOf(id))}sync-objects:${id}`;
+/** Stream of sealed changes, read by cursor. */
+export const syncChangesKey = (id: SyncId): string => `${organisation(routeOf(id))}sync-changes:${id}`;
+export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
+export const syncDueHintKey = (): string => `${shared("due")}sync`;
+
+/** Channel on which the outcome of a refresh is announced: `<grant> <outcome>`. Losing a message costs time, nothing else. */
+export const REFRESH_CHANNEL = "b1:refresh-outcome";
+
+/** Names a binding without telling whose it is. */
+export function bindingDigest(server: ServerId, client: ClientId | undefined, subject: Subject): string {
+  return subject.type === "library"
+    ? digest("library", server, subject.id)
+    : digest("user", server, client ?? "", subject.issuer, subject.id);
+}
+
+/** SHA-256 over length-prefixed parts, base64url: no two lists of parts run together. */
+function digest(...parts: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return hash.digest("base64url");
+}

@@ -1,0 +1,64 @@
+-- Stands in front of every script. The last ARGV is always the clock offset in milliseconds (0 outside tests), so that
+-- tests shift time by saying so and never by waiting.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(ARGV[#ARGV])
+end
+
+-- 'b1:{o:<route>}:' of any key of the organisation. All keys of an organisation lie in one slot, so a script may reach
+-- those it derives from here.
+local function prefix_of(key)
+  return string.match(key, '^(b1:%b{}:)')
+end
+
+-- Appends one audit entry and answers its number: contiguous, because number and entry are written together.
+local function audit(prefix, now, fields)
+  local seq = redis.call('HINCRBY', prefix .. 'gate', 'audit', 1)
+  redis.call('XADD', prefix .. 'audit', seq .. '-0', 'at', string.format('%.0f', now), unpack(fields))
+  return seq
+end
+
+-- Puts a grant's sealed tokens where the revocation worker finds them.
+local function to_revocations(prefix, now, grant, server, registration, gen, tokens)
+  for _, token in ipairs(tokens) do
+    redis.call('XADD', prefix .. 'revocations', '*', 'at', string.format('%.0f', now), 'grant', grant, 'server', server,
+      'registration', registration, 'gen', gen, 'kind', token[1], 'sealed', token[2], 'att', token[3])
+  end
+end
+
+-- Removes a grant with its bindings and puts its tokens to the revocation outbox. False: it was gone already.
+local function drop_grant(prefix, now, id)
+  local key = prefix .. 'grant:' .. id
+  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'rt', 'rt_att', 'at', 'at_att', 'consent', 'spares')
+  if not g[1] then return false end
+  for digest, descriptor in pairs((function()
+    local flat, map = redis.call('HGETALL', prefix .. 'grant-bindings:' .. id), {}
+    for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+    return map
+  end)()) do
+    redis.call('DEL', prefix .. 'binding:' .. digest)
+    local bound = cjson.decode(descriptor)
+    if bound.type == 'library' then redis.call('HDEL', prefix .. 'libraries:' .. g[1], bound.library) end
+  end
+  -- The access token first: iManage's revocation takes access tokens (facts page, 1).
+  local tokens = {}
+  if g[6] then tokens[#tokens + 1] = { 'access-token', g[6], g[7] } end
+  if g[4] then tokens[#tokens + 1] = { 'refresh-token', g[4], g[5] } end
+  for _, spare in ipairs(cjson.decode(g[9] or '[]')) do
+    tokens[#tokens + 1] = { 'refresh-token', spare.sealed, spare.att }
+  end
+  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens)
+  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8])
+  redis.call('ZREM', prefix .. 'grants', id)
+  redis.call('ZREM', prefix .. 'due:refresh', id)
+  redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' deleted')
+  return true
+end
+
+-- Takes one binding off its grant; the last one gone takes the grant along.
+local function drop_binding(prefix, now, digest, grant)
+  redis.call('DEL', prefix .. 'binding:' .. digest)
+  redis.call('HDEL', prefix .. 'grant-bindings:' .. grant, digest)
+  if redis.call('HLEN', prefix .. 'grant-bindings:' .. grant) == 0 then drop_grant(prefix, now, grant) end
+end

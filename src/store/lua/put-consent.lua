@@ -1,0 +1,58 @@
+#!lua
+-- Stores consent, opening its grant or renewing it, and binds a user or a library to it.
+--
+-- KEYS  1 grant  2 consent index  3 grants  4 due  5 gate  6 binding or the grant again where there is none
+-- ARGV  1 grant id  2 consent generation  3 server  4 registration  5 owner (JSON)  6 consent digest
+--       7 sealed refresh token or ''  8 its fingerprint  9 its life (ms)
+--       10 sealed access token  11 its fingerprint  12 its life (ms)  13 soft margin (ms)  14 keep-alive (ms)
+--       15 binding digest or ''  16 binding (JSON)  17 actor  18 request id  19 clock offset (ms)
+-- Answers stored, or stale where the grant has another generation than the one this consent follows.
+local now = now_ms()
+local prefix = prefix_of(KEYS[1])
+local id = ARGV[1]
+local text = function(n) return string.format('%.0f', n) end
+
+local indexed = redis.call('GET', KEYS[2])
+local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or '0')
+if (indexed and indexed ~= id) or gen + 1 ~= tonumber(ARGV[2]) then return 'stale' end
+
+if gen == 0 then
+  redis.call('HSET', KEYS[1], 'v', 1, 'created_at', text(now), 'att', 0)
+  redis.call('ZADD', KEYS[3], text(now), id)
+end
+-- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
+redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem', 'problem_at',
+  'refusals', 'refused_at', 'spares', 'done', 'done_as', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at')
+local expires = now + tonumber(ARGV[12])
+redis.call('HSET', KEYS[1], 'state', 'active', 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
+  'consent', ARGV[6], 'consented_at', text(now), 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', 0, 'at_exp', text(expires),
+  'at_life', ARGV[12], 'soft', ARGV[13])
+redis.call('SET', KEYS[2], id)
+if ARGV[7] ~= '' then
+  local due = now + tonumber(ARGV[14])
+  redis.call('HSET', KEYS[1], 'rt', ARGV[7], 'rt_fp', ARGV[8], 'rt_att', 0, 'rt_exp', text(now + tonumber(ARGV[9])), 'due_at', text(due))
+  redis.call('ZADD', KEYS[4], text(due), id)
+else
+  redis.call('ZREM', KEYS[4], id)
+end
+
+if ARGV[15] ~= '' then
+  local before = redis.call('GET', KEYS[6])
+  redis.call('SET', KEYS[6], id)
+  local binding = cjson.decode(ARGV[16])
+  binding.since = text(now)
+  redis.call('HSET', prefix .. 'grant-bindings:' .. id, ARGV[15], cjson.encode(binding))
+  if binding.type == 'library' then
+    redis.call('HSET', prefix .. 'libraries:' .. ARGV[3], binding.library, cjson.encode({
+      grant = id, since = text(now), lent_by = cjson.decode(ARGV[5]) }))
+  end
+  if before and before ~= id then
+    redis.call('HDEL', prefix .. 'grant-bindings:' .. before, ARGV[15])
+    if redis.call('HLEN', prefix .. 'grant-bindings:' .. before) == 0 then drop_grant(prefix, now, before) end
+  end
+end
+
+audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation', ARGV[2],
+  'request', ARGV[18] })
+redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' authorized')
+return 'stored'

@@ -1,0 +1,66 @@
+#!lua flags=allow-oom
+-- Stores what a refresh brought. Nothing received is ever discarded: what cannot become primary is kept as a spare, what
+-- belongs to nothing any more goes to the revocation outbox. Works when Redis is full. Idempotent by attempt.
+--
+-- KEYS  1 grant  2 due  3 revocations
+-- ARGV  1 grant id  2 attempt  3 attempt number  4 consent generation  5 parent fingerprint
+--       6 sealed refresh token or ''  7 its fingerprint or ''  8 refresh life (ms)  9 use extends it 0|1
+--       10 sealed access token or ''  11 its fingerprint or ''  12 its life (ms)  13 soft margin (ms)
+--       14 keep-alive (ms)  15 jitter [0,1)  16 server  17 registration  18 clock offset (ms)
+-- Answers committed | spare | orphaned
+local now = now_ms()
+local key = KEYS[1]
+local text = function(n) return string.format('%.0f', n) end
+local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'done_as', 'lease', 'spares', 'used_at', 'rt_exp')
+
+if not g[1] or g[1] ~= ARGV[4] then
+  local tokens = {}
+  if ARGV[10] ~= '' then tokens[#tokens + 1] = { 'access-token', ARGV[10], ARGV[3] } end
+  if ARGV[6] ~= '' then tokens[#tokens + 1] = { 'refresh-token', ARGV[6], ARGV[3] } end
+  to_revocations(prefix_of(key), now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens)
+  if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
+  return 'orphaned'
+end
+if g[3] == ARGV[2] then return g[4] end
+
+local as = 'committed'
+if g[2] == ARGV[5] then
+  if ARGV[6] ~= '' then
+    redis.call('HSET', key, 'rt', ARGV[6], 'rt_fp', ARGV[7], 'rt_att', ARGV[3])
+    -- Whether use extends a refresh token's life is unknown (facts page): a new one is believed to live as long as the
+    -- first only where the server is said to extend it.
+    if ARGV[9] == '1' then redis.call('HSET', key, 'rt_exp', text(now + tonumber(ARGV[8]))) end
+  end
+  if ARGV[10] ~= '' then
+    local expires = now + tonumber(ARGV[12])
+    redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
+      'soft', ARGV[13], 'refreshed_at', text(now))
+    local used = tonumber(g[7] or '0')
+    local due
+    if used > 0 and now - used <= 2 * tonumber(ARGV[12]) then
+      due = expires - tonumber(ARGV[13])
+    else
+      due = now + tonumber(ARGV[14]) * (1 - tonumber(ARGV[15]) / 10)
+    end
+    redis.call('HSET', key, 'due_at', text(due))
+    redis.call('ZADD', KEYS[2], text(due), ARGV[1])
+  else
+    -- Only a refresh token could be saved: the next refresh goes at once, with the new one.
+    redis.call('HSET', key, 'due_at', text(now))
+    redis.call('ZADD', KEYS[2], text(now), ARGV[1])
+  end
+  redis.call('HSET', key, 'state', 'active')
+  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at')
+else
+  as = 'spare'
+  if ARGV[6] ~= '' then
+    local spares = cjson.decode(g[6] or '[]')
+    table.insert(spares, 1, { sealed = ARGV[6], fp = ARGV[7], att = ARGV[3], at = text(now) })
+    while #spares > 3 do table.remove(spares) end
+    redis.call('HSET', key, 'spares', cjson.encode(spares))
+  end
+end
+redis.call('HSET', key, 'done', ARGV[2], 'done_as', as)
+if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
+redis.call('PUBLISH', 'b1:refresh-outcome', ARGV[1] .. ' ' .. as)
+return as

@@ -1,0 +1,77 @@
+#!lua
+-- Hands out a grant's access token and writes the audit entry, in one step (design §3.10, §3.11).
+--
+-- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate
+-- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
+--       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
+--       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
+--       16 subject type  17 clock offset (ms)
+-- Answers a list whose first item names it:
+--   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning
+--   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
+--   contained selector | disabled | policy_changed | rate_limited ms | audit_backlog
+local now = now_ms()
+local prefix = prefix_of(KEYS[1])
+
+local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies')
+if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
+if gate[1] ~= '1' then return { 'disabled' } end
+
+local grant = redis.call('GET', KEYS[2])
+
+local selectors = { 'organisation', 'client:' .. ARGV[1], 'server:' .. ARGV[2], 'binding:' .. ARGV[3] }
+if grant then selectors[5] = 'grant:' .. grant end
+for i, hit in ipairs(redis.call('SMISMEMBER', KEYS[4], unpack(selectors))) do
+  if hit == 1 then return { 'contained', selectors[i] } end
+end
+
+if ARGV[9] == '1' then
+  local emission, burst = tonumber(ARGV[7]), tonumber(ARGV[8])
+  local tat = math.max(tonumber(redis.call('GET', KEYS[5]) or '0'), now)
+  local allow_at = tat - (burst - 1) * emission
+  if now < allow_at then return { 'rate_limited', math.ceil(allow_at - now) } end
+  redis.call('SET', KEYS[5], string.format('%.3f', tat + emission), 'PX', math.ceil(tat + emission - now) + 1000)
+end
+
+if not grant then return { 'unbound' } end
+local key = prefix .. 'grant:' .. grant
+local g = redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', 'gen', 'owner', 'used_at', 'at_life',
+  'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server')
+if not g[1] or g[15] ~= ARGV[2] then return { 'unbound' } end
+if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', grant, g[1] } end
+
+local left = g[2] and tonumber(g[4]) - now or 0
+if ARGV[6] ~= '' and ARGV[6] == g[3] then
+  if not g[14] then return { 'state', grant, 'reauthorization_required' } end
+  local again = (tonumber(g[12] or '0') + tonumber(ARGV[11])) - now
+  if again > 0 then return { 'rejected_again', grant, math.ceil(again) } end
+  return { 'rejected', grant, g[3] }
+end
+if left <= 0 or left < tonumber(ARGV[5]) then
+  if not g[14] then
+    -- Session-only: it lives while its access token does, down to the last second.
+    if left <= 0 then return { 'state', grant, 'reauthorization_required' } end
+  else
+    -- A caller who wants more life than iManage ever gives gets what there is rather than a refresh on every call.
+    local fresh = tonumber(g[9] or '0')
+    if not (g[2] and left > 0 and tonumber(ARGV[5]) >= fresh and left >= fresh * 0.9) then return { 'stale', grant } end
+  end
+end
+
+if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+local seq = audit(prefix, now, { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
+  'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] })
+
+-- Noted at most once per quarter of a token's life: the hot path stays one write.
+local life = tonumber(g[9])
+if now - tonumber(g[8] or '0') > life / 4 then
+  redis.call('HSET', key, 'used_at', string.format('%.0f', now))
+  local ahead = tonumber(g[4]) - tonumber(g[10])
+  if g[14] and tonumber(g[11] or '0') > ahead then
+    redis.call('HSET', key, 'due_at', string.format('%.0f', ahead))
+    redis.call('ZADD', prefix .. 'due:refresh', ahead, grant)
+  end
+end
+
+local behind = (g[14] and left < tonumber(g[10])) and '1' or '0'
+return { 'served', grant, g[2], g[6], g[5], g[3], g[4], math.floor(left), g[7], seq, behind, g[13] or '' }

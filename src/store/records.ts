@@ -1,0 +1,44 @@
+import { z } from "zod";
+import type { AuthorizationRequest, PageSession, PendingCompletion } from "../broker/authorization/ports.ts";
+import type { WrappedDataKeys } from "../broker/ports.ts";
+import type { Client, Policy } from "../domain/client.ts";
+import type { ConnectSession } from "../domain/connect-session.ts";
+import type { Organisation } from "../domain/organisation.ts";
+import { Problem } from "../domain/problem.ts";
+import type { Registration } from "../domain/registration.ts";
+import type { Server } from "../domain/server.ts";
+
+/**
+ * Readers accept a record's version and the one before it; writers switch after rollout (design §2). A record that is
+ * neither was written by a newer broker or by hand: it is refused, never guessed at.
+ */
+const READABLE = new Set([1]);
+const versioned = z.looseObject({ v: z.number() });
+
+function reader<T extends { readonly v: 1 }>(noun: string): (stored: unknown) => T {
+  return (stored) => {
+    const record = versioned.safeParse(stored);
+    if (!record.success || !READABLE.has(record.data.v)) {
+      throw new Problem("integrity_failure", {
+        detail: `A stored ${noun} has no version that this broker reads.`,
+      });
+    }
+    return record.data as unknown as T;
+  };
+}
+
+export const readOrganisation = reader<Organisation>("organisation");
+export const readServer = reader<Server>("server");
+export const readRegistration = reader<Registration>("registration");
+export const readClient = reader<Client>("client");
+export const readPolicy = reader<Policy>("policy");
+export const readConnectSession = reader<ConnectSession>("connect session");
+export const readAuthorizationRequest = reader<AuthorizationRequest>("authorization request");
+export const readPendingCompletion = reader<PendingCompletion>("pending completion");
+export const readPageSession = reader<PageSession>("page session");
+export const readDataKeys = reader<WrappedDataKeys>("data key record");
+
+export const optional =
+  <T>(read: (stored: unknown) => T) =>
+  (stored: unknown): T | undefined =>
+    stored === undefined || stored === null ? undefined : read(stored);

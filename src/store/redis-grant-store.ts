@@ -1,0 +1,323 @@
+import type { ConsentStore, NewBinding, NewConsent } from "../broker/authorization/ports.ts";
+import type {
+  GrantBinding,
+  GrantPosition,
+  GrantStore,
+  PendingRevocation,
+  RefreshSchedule,
+  RevocationOutbox,
+} from "../broker/grants/ports.ts";
+import type { LibraryBinding, LibraryStore } from "../broker/libraries/ports.ts";
+import type { AuditNote } from "../broker/ports.ts";
+import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
+import {
+  type ClientId,
+  type GrantId,
+  type OrganisationId,
+  organisationId,
+  organisationOf,
+  type RegistrationId,
+  type Route,
+  routeOf,
+  type ServerId,
+} from "../domain/id.ts";
+import type { Sealed } from "../domain/sealed.ts";
+import type { Server } from "../domain/server.ts";
+import type { UserSubject } from "../domain/subject.ts";
+import {
+  bindingDigest,
+  bindingKey,
+  consentKey,
+  dueHintKey,
+  dueKey,
+  gateKey,
+  grantBindingsKey,
+  grantKey,
+  grantsKey,
+  librariesKey,
+  revocationsKey,
+} from "./keys.ts";
+import type { RedisStore } from "./redis-store.ts";
+
+const GRANT_FIELDS = [
+  "state",
+  "server",
+  "registration",
+  "owner",
+  "gen",
+  "consented_at",
+  "created_at",
+  "rt",
+  "rt_exp",
+  "at_exp",
+  "refreshed_at",
+  "used_at",
+  "due_at",
+  "problem",
+  "problem_at",
+  "spares",
+] as const;
+
+/** Grants beside the hot path: their birth, their lists, their end, and when to look at them. */
+export class RedisGrantStore
+  implements ConsentStore, GrantStore, LibraryStore, RefreshSchedule, RevocationOutbox
+{
+  readonly #store: RedisStore;
+
+  constructor(store: RedisStore) {
+    this.#store = store;
+  }
+
+  async findConsent(
+    server: Server,
+    user: UpstreamUser,
+  ): Promise<{ grant: GrantId; consentGeneration: number } | undefined> {
+    const grant = (await this.#store.call((redis) =>
+      redis.get(consentKey(server.id, user.customerId, user.userId)),
+    )) as GrantId | null;
+    if (grant === null) return undefined;
+    const gen = await this.#store.call((redis) => redis.hget(grantKey(grant), "gen"));
+    return gen === null ? undefined : { grant, consentGeneration: Number(gen) };
+  }
+
+  async putConsent(
+    consent: NewConsent,
+    binding: NewBinding | undefined,
+    note: AuditNote,
+  ): Promise<"stored" | "stale"> {
+    const organisation = organisationOf(consent.grant);
+    const { server, user } = consent;
+    const digest =
+      binding === undefined
+        ? ""
+        : binding.type === "user"
+          ? bindingDigest(server.id, binding.client, binding.subject)
+          : bindingDigest(server.id, undefined, { type: "library", id: binding.library });
+    const consentIndex = consentKey(server.id, user.customerId, user.userId);
+    const outcome = await this.#store.run(
+      "put-consent",
+      [
+        grantKey(consent.grant),
+        consentIndex,
+        grantsKey(organisation),
+        dueKey(organisation),
+        gateKey(organisation),
+        binding === undefined ? grantKey(consent.grant) : bindingKey(organisation, digest),
+      ],
+      [
+        consent.grant,
+        consent.consentGeneration,
+        server.id,
+        server.registration,
+        JSON.stringify(user),
+        consentIndex.slice(consentIndex.lastIndexOf(":") + 1),
+        consent.refreshToken ?? "",
+        consent.refreshTokenFingerprint ?? "",
+        consent.refreshTokenLifeMs,
+        consent.accessToken,
+        consent.accessTokenFingerprint,
+        consent.accessTokenLifeMs,
+        consent.softMarginMs,
+        consent.keepAliveMs,
+        digest,
+        JSON.stringify(binding ?? {}),
+        note.actor,
+        note.requestId,
+      ],
+    );
+    if (outcome === "stored") await this.restateHint(organisation);
+    return outcome as "stored" | "stale";
+  }
+
+  async findUserBinding(
+    server: ServerId,
+    client: ClientId,
+    subject: UserSubject,
+  ): Promise<{ grant: GrantId; owner: UpstreamUser } | undefined> {
+    const key = bindingKey(organisationOf(server), bindingDigest(server, client, subject));
+    const grant = (await this.#store.call((redis) => redis.get(key))) as GrantId | null;
+    if (grant === null) return undefined;
+    const owner = await this.#store.call((redis) => redis.hget(grantKey(grant), "owner"));
+    return owner === null ? undefined : { grant, owner: JSON.parse(owner) as UpstreamUser };
+  }
+
+  async findGrant(id: GrantId): Promise<Grant | undefined> {
+    const values = await this.#store.call((redis) => redis.hmget(grantKey(id), ...GRANT_FIELDS));
+    return readGrant(id, values);
+  }
+
+  async listGrants(
+    organisation: OrganisationId,
+    after: GrantPosition | undefined,
+    limit: number,
+  ): Promise<readonly Grant[]> {
+    // Equal scores are ordered by id, so the position names both; those of the same instant are read and passed over.
+    const from = after === undefined ? "-inf" : String(after.createdAt);
+    const found: Grant[] = [];
+    for (let offset = 0; found.length < limit; offset += limit) {
+      const ids = (await this.#store.call((redis) =>
+        redis.zrangebyscore(grantsKey(organisation), from, "+inf", "LIMIT", offset, limit),
+      )) as GrantId[];
+      const grants = await Promise.all(ids.map((id) => this.findGrant(id)));
+      found.push(...grants.filter((grant) => grant !== undefined).filter((grant) => isBehind(grant, after)));
+      if (ids.length < limit) break;
+    }
+    found.length = Math.min(found.length, limit);
+    return found;
+  }
+
+  async listBindings(id: GrantId): Promise<readonly GrantBinding[]> {
+    const stored = await this.#store.call((redis) => redis.hvals(grantBindingsKey(id)));
+    return stored.map((text) => {
+      const binding = JSON.parse(text) as GrantBinding & { since: string };
+      return { ...binding, since: Number(binding.since) };
+    });
+  }
+
+  async deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone"> {
+    const deleted = await this.#store.run("delete-grant", [grantKey(id)], [id, note.actor, note.requestId]);
+    return deleted === 1 ? "deleted" : "gone";
+  }
+
+  async unbindUser(
+    server: ServerId,
+    client: ClientId,
+    subject: UserSubject,
+    note: AuditNote,
+  ): Promise<GrantId | undefined> {
+    return this.#unbind(server, bindingDigest(server, client, subject), "", note);
+  }
+
+  async findLibrary(server: ServerId, library: string): Promise<LibraryBinding | undefined> {
+    const text = await this.#store.call((redis) => redis.hget(librariesKey(server), library));
+    return text === null ? undefined : readLibrary(server, library, text);
+  }
+
+  async listLibraries(server: ServerId): Promise<readonly LibraryBinding[]> {
+    const stored = await this.#store.call((redis) => redis.hgetall(librariesKey(server)));
+    return Object.entries(stored).map(([library, text]) => readLibrary(server, library, text));
+  }
+
+  async withdrawLibrary(
+    server: ServerId,
+    library: string,
+    note: AuditNote,
+  ): Promise<"withdrawn" | "not_lent"> {
+    const digest = bindingDigest(server, undefined, { type: "library", id: library });
+    return (await this.#unbind(server, digest, library, note)) === undefined ? "not_lent" : "withdrawn";
+  }
+
+  async #unbind(
+    server: ServerId,
+    digest: string,
+    library: string,
+    note: AuditNote,
+  ): Promise<GrantId | undefined> {
+    const organisation = organisationOf(server);
+    const grant = await this.#store.run(
+      "unbind",
+      [bindingKey(organisation, digest), gateKey(organisation)],
+      [digest, server, library, note.actor, note.requestId],
+    );
+    return grant === "" ? undefined : (grant as GrantId);
+  }
+
+  async dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
+    const now = await this.#store.now();
+    const routes = await this.#store.call((redis) =>
+      redis.zrangebyscore(dueHintKey(), "-inf", now, "LIMIT", 0, limit),
+    );
+    return routes.map((route) => organisationId(route as Route));
+  }
+
+  async dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]> {
+    const now = await this.#store.now();
+    const ids = await this.#store.call((redis) =>
+      redis.zrangebyscore(dueKey(organisation), "-inf", now, "LIMIT", 0, limit),
+    );
+    return ids as GrantId[];
+  }
+
+  async restateHint(organisation: OrganisationId): Promise<void> {
+    const [grant] = (await this.#store.call((redis) => redis.zrange(dueKey(organisation), 0, 0))) as string[];
+    const earliest =
+      grant === undefined
+        ? null
+        : await this.#store.call((redis) => redis.zscore(dueKey(organisation), grant));
+    const route = routeOf(organisation);
+    await this.#store.call<unknown>((redis) =>
+      earliest === null ? redis.zrem(dueHintKey(), route) : redis.zadd(dueHintKey(), earliest, route),
+    );
+  }
+
+  async pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]> {
+    const entries = await this.#store.call((redis) =>
+      redis.xrange(revocationsKey(organisation), "-", "+", "COUNT", limit),
+    );
+    return entries.map(([entry, flat]) => {
+      const field = fieldsOf(flat);
+      return {
+        entry,
+        grant: field.grant as GrantId,
+        server: field.server as ServerId,
+        registration: field.registration as RegistrationId,
+        consentGeneration: Number(field.gen),
+        kind: field.kind as PendingRevocation["kind"],
+        token: field.sealed as Sealed,
+        attempt: Number(field.att),
+        since: Number(field.at),
+      };
+    });
+  }
+
+  async settle(organisation: OrganisationId, entry: string): Promise<void> {
+    await this.#store.call((redis) => redis.xdel(revocationsKey(organisation), entry));
+  }
+}
+
+const isBehind = (grant: Grant, after: GrantPosition | undefined): boolean =>
+  after === undefined ||
+  grant.createdAt > after.createdAt ||
+  (grant.createdAt === after.createdAt && grant.id > after.id);
+
+export function fieldsOf(flat: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = Object.create(null);
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i]!] = flat[i + 1]!;
+  return fields;
+}
+
+const instant = (text: string | null | undefined): number | undefined =>
+  text === null || text === undefined ? undefined : Number(text);
+
+function readGrant(id: GrantId, values: readonly (string | null)[]): Grant | undefined {
+  const field = Object.fromEntries(GRANT_FIELDS.map((name, i) => [name, values[i]])) as Record<
+    (typeof GRANT_FIELDS)[number],
+    string | null
+  >;
+  if (field.state === null) return undefined;
+  return {
+    v: 1,
+    id,
+    organisation: organisationOf(id),
+    server: field.server as ServerId,
+    registration: field.registration as RegistrationId,
+    state: field.state as GrantState,
+    owner: JSON.parse(field.owner!) as UpstreamUser,
+    consentGeneration: Number(field.gen),
+    consentedAt: Number(field.consented_at),
+    createdAt: Number(field.created_at),
+    refreshable: field.rt !== null,
+    refreshTokenExpiresAt: instant(field.rt_exp),
+    accessTokenExpiresAt: instant(field.at_exp),
+    lastRefreshedAt: instant(field.refreshed_at),
+    lastUsedAt: instant(field.used_at),
+    dueAt: instant(field.due_at),
+    lastProblem: field.problem === null ? undefined : { code: field.problem, at: Number(field.problem_at) },
+    spares: field.spares === null ? 0 : (JSON.parse(field.spares) as unknown[]).length,
+  };
+}
+
+function readLibrary(server: ServerId, library: string, text: string): LibraryBinding {
+  const stored = JSON.parse(text) as { grant: GrantId; since: string; lent_by: UpstreamUser };
+  return { server, library, grant: stored.grant, lentBy: stored.lent_by, since: Number(stored.since) };
+}

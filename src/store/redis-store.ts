@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import type { RedisConnection } from "./connect-redis.ts";
+
+export type ScriptName =
+  | "advance-connect-session"
+  | "delete-grant"
+  | "put-consent"
+  | "put-policy"
+  | "refresh-begin"
+  | "refresh-commit"
+  | "refresh-fail"
+  | "refresh-mark-sent"
+  | "refresh-release"
+  | "refresh-renew"
+  | "take-authorization-request"
+  | "unbind"
+  | "vend"
+  | (string & {});
+
+/** One connection, the scripts, and the only place where Redis' errors are seen. */
+export class RedisStore {
+  readonly connection: RedisConnection;
+  readonly #clockOffsetMs: () => Milliseconds;
+
+  /** @param clockOffsetMs shifts the time that scripts see: 0 outside tests. */
+  constructor(connection: RedisConnection, clockOffsetMs: () => Milliseconds = () => 0) {
+    this.connection = connection;
+    this.#clockOffsetMs = clockOffsetMs;
+  }
+
+  /** Runs a script by its digest; sends its text only where this Redis has not seen it yet. */
+  async run(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const { sha, text } = loadScript(script);
+    const all = [...keys, ...args, this.#clockOffsetMs()];
+    return this.call(async (redis) => {
+      try {
+        return await redis.evalsha(sha, keys.length, ...all);
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+        return await redis.eval(text, keys.length, ...all);
+      }
+    });
+  }
+
+  /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
+  async call<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+    try {
+      return await command(this.connection);
+    } catch (error) {
+      throw storeProblem(error);
+    }
+  }
+
+  /** The store's own time, shifted as scripts see it. */
+  async now(): Promise<Instant> {
+    const [s, us] = await this.call((redis) => redis.time());
+    return Number(s) * 1_000 + Math.floor(Number(us) / 1_000) + this.#clockOffsetMs();
+  }
+
+  async readJson(key: string): Promise<unknown> {
+    const text = await this.call((redis) => redis.get(key));
+    return text === null ? undefined : JSON.parse(text);
+  }
+}
+
+/** The error's first word says what it is (`OOM`, `MISCONF`, `CLUSTERDOWN`, `ECONNREFUSED`); the rest may hold arguments. */
+function storeProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  const word = code ?? message?.split(/[ :]/, 1)[0] ?? "unknown";
+  if (word === "ERR" || error instanceof TypeError) {
+    // Not an outage but a defect of ours: say which, without arguments.
+    return new Problem("internal_error", { detail: `Redis refused a command: ${message?.slice(0, 200)}` });
+  }
+  return new Problem("store_unavailable", { detail: `Redis: ${word}`, retryAfterMs: seconds(1) });
+}
+
+interface Script {
+  readonly sha: string;
+  readonly text: string;
+}
+
+const scripts = new Map<string, Script>();
+const read = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
+
+/** The shebang has to be the first line, the prelude follows it. */
+function loadScript(name: string): Script {
+  const known = scripts.get(name);
+  if (known !== undefined) return known;
+  const source = read(name);
+  const end = source.indexOf("\n");
+  const text = `${source.slice(0, end)}\n${read("prelude")}\n${source.slice(end + 1)}`;
+  const script = { sha: createHash("sha1").update(text).digest("hex"), text };
+  scripts.set(name, script);
+  return script;
+}
