@@ -47,7 +47,6 @@ describe("what starts", () => {
     const settings = readSettings({ ...development, HTTP_PORT: "", ROOT_KEYSET_FILE: " " });
     expect([settings.HTTP_PORT, settings.ROOT_KEYSET_FILE]).toEqual([8080, undefined]);
   });
-  });
 
   test("lists are separated by commas, blanks and a last comma do no harm", () => {
     const settings = readSettings({
