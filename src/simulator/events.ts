@@ -4,6 +4,7 @@ export interface SimulatorEvent {
   at: string;
   type:
     | "arrived"
+    | "delayed"
     | "held"
     | "released"
     | "fault_fired"

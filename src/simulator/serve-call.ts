@@ -94,14 +94,18 @@ async function standStill(
   todo: FaultActions,
   aborted: AbortSignal | undefined,
 ): Promise<"over" | "aborted" | "closing"> {
+  if (fault === undefined) return "over";
+  const about = { fault: fault.id, stage, ...described(subject) };
+
   const delayMs = stage === "before" ? todo.delay_before_ms : todo.delay_after_ms;
   if (delayMs !== undefined) {
-    const how = await in_.pauses.delay(delayMs, aborted);
+    const delay = in_.pauses.delay(delayMs, aborted);
+    in_.events.emit({ type: "delayed", ...about });
+    const how = await delay;
     if (how !== "over") return how;
   }
   const hold = stage === "before" ? todo.hold_before : todo.hold_after;
-  if (!hold || fault === undefined) return "over";
-  const about = { fault: fault.id, stage, ...described(subject) };
+  if (!hold) return "over";
   const how = await in_.pauses.hold(
     about,
     (held) => in_.events.emit({ type: "held", ...about, hold: held.id }),

@@ -30,7 +30,10 @@ export interface Truth {
 
 /** What drives a simulator from the process it runs in. The control endpoint offers the same over HTTP. */
 export interface Simulator {
+  /** How clients reach it. */
   readonly origin: string;
+  /** Where it listens: the same, unless a public origin was given. */
+  readonly localOrigin: string;
   readonly controlUrl: string;
   readonly world: World;
   /** Virtual time. */
@@ -101,13 +104,17 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-export function simulatorHandle(in_: Context, of: { origin: string; close: () => Promise<void> }): Simulator {
+export function simulatorHandle(
+  in_: Context,
+  of: { origin: string; localOrigin: string; close: () => Promise<void> },
+): Simulator {
   const { world } = in_.state;
   let closing: Promise<void> | undefined;
 
   const simulator: Simulator = {
     origin: of.origin,
-    controlUrl: `${of.origin}/_simulator/`,
+    localOrigin: of.localOrigin,
+    controlUrl: `${of.localOrigin}/_simulator/`,
     world,
     now: in_.now,
 

@@ -61,8 +61,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     server.listen(options.port ?? 0, host, resolve);
   });
   const { port } = server.address() as AddressInfo;
+  const localOrigin = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   const simulator = simulatorHandle(context, {
-    origin: options.publicOrigin ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    localOrigin,
+    origin: options.publicOrigin ?? localOrigin,
     close: async () => {
       context.pauses.close();
       const closed = new Promise((resolve) => server.close(resolve));

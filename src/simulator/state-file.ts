@@ -18,11 +18,14 @@ export class StateFile {
   }
 
   save(): Promise<void> {
-    this.#next ??= this.#running.then(() => {
-      this.#next = undefined;
-      this.#running = this.#write();
-      return this.#running;
-    });
+    // A write that failed was told to those who waited for it; the next one is tried all the same.
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        this.#running = this.#write();
+        return this.#running;
+      });
     return this.#next;
   }
 
