@@ -1,0 +1,122 @@
+import { allowInsecureRequests, type ClientAuth, Configuration, customFetch, None } from "openid-client";
+import type { ClientCredentials } from "../broker/authorization/ports.ts";
+import { type Milliseconds, seconds } from "../domain/instant.ts";
+import { issuerOf } from "../domain/issuer.ts";
+import type { TokenCallOutcome } from "../domain/refresh-failure.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { Server } from "../domain/server.ts";
+import { clientAuthentications } from "./client-authentication.ts";
+import { type Exchange, type Outbound, type RawAnswer, TOKEN_BODY_LIMIT_BYTES } from "./outbound.ts";
+import { readErrorCode, readTokenAnswer } from "./read-token-answer.ts";
+
+export interface TokenCallPorts {
+  readonly outbound: Outbound;
+  /** Our wall clock, for `Retry-After` dates alone. */
+  readonly now: () => number;
+  readonly providerDeadlineMs: Milliseconds;
+}
+
+export interface TokenCall {
+  readonly server: Server;
+  readonly credentials: ClientCredentials;
+  readonly authenticate: "send" | "omit";
+  /** The grant request, by one of openid-client's functions. */
+  readonly request: (configuration: Configuration) => Promise<unknown>;
+  readonly presented?: Secret;
+  /**
+   * What lets a second secret be tried. `saying_so`: only `invalid_client` in so many words, since a server that looks at
+   * the client first (RFC 6749 §5.2, assumed of iManage) has not looked at the code then. `any_401`: also a bare 401.
+   */
+  readonly nextSecretAfter: "saying_so" | "any_401";
+}
+
+/**
+ * Asks a token endpoint. Once; or, while a firm changes its secret and the newest is refused, once for each live secret
+ * inside the same deadline.
+ */
+export async function callTokenEndpoint(ports: TokenCallPorts, call: TokenCall): Promise<TokenCallOutcome> {
+  const { server, credentials } = call;
+  const authentications =
+    call.authenticate === "omit" ? [None()] : clientAuthentications(server, credentials);
+  let leftMs = ports.providerDeadlineMs;
+  for (const [index, authentication] of authentications.entries()) {
+    const exchange = await post(ports.outbound, call, authentication, leftMs);
+    const outcome = read(exchange, ports, call);
+    const last = index === authentications.length - 1;
+    if (last || exchange.kind !== "answer" || !mayTryNextSecret(call, exchange, outcome)) return outcome;
+    leftMs -= exchange.elapsedMs;
+    if (leftMs < seconds(1)) return outcome;
+  }
+  throw new Error("a token call has at least one way to authenticate");
+}
+
+function read(exchange: Exchange, ports: TokenCallPorts, { presented }: TokenCall): TokenCallOutcome {
+  switch (exchange.kind) {
+    case "not_sent":
+      return { kind: "not_sent", reason: exchange.reason };
+    case "unanswered":
+      return { kind: "unknown", reason: exchange.reason, elapsedMs: exchange.elapsedMs };
+    case "answer":
+      return readTokenAnswer(exchange, { now: ports.now(), ...(presented !== undefined && { presented }) });
+  }
+}
+
+function mayTryNextSecret(
+  { nextSecretAfter }: TokenCall,
+  raw: RawAnswer,
+  outcome: TokenCallOutcome,
+): boolean {
+  if (outcome.kind !== "refused" || outcome.refusal !== "invalid_client") return false;
+  const code = readErrorCode(raw);
+  return code === "invalid_client" || (code === undefined && nextSecretAfter === "any_401");
+}
+
+/**
+ * openid-client writes the request; its reading of the answer is never reached. It refuses answers that hold tokens (201,
+ * no `token_type`, `refresh_token: null`), and its errors carry whole bodies, so none is ever made.
+ */
+async function post(
+  outbound: Outbound,
+  { server, credentials, request }: TokenCall,
+  authentication: ClientAuth,
+  deadlineMs: Milliseconds,
+): Promise<Exchange> {
+  let exchange: Exchange | undefined;
+  const configuration = configurationOf(server, credentials.clientId, authentication);
+  configuration[customFetch] = async (url, { body, headers }) => {
+    exchange = await outbound.exchange({
+      method: "POST",
+      url,
+      headers,
+      body: String(body),
+      deadlineMs,
+      bodyLimitBytes: TOKEN_BODY_LIMIT_BYTES,
+    });
+    throw new Captured();
+  };
+  // Whatever it throws, Captured or a refusal to write the request at all, is dropped: the exchange says what happened.
+  await request(configuration).catch(() => undefined);
+  return exchange ?? { kind: "not_sent", reason: "malformed_request" };
+}
+
+class Captured extends Error {}
+
+/** Metadata by hand: iManage publishes none, and none is ever asked for (T12). */
+export function configurationOf(server: Server, clientId: string, authentication: ClientAuth): Configuration {
+  const { authorizationEndpoint, tokenEndpoint } = server.endpoints;
+  const configuration = new Configuration(
+    {
+      issuer: issuerOf(server),
+      authorization_endpoint: authorizationEndpoint,
+      token_endpoint: tokenEndpoint,
+    },
+    clientId,
+    {},
+    authentication,
+  );
+  // 0: no abort signal of its own. Only our deadline ends the call (design §3.6).
+  configuration.timeout = 0;
+  // Whether plain http may be spoken is the egress guard's decision, made for every connection.
+  allowInsecureRequests(configuration);
+  return configuration;
+}
