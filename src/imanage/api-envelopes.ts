@@ -1,0 +1,75 @@
+import { z } from "zod";
+
+/**
+ * What of iManage's answers is used; everything else is ignored, and so may change. Envelopes differ by resource
+ * (facts page, C): one object in `data`, lists in `data`, documents in `data.results`.
+ */
+
+/** Ids appear as numbers and as strings; inside they are strings. */
+const idSchema = z.union([z.string().min(1).max(256), z.number().int()]).transform((id) => String(id));
+const textSchema = z.string().max(1024).optional().catch(undefined);
+/** Flags appear as booleans; 1 and 0 are taken for them too. */
+const flagSchema = z
+  .union([z.boolean(), z.number()])
+  .transform((flag) => flag === true || flag === 1)
+  .catch(false);
+
+export const discoverySchema = z.object({
+  data: z.object({
+    auth_status: z.string(),
+    dms_version: textSchema,
+    user: z
+      .object({ id: idSchema, customer_id: idSchema, name: textSchema, email: textSchema })
+      .optional()
+      .catch(undefined),
+    versions: z
+      .array(z.object({ name: z.string(), url: z.string() }))
+      .optional()
+      .catch(undefined),
+  }),
+});
+
+export const librariesSchema = z.object({
+  data: z
+    .array(z.object({ id: z.string().min(1).max(256), display_name: textSchema, is_hidden: flagSchema }))
+    .max(10_000),
+});
+
+export const operationsSchema = z.object({
+  data: z.object({
+    m2_bits: z.object({ use_admin_tool: flagSchema }).optional().catch(undefined),
+    m4_bits: z
+      .object({ admin_tier_1: flagSchema, admin_tier_2: flagSchema, admin_tier_3: flagSchema })
+      .optional()
+      .catch(undefined),
+  }),
+});
+
+export const groupsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
+export const documentsSchema = z.object({
+  data: z.object({ results: z.array(z.unknown()) }),
+  cursor: z.string().max(4096).nullish(),
+});
+
+export const documentSchema = z.object({
+  id: z.string().min(1).max(256),
+  document_number: z.number().int(),
+  version: z.number().int(),
+  name: textSchema,
+  extension: textSchema,
+  size: z.number().optional().catch(undefined),
+  class: textSchema,
+  author: textSchema,
+  last_user: textSchema,
+  create_date: textSchema,
+  edit_date: textSchema,
+  edit_profile_date: textSchema,
+  file_edit_date: textSchema,
+  workspace_id: textSchema,
+  workspace_name: textSchema,
+  default_security: textSchema,
+  is_checked_out: z.boolean().optional().catch(undefined),
+  custom1: textSchema,
+  custom2: textSchema,
+});

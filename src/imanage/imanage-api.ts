@@ -1,0 +1,245 @@
+import { LRUCache } from "lru-cache";
+import type { z } from "zod";
+import type { ApiOutcome, IdentityReader, UpstreamIdentity } from "../broker/authorization/ports.ts";
+import type { LibraryAdministration, LibraryReader } from "../broker/libraries/ports.ts";
+import type { UpstreamUser } from "../domain/grant.ts";
+import type { ServerId } from "../domain/id.ts";
+import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { Server } from "../domain/server.ts";
+import { type ApiCallPorts, callApi, unavailable } from "./api-call.ts";
+import {
+  discoverySchema,
+  documentSchema,
+  documentsSchema,
+  groupsSchema,
+  librariesSchema,
+  operationsSchema,
+} from "./api-envelopes.ts";
+import { apiRootOf } from "./api-root.ts";
+import { mapBounded } from "./map-bounded.ts";
+import type { Outbound } from "./outbound.ts";
+
+/** A document as a library lists it. */
+export interface ImanageDocument {
+  readonly id: string;
+  readonly number: number;
+  readonly version: number;
+  readonly name: string | undefined;
+  readonly extension: string | undefined;
+  readonly size: number | undefined;
+  readonly class: string | undefined;
+  readonly author: string | undefined;
+  readonly lastUser: string | undefined;
+  readonly createdAt: Instant | undefined;
+  readonly editedAt: Instant | undefined;
+  readonly profileEditedAt: Instant | undefined;
+  readonly fileEditedAt: Instant | undefined;
+  readonly workspaceId: string | undefined;
+  readonly workspaceName: string | undefined;
+  readonly defaultSecurity: string | undefined;
+  readonly checkedOut: boolean | undefined;
+  readonly custom1: string | undefined;
+  readonly custom2: string | undefined;
+}
+
+export interface DocumentQuery {
+  readonly customerId: string;
+  readonly library: string;
+  /** Both ends belong to the window. */
+  readonly editedFrom: Instant | undefined;
+  readonly editedTo: Instant | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
+export interface DocumentPage {
+  readonly documents: readonly ImanageDocument[];
+  /** Undefined: this was the last page. */
+  readonly next: string | undefined;
+  /** Rows without an id, number or version. A pass that met one is not complete. */
+  readonly unreadable: number;
+}
+
+const LIBRARIES_AT_ONCE = 4;
+const ROOTS_KEPT = 10_000;
+const PAGE_LIMIT_MAX = 9_999;
+
+/** iManage's REST API, as far as it is used. Reads only. */
+export class ImanageApi implements IdentityReader, LibraryReader {
+  readonly #ports: ApiCallPorts;
+  /** A root is the same for everyone at a server, and its origin is the server's: safe to remember, cheap to learn anew. */
+  readonly #roots = new LRUCache<ServerId, string>({ max: ROOTS_KEPT });
+
+  constructor(
+    outbound: Outbound,
+    options: { readonly now?: () => number; readonly deadlineMs?: Milliseconds } = {},
+  ) {
+    this.#ports = {
+      outbound,
+      now: options.now ?? Date.now,
+      deadlineMs: options.deadlineMs ?? seconds(60),
+    };
+  }
+
+  /** `GET /api` (C): who the token speaks for, and whether it lives. */
+  async whoAmI(server: Server, accessToken: Secret): Promise<ApiOutcome<UpstreamIdentity>> {
+    const base = server.endpoints.apiBaseUrl.replace(/\/$/, "");
+    const answer = await this.#read(discoverySchema, new URL(`${base}/api`), accessToken);
+    if (answer.kind !== "ok") return answer;
+    const { auth_status, user, versions, dms_version } = answer.value.data;
+    // What a dead token gets is not documented: 401 with some servers, this with others (simulator switch).
+    if (auth_status !== "authenticated") return { kind: "unauthorized" };
+    if (user === undefined) return unavailable("not_imanage");
+
+    const apiRoot = apiRootOf(server, versions);
+    this.#roots.set(server.id, apiRoot);
+    return {
+      kind: "ok",
+      value: {
+        user: { customerId: user.customer_id, userId: user.id, name: user.name, email: user.email },
+        apiRoot,
+        dmsVersion: dms_version,
+      },
+    };
+  }
+
+  async listLibraries(
+    server: Server,
+    user: UpstreamUser,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<readonly LibraryAdministration[]>> {
+    const root = await this.#libraries(server, user.customerId, accessToken);
+    if (root.kind !== "ok") return root;
+    const listed = await this.#read(librariesSchema, new URL(root.value), accessToken);
+    if (listed.kind !== "ok") return listed;
+
+    const rows = await mapBounded(listed.value.data, LIBRARIES_AT_ONCE, async (library) => {
+      const at = `${root.value}/${encodeURIComponent(library.id)}`;
+      const bits = await this.#adminByOperations(at, accessToken);
+      if (bits.kind !== "ok") return bits;
+      const group = await this.#adminByGroup(at, user.userId, accessToken);
+      if (group.kind !== "ok") return group;
+      return {
+        id: library.id,
+        displayName: library.display_name,
+        hidden: library.is_hidden,
+        adminByOperations: bits.value,
+        adminByGroup: group.value,
+      };
+    });
+    const libraries: LibraryAdministration[] = [];
+    for (const row of rows) {
+      // A list with gaps would read as "not your library", so one failure is the answer for all.
+      if ("kind" in row) return row;
+      libraries.push(row);
+    }
+    return { kind: "ok", value: libraries };
+  }
+
+  /** One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). */
+  async listDocuments(
+    server: Server,
+    accessToken: Secret,
+    query: DocumentQuery,
+  ): Promise<ApiOutcome<DocumentPage>> {
+    const root = await this.#libraries(server, query.customerId, accessToken);
+    if (root.kind !== "ok") return root;
+    const url = new URL(`${root.value}/${encodeURIComponent(query.library)}/documents`);
+    url.searchParams.set("paging_mode", "standard_cursor");
+    url.searchParams.set("limit", String(Math.min(PAGE_LIMIT_MAX, Math.max(1, query.limit))));
+    if (query.editedFrom !== undefined)
+      url.searchParams.set("edit_date_from", new Date(query.editedFrom).toISOString());
+    if (query.editedTo !== undefined)
+      url.searchParams.set("edit_date_to", new Date(query.editedTo).toISOString());
+    if (query.cursor !== undefined) url.searchParams.set("cursor", query.cursor);
+
+    const answer = await this.#read(documentsSchema, url, accessToken);
+    if (answer.kind !== "ok") return answer;
+    const { data, cursor } = answer.value;
+    const next = cursor === null || cursor === "" ? undefined : cursor;
+    // A cursor that does not move would be followed for ever, and a pass that stopped there would look complete.
+    if (next !== undefined && next === query.cursor) return unavailable("cursor_stuck");
+
+    const documents = data.results.map(readDocument).filter((document) => document !== undefined);
+    return {
+      kind: "ok",
+      value: { documents, next, unreadable: data.results.length - documents.length },
+    };
+  }
+
+  /** `…/operations` (C: the shape): the admin tool, or one of the three admin tiers. */
+  async #adminByOperations(library: string, accessToken: Secret): Promise<ApiOutcome<boolean>> {
+    const answer = await this.#read(operationsSchema, new URL(`${library}/operations`), accessToken);
+    if (answer.kind !== "ok") return orNotAllowed(answer);
+    const { m2_bits, m4_bits } = answer.value.data;
+    const tiers = [m4_bits?.admin_tier_1, m4_bits?.admin_tier_2, m4_bits?.admin_tier_3];
+    return { kind: "ok", value: m2_bits?.use_admin_tool === true || tiers.includes(true) };
+  }
+
+  /** `…/users/{id}/groups?alias=NRTADMIN` (C: the shape). The filter is asked for and not relied on. */
+  async #adminByGroup(library: string, userId: string, accessToken: Secret): Promise<ApiOutcome<boolean>> {
+    const url = new URL(`${library}/users/${encodeURIComponent(userId)}/groups`);
+    url.searchParams.set("alias", "NRTADMIN");
+    const answer = await this.#read(groupsSchema, url, accessToken);
+    if (answer.kind !== "ok") return orNotAllowed(answer);
+    return { kind: "ok", value: answer.value.data.some(({ id }) => id.toUpperCase() === "NRTADMIN") };
+  }
+
+  async #libraries(server: Server, customerId: string, accessToken: Secret): Promise<ApiOutcome<string>> {
+    let root = this.#roots.get(server.id);
+    if (root === undefined) {
+      const identity = await this.whoAmI(server, accessToken);
+      if (identity.kind !== "ok") return identity;
+      root = identity.value.apiRoot;
+    }
+    return { kind: "ok", value: `${root}/customers/${encodeURIComponent(customerId)}/libraries` };
+  }
+
+  async #read<T>(schema: z.ZodType<T>, url: URL, accessToken: Secret): Promise<ApiOutcome<T>> {
+    const answer = await callApi(this.#ports, url, accessToken);
+    if (answer.kind !== "ok") return answer;
+    const parsed = schema.safeParse(answer.value);
+    return parsed.success ? { kind: "ok", value: parsed.data } : unavailable("not_imanage");
+  }
+}
+
+/** Who may not even ask about a library does not administer it. */
+const orNotAllowed = (answer: Exclude<ApiOutcome<unknown>, { kind: "ok" }>): ApiOutcome<boolean> =>
+  answer.kind === "forbidden" || (answer.kind === "unavailable" && answer.reason === "status_404")
+    ? { kind: "ok", value: false }
+    : answer;
+
+function readDocument(row: unknown): ImanageDocument | undefined {
+  const parsed = documentSchema.safeParse(row);
+  if (!parsed.success) return undefined;
+  const document = parsed.data;
+  return {
+    id: document.id,
+    number: document.document_number,
+    version: document.version,
+    name: document.name,
+    extension: document.extension,
+    size: document.size,
+    class: document.class,
+    author: document.author,
+    lastUser: document.last_user,
+    createdAt: instantOf(document.create_date),
+    editedAt: instantOf(document.edit_date),
+    profileEditedAt: instantOf(document.edit_profile_date),
+    fileEditedAt: instantOf(document.file_edit_date),
+    workspaceId: document.workspace_id,
+    workspaceName: document.workspace_name,
+    defaultSecurity: document.default_security,
+    checkedOut: document.is_checked_out,
+    custom1: document.custom1,
+    custom2: document.custom2,
+  };
+}
+
+/** Dates are UTC with milliseconds (C). One without a zone is taken for UTC, not for the zone of this process. */
+function instantOf(date: string | undefined): Instant | undefined {
+  if (date === undefined) return undefined;
+  const at = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/.test(date) ? date : `${date}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
