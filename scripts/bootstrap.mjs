@@ -123,8 +123,7 @@ function npmEnvironment() {
 }
 
 function arePackagesHere() {
-  const known = readText(stampFile());
-  return known === undefined ? isInstalledByHand() : known === stamp();
+  return readText(stampFile()) === stamp() || isInstalledByHand();
 }
 
 function stampFile() {
@@ -139,13 +138,21 @@ function stamp() {
   return createHash("sha256").update(`${process.platform}-${process.arch}\n${lock}`).digest("hex");
 }
 
-/** Whoever has run `npm ci` himself does not wait for another. npm writes this list last, so it is whole. */
+/** Whoever has run `npm ci` or `npm install` himself does not wait for another. npm writes this list last. */
 function isInstalledByHand() {
   const here = readPackages(join(ROOT, "node_modules", ".package-lock.json"));
   const wanted = readPackages(join(ROOT, "package-lock.json"));
   if (here === undefined || wanted === undefined) return false;
   return Object.entries(wanted).every(
-    ([path, { version, optional }]) => path === "" || optional || here[path]?.version === version,
+    ([path, entry]) => path === "" || !isNeededHere(entry) || here[path]?.version === entry.version,
+  );
+}
+
+/** Of the optional packages those that are meant for this platform by name; of others npm may leave some out. */
+function isNeededHere({ optional, os, cpu, libc }) {
+  if (!optional) return true;
+  return (
+    libc === undefined && os?.includes(process.platform) === true && cpu?.includes(process.arch) === true
   );
 }
 

@@ -134,9 +134,38 @@ test("packages are installed once for two who come at the same time, and again o
   expect(await bootstrap(repository, ["entry.ts"], { env }).ended).toEqual({ code: 0, signal: null });
   expect(await runs()).toBe(1);
 
-  await writeFile(join(repository, "package-lock.json"), '{"packages":{"":{"version":"2"}}}');
+  await writeFile(
+    join(repository, "package-lock.json"),
+    '{"packages":{"node_modules/a":{"version":"2.0.0"}}}',
+  );
   expect(await bootstrap(repository, ["entry.ts"], { env }).ended).toEqual({ code: 0, signal: null });
   expect(await runs()).toBe(2);
+});
+
+test("an installation made by hand is used, unless it was made for another platform", async () => {
+  const { repository, env } = await repositoryWithFakeNpm("echo npm was asked >&2; exit 1");
+  const ours = { version: "1.0.0", optional: true, os: [process.platform], cpu: [process.arch] };
+  const other = { version: "1.0.0", optional: true, os: ["other"], cpu: [process.arch] };
+  const wanted = {
+    "": {},
+    "node_modules/a": { version: "1.0.0" },
+    "node_modules/ours": ours,
+    "node_modules/other": other,
+  };
+  await writeFile(join(repository, "package-lock.json"), JSON.stringify({ packages: wanted }));
+  await mkdir(join(repository, "node_modules"));
+  const byHand = (...names: (keyof typeof wanted)[]) =>
+    writeFile(
+      join(repository, "node_modules", ".package-lock.json"),
+      JSON.stringify({ packages: Object.fromEntries(names.map((name) => [name, wanted[name]])) }),
+    );
+
+  await byHand("node_modules/a", "node_modules/ours");
+  expect(await bootstrap(repository, ["entry.ts"], { env }).ended).toEqual({ code: 0, signal: null });
+  await byHand("node_modules/a", "node_modules/other");
+  const refused = bootstrap(repository, ["entry.ts"], { env });
+  await refused.ended;
+  expect(refused.output()).toContain("npm was asked");
 });
 
 /** A copy of the door, with nothing behind it. */
