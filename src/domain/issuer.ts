@@ -1,9 +1,6 @@
 import type { Server } from "./server.ts";
 
-export type IssuerVerdict =
-  /** `announced`: the answer carried `iss`. From then on this server's answers must (RFC 9207 §2.4). */
-  | { readonly ok: true; readonly announced: boolean }
-  | { readonly ok: false; readonly because: "issuer_missing" | "issuer_mismatch" };
+export type IssuerVerdict = "ok" | "issuer_missing" | "issuer_mismatch";
 
 /** Who a server's answers must say they come from: iManage publishes no metadata, so it is the origin that was asked. */
 export const issuerOf = (server: Pick<Server, "endpoints">): string =>
@@ -17,10 +14,6 @@ export function checkIssuer(
   server: Pick<Server, "endpoints" | "settings">,
   iss: string | undefined,
 ): IssuerVerdict {
-  if (iss === undefined) {
-    return server.settings.issuer === "required"
-      ? { ok: false, because: "issuer_missing" }
-      : { ok: true, announced: false };
-  }
-  return iss === issuerOf(server) ? { ok: true, announced: true } : { ok: false, because: "issuer_mismatch" };
+  if (iss === undefined) return server.settings.issuer === "required" ? "issuer_missing" : "ok";
+  return iss === issuerOf(server) ? "ok" : "issuer_mismatch";
 }

@@ -32,8 +32,8 @@ export class ImanageAuthorizationServer implements AuthorizationServer {
   async redeemCode(request: Parameters<Port<"redeemCode">>[0]): ReturnType<Port<"redeemCode">> {
     const { server, credentials, redirectUri, code, codeVerifier, issuer } = request;
     // The story asks before it comes here; a code of another server must not leave even if it forgot (T01).
-    const from = checkIssuer(server, issuer);
-    if (!from.ok) return { kind: "not_sent", reason: from.because };
+    const verdict = checkIssuer(server, issuer);
+    if (verdict !== "ok") return { kind: "not_sent", reason: verdict };
     return callTokenEndpoint(this.#ports, {
       server,
       credentials,
