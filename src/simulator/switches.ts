@@ -35,7 +35,7 @@ export const switchesSchema = z.strictObject({
     .enum(["redemption", "sign_in"])
     .default("redemption")
     .describe(
-      "[?] When it does so. Not the worst case: no authorization server we read ends tokens before the code is redeemed.",
+      "[?] When it does so. Not the worst case: until the code is redeemed nobody has anything that could replace the earlier token.",
     ),
   refresh_token_when_off: z
     .enum(["null", "absent"])

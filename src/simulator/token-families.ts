@@ -101,7 +101,7 @@ export class TokenFamilies {
 
     const state = this.refreshTokenState(family, token);
     if (state === "superseded" && this.#switches.refresh_mode === "strict") {
-      // Reuse detection as OAuth 2.1 §4.3.1 and RFC 9700 §4.14.2 describe it: two hold the token, so neither is trusted.
+      // Reuse detection as RFC 9700 §4.14.2 describes it: two hold the token, so neither is trusted.
       this.end(family, "reuse_detected", "with_access_tokens");
       return undefined;
     }
