@@ -111,3 +111,12 @@ test("Authorization: Bearer works only by switch", async () => {
   sim.setSwitches({ bearer_header: "accepted" });
   expect(await withBearer()).toBe(200);
 });
+
+test("a token of a locked user is dead while he is locked", async () => {
+  const sim = await simulator();
+  const { access_token } = await tokensFor(sim);
+  sim.users.patch(5948, "amelia.hart", { locked: true });
+  expect((await api(sim, LIBRARIES, access_token)).status).toBe(401);
+  sim.users.patch(5948, "amelia.hart", { locked: false });
+  expect((await api(sim, LIBRARIES, access_token)).status).toBe(200);
+});

@@ -269,6 +269,21 @@ describe("which request a fault befalls", () => {
     expect((await redeem(sim, "sim_code_none")).status).toBe(418);
   });
 
+  test.each([
+    ["authorize", "GET", "/auth/oauth2/authorize"],
+    ["sign-in", "POST", "/auth/oauth2/authorize"],
+    ["token", "POST", "/auth/oauth2/token"],
+    ["revoke", "POST", "/auth/oauth2/revoke-token"],
+    ["logout", "GET", "/auth/logout"],
+    ["discovery", "GET", "/api"],
+    ["api", "GET", LIBRARIES],
+  ] as const)("can be any of route %s", async (route, method, path) => {
+    const sim = await simulator();
+    sim.addFault({ on: { route }, do: teapot });
+    expect((await fetch(sim.origin + path, { method })).status).toBe(418);
+    expect(sim.counts().routes).toEqual({ [route]: 1 });
+  });
+
   test("does not include one with an unknown field or a taken id", async () => {
     const sim = await simulator();
     expect(() => sim.addFault({ on: { route: "token", nht: 2 } as never, do: {} })).toThrow();
