@@ -169,8 +169,8 @@ describe("loading the root keyset", () => {
     },
   );
 
-  it.each([0o600, 0o400])("mode %o is accepted in production", async (mode) => {
-    await chmod(path, mode);
+  it.each(["600", "400"])("mode %s is accepted in production", async (mode) => {
+    await chmod(path, Number.parseInt(mode, 8));
     expect((await loadRootKeyset(path, { production: true })).ids).toHaveLength(1);
   });
 
@@ -210,7 +210,9 @@ describe("T24: printing", () => {
       ...things.flatMap((thing) => [inspect(thing, all), String(thing), JSON.stringify(thing), `${thing}`]),
       inspect(rootKeyset, { ...all, customInspect: false }),
       JSON.stringify(process.report.getReport()),
-    ].join("\n");
+    ]
+      .join("\n")
+      .replaceAll(/\s/g, "");
     for (const key of keys) {
       for (const form of formsOf(key)) expect(printed.includes(form)).toBe(false);
     }
@@ -221,24 +223,20 @@ describe("T24: printing", () => {
   it("would be noticed: the search finds a key that is printed", () => {
     const key = Buffer.from(systemRandom.bytes(32));
     for (const shown of [inspect({ key }), inspect([...key]), key.toString("base64"), key.toString("hex")]) {
-      expect(formsOf(key).some((form) => shown.includes(form))).toBe(true);
+      expect(formsOf(key).some((form) => shown.replaceAll(/\s/g, "").includes(form))).toBe(true);
     }
   });
 });
 
-/** A stretch of the key in each form that a printer may choose. */
+/** A stretch of the key in each form that a printer may choose; to be looked for in what has no spaces any more. */
 function formsOf(key: Buffer): string[] {
   const part = key.subarray(0, 12);
   return [
     part.toString("hex"),
-    [...part].map((byte) => byte.toString(16).padStart(2, "0")).join(" "),
     part.toString("base64"),
     part.toString("base64url"),
-    part.toString("latin1"),
-    [...key.subarray(1, 4)].join(",\n"),
-    [...key.subarray(1, 6)].join(","),
-    [...key.subarray(1, 5)].map((n) => String(n).padStart(3)).join(", "),
-    [...key.subarray(1, 5)].join(", "),
+    [...part].join(","),
+    part.toString("latin1").replaceAll(/\s/g, ""),
   ];
 }
 

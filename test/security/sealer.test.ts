@@ -79,6 +79,9 @@ describe("T15 T21: a sealed secret in another place", () => {
     dataKeys.kept.set(NEIGHBOUR, dataKeys.kept.get(OWNER)!);
     const face = await faceOf(sealer.open(sealed, { ...CONTEXT, owner: NEIGHBOUR }));
     expect(face).toBe(INTEGRITY_FAILURE);
+    // Nor is anything new sealed with the borrowed key: the wrapping itself is bound to its owner.
+    expect(await faceOf(sealer.seal(TOKEN, { ...CONTEXT, owner: NEIGHBOUR }))).toBe(INTEGRITY_FAILURE);
+    expect(await faceOf(sealer.fingerprint(NEIGHBOUR, TOKEN))).toBe(INTEGRITY_FAILURE);
   });
 
   it("does not open when its data key is put under another name, or exchanged with the fingerprint key", async () => {
