@@ -40,11 +40,12 @@ export class ConnectRefused extends Error {
 /** Names a foreign error by its code alone; messages may hold what was sent or received. */
 export function reasonOf(error: unknown): OutboundReason {
   if (error instanceof ConnectRefused) return error.reason;
-  const { code, errors } = error as { code?: unknown; errors?: unknown[] };
+  const { name, code, errors } = error as { name?: unknown; code?: unknown; errors?: unknown };
+  // undici gives it no code when the very first byte is wrong.
+  if (name === "HTTPParserError") return "malformed_answer";
   if (typeof code === "string") {
     const known = BY_CODE[code];
     if (known !== undefined) return known;
-    if (code.startsWith("HPE_")) return "malformed_answer";
     if (code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) return "tls_handshake";
   }
   // Several addresses were tried and each failed in its way; the first says enough.
