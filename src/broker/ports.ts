@@ -9,6 +9,14 @@ export interface Clock {
   monotonicMs(): Milliseconds;
 }
 
+/** What has to happen again and again while something else is under way. */
+export interface Timers {
+  /** Calls `task` every `ms` until the answer is called. */
+  every(ms: Milliseconds, task: () => void): () => void;
+  /** Resolves after `ms`; `cancel` ends the wait without resolving. */
+  after(ms: Milliseconds): { readonly elapsed: Promise<void>; cancel(): void };
+}
+
 /** Randomness comes in from outside. MUST be a cryptographic source (T05). */
 export interface Random {
   bytes(count: number): Uint8Array;
@@ -64,4 +72,24 @@ export interface AuditNote {
   readonly purpose?: string;
   /** Where from. */
   readonly address?: string;
+}
+
+/** What operators read: one line per decision, fields by allow-list, never a secret. */
+export interface Log {
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+export interface LogFields {
+  readonly requestId?: string;
+  readonly organisation?: string;
+  readonly server?: string;
+  readonly client?: string;
+  readonly grant?: string;
+  readonly code?: string;
+  readonly outcome?: string;
+  readonly detail?: string;
+  readonly elapsedMs?: number;
+  readonly count?: number;
 }

@@ -1,4 +1,4 @@
-import { days, type Instant, type Milliseconds, minutes, seconds } from "./instant.ts";
+import { days, type Milliseconds, minutes, seconds } from "./instant.ts";
 
 /** Lengths that the token path and the schedule share. The relations between them are stated where they are checked. */
 export const timing = {
@@ -19,6 +19,8 @@ export const timing = {
   connectSessionMs: minutes(15),
   brokerTokenMs: minutes(5),
   pageSessionMs: minutes(30),
+  /** A sign-in to a page of ours that led to no binding is ended after this long. */
+  unboundGrantMs: minutes(60),
 } as const satisfies Record<string, Milliseconds>;
 
 /** Inside the last fifth of its life a token that is in use is refreshed ahead, at most 5 minutes ahead. */
@@ -28,25 +30,14 @@ export const softMarginMs = (lifeMs: Milliseconds): Milliseconds => Math.min(lif
 export const keepAliveMs = (refreshTokenLifeMs: Milliseconds): Milliseconds =>
   Math.min(days(7), refreshTokenLifeMs / 4);
 
-/**
- * When the schedule should look at a grant again after a successful refresh: ahead of expiry if it was used within the
- * last two token lives, else at its keep-alive.
- * @param jitter in [0, 1): spreads keep-alives over a tenth of their interval.
- */
-export function decideDue(
-  grant: {
-    readonly accessTokenExpiresAt: Instant;
-    readonly accessTokenLifeMs: Milliseconds;
-    readonly lastUsedAt: Instant | undefined;
-    readonly refreshTokenLifeMs: Milliseconds;
-  },
-  now: Instant,
-  jitter: number,
-): Instant {
-  const hot = grant.lastUsedAt !== undefined && now - grant.lastUsedAt <= 2 * grant.accessTokenLifeMs;
-  if (hot) return grant.accessTokenExpiresAt - softMarginMs(grant.accessTokenLifeMs);
-  return now + keepAliveMs(grant.refreshTokenLifeMs) * (1 - jitter / 10);
-}
+/** The keep-alive of one grant, with a jitter in [0, 1) that spreads those of a firm over a tenth of it. */
+export const decideKeepAlive = (
+  refreshTokenLifeMs: Milliseconds,
+  twoRandomBytes: Uint8Array,
+): { readonly keepAliveMs: Milliseconds; readonly jitter: number } => ({
+  keepAliveMs: keepAliveMs(refreshTokenLifeMs),
+  jitter: (twoRandomBytes[0]! * 256 + twoRandomBytes[1]!) / 65_536,
+});
 
 /** How long a code may wait for the client's *complete*: min(60 s, its life − 5 s) (design §3.5). */
 export const completionWindowMs = (codeLifeMs: Milliseconds): Milliseconds =>

@@ -1,5 +1,6 @@
 import type { OrganisationId, RegistrationId } from "./id.ts";
 import type { Instant } from "./instant.ts";
+import type { Sealed } from "./sealed.ts";
 
 /** What an iManage knows of *us*: an entry under Control Center › Applications. */
 export interface Registration {
@@ -20,7 +21,7 @@ export interface Registration {
 
 export interface RegistrationSecret {
   /** *Client Secret* (*API Secret*), sealed to the token endpoint's origin. */
-  readonly sealed: string;
+  readonly sealed: Sealed;
   readonly addedAt: Instant;
   /** *Client Secret Expires*, where the registration has a date. */
   readonly expiresAt: Instant | undefined;

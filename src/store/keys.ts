@@ -86,6 +86,9 @@ export const dueKey = (id: OrganisationId): string => `${organisationPrefix(id)}
 /** Sorted set across organisations: the earliest due time of each. A hint; the reconciler rebuilds it. */
 export const dueHintKey = (): string => `${shared("due")}refresh`;
 
+/** Sorted set: grants that nothing is bound to, by the time they end. */
+export const unboundKey = (id: OrganisationId): string => `${organisationPrefix(id)}unbound`;
+
 /** Stream: sealed tokens that wait to be revoked at iManage. */
 export const revocationsKey = (id: OrganisationId): string => `${organisationPrefix(id)}revocations`;
 

@@ -9,6 +9,7 @@ import type {
 } from "../broker/grants/ports.ts";
 import type { LibraryBinding, LibraryStore } from "../broker/libraries/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
+import { timing } from "../domain/access-policy.ts";
 import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
 import {
   type ClientId,
@@ -21,6 +22,7 @@ import {
   routeOf,
   type ServerId,
 } from "../domain/id.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import type { Server } from "../domain/server.ts";
 import type { UserSubject } from "../domain/subject.ts";
@@ -36,6 +38,7 @@ import {
   grantsKey,
   librariesKey,
   revocationsKey,
+  unboundKey,
 } from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
 
@@ -123,6 +126,7 @@ export class RedisGrantStore
         JSON.stringify(binding ?? {}),
         note.actor,
         note.requestId,
+        timing.unboundGrantMs,
       ],
     );
     if (outcome === "stored") await this.restateHint(organisation);
@@ -144,6 +148,19 @@ export class RedisGrantStore
   async findGrant(id: GrantId): Promise<Grant | undefined> {
     const values = await this.#store.call((redis) => redis.hmget(grantKey(id), ...GRANT_FIELDS));
     return readGrant(id, values);
+  }
+
+  async readAccessToken(grant: GrantId, minTtlMs: Milliseconds) {
+    const [state, token, expiresAt, gen, attempt] = await this.#store.call((redis) =>
+      redis.hmget(grantKey(grant), "state", "at", "at_exp", "gen", "at_att"),
+    );
+    const lives = Number(expiresAt) - (await this.#store.now()) >= minTtlMs;
+    if ((state !== "active" && state !== "suspect") || !token || !lives) return undefined;
+    return { accessToken: token as Sealed, consentGeneration: Number(gen), attempt: Number(attempt) };
+  }
+
+  async reapUnbound(organisation: OrganisationId, limit: number): Promise<number> {
+    return (await this.#store.run("reap-unbound", [unboundKey(organisation)], [limit])) as number;
   }
 
   async listGrants(
@@ -239,7 +256,7 @@ export class RedisGrantStore
   }
 
   async restateHint(organisation: OrganisationId): Promise<void> {
-    const [grant] = (await this.#store.call((redis) => redis.zrange(dueKey(organisation), 0, 0))) as string[];
+    const [grant] = await this.#store.call((redis) => redis.zrange(dueKey(organisation), "0", "0"));
     const earliest =
       grant === undefined
         ? null

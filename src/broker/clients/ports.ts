@@ -22,6 +22,8 @@ export interface ClientStore {
 export interface ClientSecrets {
   /** Shown once. */
   make(): Secret;
+  /** Whether this can be one of ours at all: a typo, or another system's secret, costs no look-up. */
+  isWellFormed(candidate: Secret): boolean;
   hmac(secret: Secret): string;
   /** Constant-time comparison with each live secret. */
   matches(candidate: Secret, secrets: readonly ClientSecret[], now: Instant): boolean;

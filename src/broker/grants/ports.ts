@@ -49,6 +49,8 @@ export interface RefreshSchedule {
   dueOrganisations(limit: number): Promise<readonly OrganisationId[]>;
   /** Grants of an organisation that are due now, soonest first. */
   dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]>;
+  /** Ends grants that nothing was bound to in time. Answers how many. */
+  reapUnbound(organisation: OrganisationId, limit: number): Promise<number>;
   /** Writes the hint anew from the organisation's own due set. */
   restateHint(organisation: OrganisationId): Promise<void>;
 }

@@ -52,6 +52,7 @@ local function drop_grant(prefix, now, id)
   redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8])
   redis.call('ZREM', prefix .. 'grants', id)
   redis.call('ZREM', prefix .. 'due:refresh', id)
+  redis.call('ZREM', prefix .. 'unbound', id)
   redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' deleted')
   return true
 end

@@ -5,7 +5,8 @@
 -- ARGV  1 grant id  2 consent generation  3 server  4 registration  5 owner (JSON)  6 consent digest
 --       7 sealed refresh token or ''  8 its fingerprint  9 its life (ms)
 --       10 sealed access token  11 its fingerprint  12 its life (ms)  13 soft margin (ms)  14 keep-alive (ms)
---       15 binding digest or ''  16 binding (JSON)  17 actor  18 request id  19 clock offset (ms)
+--       15 binding digest or ''  16 binding (JSON)  17 actor  18 request id
+--       19 how long a grant that nothing is bound to is kept (ms)  20 clock offset (ms)
 -- Answers stored, or stale where the grant has another generation than the one this consent follows.
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
@@ -50,6 +51,13 @@ if ARGV[15] ~= '' then
     redis.call('HDEL', prefix .. 'grant-bindings:' .. before, ARGV[15])
     if redis.call('HLEN', prefix .. 'grant-bindings:' .. before) == 0 then drop_grant(prefix, now, before) end
   end
+end
+
+-- A sign-in to one of our own pages leaves a grant that nobody uses yet: it is reaped unless something is bound to it.
+if redis.call('HLEN', prefix .. 'grant-bindings:' .. id) == 0 then
+  redis.call('ZADD', prefix .. 'unbound', text(now + tonumber(ARGV[19])), id)
+else
+  redis.call('ZREM', prefix .. 'unbound', id)
 end
 
 audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation', ARGV[2],

@@ -1,0 +1,236 @@
+import { timing } from "../../domain/access-policy.ts";
+import { type Client, evaluatePolicy, type Policy } from "../../domain/client.ts";
+import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
+import { organisationOf } from "../../domain/id.ts";
+import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { ProblemCode } from "../../domain/problem-catalogue.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { Server } from "../../domain/server.ts";
+import type { Subject } from "../../domain/subject.ts";
+import type { ServerDirectory } from "../authorization/ports.ts";
+import type { ClientStore } from "../clients/ports.ts";
+import type { AuditNote, Clock, Sealer, Timers } from "../ports.ts";
+import type { RefreshReason, RefreshStore } from "../refresh/ports.ts";
+import type { GrantRefresher } from "../refresh/refresh-grant.ts";
+import { accessTokenContext } from "../seal-contexts.ts";
+import type { AccessStore, VendAnswer, VendRequest } from "./ports.ts";
+
+export interface AccessPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly sealer: Sealer;
+  readonly access: AccessStore;
+  readonly clients: Pick<ClientStore, "findPolicy">;
+  readonly servers: Pick<ServerDirectory, "findServer">;
+  readonly refreshes: Pick<RefreshStore, "outcome">;
+  readonly refresher: GrantRefresher;
+}
+
+export interface AccessTokenRequest {
+  readonly client: Client["id"];
+  readonly server: ServerId;
+  readonly subject: Subject;
+  readonly minTtlMs?: Milliseconds;
+  /** Fingerprint of a token that iManage answered 401 to. */
+  readonly rejected?: string;
+  readonly note: AuditNote;
+}
+
+export interface ProvidedAccessToken {
+  readonly accessToken: Secret;
+  readonly expiresAt: Instant;
+  readonly expiresInMs: Milliseconds;
+  readonly fingerprint: string;
+  readonly grant: GrantId;
+  readonly server: Server;
+  readonly customerId: string;
+  /** Set while refreshing fails but this token still lives. */
+  readonly warning: string | undefined;
+}
+
+/**
+ * An access token for one subject of one client: served from the store, or after one refresh, or a `Problem` that says
+ * who must act. Answers within the caller's deadline; a refresh that takes longer goes on without him (design §3.6).
+ */
+export class AccessTokens {
+  readonly #ports: AccessPorts;
+  /** Policies with the generation they belong to. The vend script says when one is out of date, so nothing here expires. */
+  readonly #policies = new Map<string, { policy: Policy | undefined; generation: number }>();
+  /** Servers never change where tokens go; what does change (settings) is read by who refreshes. */
+  readonly #servers = new Map<ServerId, Server>();
+
+  constructor(ports: AccessPorts) {
+    this.#ports = ports;
+  }
+
+  async provide(request: AccessTokenRequest): Promise<ProvidedAccessToken> {
+    const { clock } = this.#ports;
+    const deadline = clock.monotonicMs() + timing.callerDeadlineMs;
+    const server = await this.#server(request.server);
+    let minTtlMs = Math.min(request.minTtlMs ?? timing.defaultMinTtlMs, timing.maxMinTtlMs);
+    let rejected = request.rejected;
+    let countsForRate = true;
+    let failed: Extract<Awaited<ReturnType<GrantRefresher["refresh"]>>, { kind: "failed" }> | undefined;
+
+    for (;;) {
+      const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate });
+      countsForRate = false;
+      switch (answer.kind) {
+        case "served":
+          if (answer.refreshBehind && failed === undefined) {
+            this.#ports.refresher.refreshLater(answer.grant, { why: "due" });
+          }
+          return this.#opened(answer, server, failed?.code);
+        case "stale":
+        case "rejected":
+          break;
+        default:
+          throw refusal(answer, server);
+      }
+      if (failed !== undefined) throw new Problem(failed.code, { retryAfterMs: failed.retryAfterMs });
+
+      const left = deadline - clock.monotonicMs();
+      if (left <= 0) throw new Problem("refresh_pending", { retryAfterMs: 2_000 });
+      const reason: RefreshReason =
+        answer.kind === "stale"
+          ? { why: "expired", minTtlMs }
+          : { why: "rejected", fingerprint: answer.fingerprint };
+      const outcome = await this.#within(left, this.#ports.refresher.refresh(answer.grant, reason));
+      switch (outcome?.kind) {
+        case undefined:
+          throw new Problem("refresh_pending", { retryAfterMs: 2_000 });
+        case "held":
+          // Woken by the holder's outcome, or when its lease must have ended; nobody refreshes without the lease.
+          await this.#ports.refreshes.outcome(answer.grant, Math.min(outcome.remainingMs + 50, left));
+          break;
+        case "failed":
+          if (answer.kind === "rejected") {
+            throw new Problem(outcome.code, { retryAfterMs: outcome.retryAfterMs });
+          }
+          // A token that still lives is served with a warning while refreshing fails; with less life than was asked for.
+          failed = outcome;
+          minTtlMs = 1;
+          break;
+        case "ended":
+          throw new Problem(outcome.code, pointers(server));
+        default:
+          // Refreshed: the rejected token is no longer the current one.
+          rejected = undefined;
+      }
+    }
+  }
+
+  async #vend(
+    request: AccessTokenRequest,
+    now: Pick<VendRequest, "minTtlMs" | "rejected" | "countsForRate">,
+  ): Promise<VendAnswer> {
+    const organisation = organisationOf(request.server);
+    for (let stale = 0; ; stale++) {
+      const { policy, generation } = await this.#policy(request.client, organisation, stale > 0);
+      const verdict = evaluatePolicy(policy, { action: "token", server: request.server });
+      if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
+      const answer = await this.#ports.access.vend({
+        organisation,
+        server: request.server,
+        client: request.client,
+        subject: request.subject,
+        policyGeneration: generation,
+        tokensPerMinute: policy!.tokensPerMinute,
+        note: request.note,
+        ...now,
+      });
+      // A policy that changes faster than it can be read is someone's loop, not ours.
+      if (answer.kind !== "policy_changed" || stale >= 3) return answer;
+    }
+  }
+
+  async #policy(client: ClientId, organisation: OrganisationId, reread: boolean) {
+    const key = `${client} ${organisation}`;
+    const known = this.#policies.get(key);
+    if (known !== undefined && !reread) return known;
+    const read = await this.#ports.clients.findPolicy(client, organisation);
+    // Only what exists is remembered: ids that somebody makes up must not fill this map.
+    if (read.policy !== undefined) this.#policies.set(key, read);
+    else this.#policies.delete(key);
+    return read;
+  }
+
+  async #server(id: ServerId): Promise<Server> {
+    const known = this.#servers.get(id);
+    if (known !== undefined) return known;
+    const server = await this.#ports.servers.findServer(id);
+    if (server === undefined) throw new Problem("not_found");
+    this.#servers.set(id, server);
+    return server;
+  }
+
+  async #opened(
+    answer: Extract<VendAnswer, { kind: "served" }>,
+    server: Server,
+    failure: ProblemCode | undefined,
+  ): Promise<ProvidedAccessToken> {
+    const accessToken = await this.#ports.sealer.open(
+      answer.accessToken,
+      accessTokenContext({
+        grant: answer.grant,
+        server,
+        consentGeneration: answer.consentGeneration,
+        attempt: answer.attempt,
+      }),
+    );
+    return {
+      accessToken,
+      expiresAt: answer.expiresAt,
+      expiresInMs: answer.expiresInMs,
+      fingerprint: answer.fingerprint,
+      grant: answer.grant,
+      server,
+      customerId: answer.owner.customerId,
+      warning: failure ?? answer.warning,
+    };
+  }
+
+  /** What `work` answers, or undefined when time is up first; `work` goes on. */
+  async #within<T>(ms: Milliseconds, work: Promise<T>): Promise<T | undefined> {
+    const timer = this.#ports.timers.after(ms);
+    try {
+      return await Promise.race([work, timer.elapsed.then(() => undefined)]);
+    } finally {
+      timer.cancel();
+      work.catch(() => {});
+    }
+  }
+}
+
+function refusal(
+  answer: Exclude<VendAnswer, { kind: "served" | "stale" | "rejected" }>,
+  server: Server,
+): Problem {
+  switch (answer.kind) {
+    case "unbound":
+      return new Problem("authorization_required", pointers(server));
+    case "state":
+      return answer.state === "paused"
+        ? new Problem("grant_paused")
+        : new Problem("reauthorization_required", pointers(server));
+    case "contained":
+      return new Problem("contained", { members: { contained: answer.by.split(":", 1)[0]! } });
+    case "disabled":
+      return new Problem("organisation_disabled");
+    case "rate_limited":
+      return new Problem("rate_limited", { retryAfterMs: answer.retryAfterMs });
+    case "rejected_again":
+      return new Problem("token_rejected_again", { retryAfterMs: answer.retryAfterMs });
+    case "audit_backlog":
+      return new Problem("audit_backlog", { retryAfterMs: 5_000 });
+    case "policy_changed":
+      return new Problem("store_unavailable", {
+        retryAfterMs: 1_000,
+        detail: "The policies change faster than they can be read.",
+      });
+  }
+}
+
+/** Where the one who must act begins. */
+const pointers = (server: Server) => ({ members: { server: server.id, connect: "/v1/connect-sessions" } });

@@ -1,0 +1,59 @@
+import { timing } from "../../domain/access-policy.ts";
+import { type Client, evaluatePolicy } from "../../domain/client.ts";
+import type { ConnectSession } from "../../domain/connect-session.ts";
+import { makeId, organisationOf, routeOf, type ServerId } from "../../domain/id.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { UserSubject } from "../../domain/subject.ts";
+import type { AuthorizationPorts } from "./connect-ports.ts";
+
+export interface BegunConnect {
+  readonly session: ConnectSession;
+  /** Where to send the browser, once. */
+  readonly startUrl: string;
+}
+
+/**
+ * A client begins to get a person's authorisation.
+ * @throws Problem not_found | not_allowed | return_url_not_registered
+ */
+export async function beginConnect(
+  ports: AuthorizationPorts,
+  client: Client,
+  asked: { server: ServerId; subject: UserSubject; returnUrl: string; loginHint: string | undefined },
+): Promise<BegunConnect> {
+  const organisation = organisationOf(asked.server);
+  const { policy } = await ports.clients.findPolicy(client.id, organisation);
+  const verdict = evaluatePolicy(policy, { action: "connect", server: asked.server });
+  if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
+  const server = await ports.servers.findServer(asked.server);
+  if (server === undefined) throw new Problem("not_found");
+  // Letter by letter, and what is used later is the registered string, not the one that was sent (T06).
+  const returnUrl = client.returnUrls.find((registered) => registered === asked.returnUrl);
+  if (returnUrl === undefined) throw new Problem("return_url_not_registered");
+
+  const route = routeOf(organisation);
+  const now = ports.clock.now();
+  const session: ConnectSession = {
+    v: 1,
+    id: makeId("cns", route, now, ports.random.bytes(16)),
+    client: client.id,
+    organisation,
+    server: server.id,
+    subject: asked.subject,
+    returnUrl,
+    loginHint: asked.loginHint,
+    state: "created",
+    grant: undefined,
+    problem: undefined,
+    createdAt: now,
+    returnedAt: undefined,
+    expiresAt: now + timing.connectSessionMs,
+  };
+  const start = ports.handles.make(route);
+  await ports.authorizations.insertConnectSession(
+    session,
+    ports.handles.digest(start),
+    timing.connectSessionMs,
+  );
+  return { session, startUrl: `${ports.publicBaseUrl}/connect/start/${start.reveal()}` };
+}

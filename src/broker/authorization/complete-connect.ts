@@ -1,0 +1,118 @@
+import { completionWindowMs } from "../../domain/access-policy.ts";
+import type { Client } from "../../domain/client.ts";
+import type { ConnectSession } from "../../domain/connect-session.ts";
+import type { ConnectSessionId, GrantId } from "../../domain/id.ts";
+import { routeOf } from "../../domain/id.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { Server } from "../../domain/server.ts";
+import { sameUser, type UserSubject } from "../../domain/subject.ts";
+import type { AuditNote } from "../ports.ts";
+import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
+import type { AuthorizationPorts } from "./connect-ports.ts";
+import type { PendingCompletion } from "./ports.ts";
+import { guardAgainstAnother, redeem, storeConsent } from "./redeem.ts";
+
+export interface ConnectCompletion {
+  readonly session: ConnectSessionId;
+  readonly completion: Secret;
+  /** Who is signed in at the client now, by the client's own knowledge. */
+  readonly subject: UserSubject;
+}
+
+/**
+ * The client says who finished. Only when that is who started is the code redeemed; otherwise it is thrown away unused
+ * (T02). Whatever goes wrong is kept at the session, and its page says what to do.
+ */
+export async function completeConnect(
+  ports: AuthorizationPorts,
+  client: Client,
+  asked: ConnectCompletion,
+  note: AuditNote,
+): Promise<{ readonly session: ConnectSession; readonly grant: GrantId }> {
+  const session = await ports.authorizations.findConnectSession(asked.session);
+  if (session === undefined || session.client !== client.id) throw new Problem("not_found");
+  const server = await ports.servers.findServer(session.server);
+  if (server === undefined) throw new Problem("not_found");
+
+  const pending = await ports.authorizations.takePendingCompletion(
+    routeOf(session.organisation),
+    ports.handles.digest(asked.completion),
+  );
+  if (pending === undefined) throw await lateOrUsed(ports, session, server);
+
+  try {
+    if (pending.session !== session.id) throw new Problem("authorization_response_invalid");
+    if (!sameUser(session.subject, asked.subject)) throw new Problem("session_user_mismatch");
+    const grant = await finish(ports, session, server, pending, note);
+    const { session: connected } = await ports.authorizations.advanceConnectSession(
+      session.id,
+      ["returned"],
+      {
+        state: "connected",
+        grant,
+      },
+    );
+    return { session: connected ?? session, grant };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    await ports.authorizations.advanceConnectSession(session.id, ["returned"], {
+      state: "failed",
+      problem: error.code,
+    });
+    ports.log.warn(
+      { client: client.id, server: server.id, requestId: note.requestId, code: error.code },
+      "connect failed",
+    );
+    throw new Problem(error.code, { ...error.details, link: resultPage(ports, session.id) });
+  }
+}
+
+export const resultPage = (ports: Pick<AuthorizationPorts, "publicBaseUrl">, id: ConnectSessionId): string =>
+  `${ports.publicBaseUrl}/connect/result/${id}`;
+
+async function finish(
+  ports: AuthorizationPorts,
+  session: ConnectSession,
+  server: Server,
+  pending: PendingCompletion,
+  note: AuditNote,
+): Promise<GrantId> {
+  const redeemed = await redeem(ports, {
+    server,
+    registration: pending.registration,
+    redirectUri: pending.redirectUri,
+    code: await ports.sealer.open(pending.code, codeContext(server, session.id)),
+    codeVerifier: await ports.sealer.open(pending.codeVerifier, codeVerifierContext(server, session.id)),
+    issuer: pending.issuer,
+  });
+  const { client, subject } = session;
+  await guardAgainstAnother(
+    ports,
+    redeemed,
+    await ports.consents.findUserBinding(server.id, client, subject),
+    note,
+  );
+  return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
+}
+
+/** No code waits: it was too late (and how late), or it was used, or it never came. */
+async function lateOrUsed(
+  ports: AuthorizationPorts,
+  session: ConnectSession,
+  server: Server,
+): Promise<Problem> {
+  const windowMs = completionWindowMs(server.settings.codeLifeMs);
+  const elapsedMs = session.returnedAt === undefined ? 0 : ports.clock.now() - session.returnedAt;
+  if (session.state !== "returned" || elapsedMs < windowMs) {
+    return new Problem("connect_session_used", { link: resultPage(ports, session.id) });
+  }
+  await ports.authorizations.advanceConnectSession(session.id, ["returned"], {
+    state: "failed",
+    problem: "completed_too_late",
+  });
+  return new Problem("completed_too_late", {
+    link: resultPage(ports, session.id),
+    members: { elapsed_ms: elapsedMs, window_ms: windowMs },
+  });
+}

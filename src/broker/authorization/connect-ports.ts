@@ -1,0 +1,31 @@
+import type { ClientStore } from "../clients/ports.ts";
+import type { GrantStore } from "../grants/ports.ts";
+import type { LibraryReader } from "../libraries/ports.ts";
+import type { Clock, Handles, Log, Random, Sealer, Timers } from "../ports.ts";
+import type {
+  AuthorizationServer,
+  AuthorizationStore,
+  ConsentStore,
+  IdentityReader,
+  ServerDirectory,
+} from "./ports.ts";
+
+/** What the stories of this room need. */
+export interface AuthorizationPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly handles: Handles;
+  readonly authorizations: AuthorizationStore;
+  readonly consents: ConsentStore;
+  readonly grants: Pick<GrantStore, "findGrant">;
+  readonly servers: ServerDirectory;
+  readonly clients: Pick<ClientStore, "findClient" | "findPolicy">;
+  readonly authorizationServer: AuthorizationServer;
+  readonly identities: IdentityReader;
+  readonly libraries: LibraryReader;
+  /** The broker's own address: redirect URIs and links start with it, never with what a request says (T07). */
+  readonly publicBaseUrl: string;
+}

@@ -1,0 +1,48 @@
+import { timing } from "../../domain/access-policy.ts";
+import type { Client } from "../../domain/client.ts";
+import { type ClientId, parseId } from "../../domain/id.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { Clock } from "../ports.ts";
+import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
+
+export interface ClientPorts {
+  readonly clock: Clock;
+  readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
+  readonly clientSecrets: ClientSecrets;
+  readonly brokerTokens: BrokerTokens;
+}
+
+/**
+ * Client id and secret (RFC 6749 §2.3.1). Unknown, stopped and wrong are one answer.
+ * @throws Problem("invalid_client")
+ */
+export async function authenticateBySecret(ports: ClientPorts, id: string, secret: Secret): Promise<Client> {
+  const clientId = ports.clientSecrets.isWellFormed(secret) ? parseId("cli", id) : undefined;
+  const client = clientId && (await ports.clients.findClient(clientId));
+  const matches = ports.clientSecrets.matches(secret, client?.secrets ?? [], ports.clock.now());
+  if (client === undefined || !matches || client.state !== "active") throw new Problem("invalid_client");
+  return client;
+}
+
+/** A broker token: five minutes of not having to show the secret. */
+export function issueBrokerToken(ports: ClientPorts, client: Client): { token: Secret; lifeMs: number } {
+  return {
+    token: ports.brokerTokens.issue(client.id, client.generation, timing.brokerTokenMs),
+    lifeMs: timing.brokerTokenMs,
+  };
+}
+
+/**
+ * Reads a broker token, and that its client still stands: stopping a client, or changing its secrets, ends every token
+ * that was issued before, at once and everywhere.
+ * @throws Problem("invalid_client")
+ */
+export async function authenticateByBrokerToken(ports: ClientPorts, token: Secret): Promise<ClientId> {
+  const read = ports.brokerTokens.read(token);
+  const standing = read && (await ports.clients.findStanding(read.client));
+  if (read === undefined || standing?.state !== "active" || standing.generation !== read.generation) {
+    throw new Problem("invalid_client");
+  }
+  return read.client;
+}

@@ -1,0 +1,252 @@
+import { decideKeepAlive, softMarginMs, timing } from "../../domain/access-policy.ts";
+import type { GrantId } from "../../domain/id.ts";
+import type { Milliseconds } from "../../domain/instant.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { ProblemCode } from "../../domain/problem-catalogue.ts";
+import { judgeRefreshFailure, type TokenCallOutcome } from "../../domain/refresh-failure.ts";
+import { type Server, survivesReuse } from "../../domain/server.ts";
+import { openCredentials } from "../authorization/open-credentials.ts";
+import type { AuthorizationServer, ServerDirectory } from "../authorization/ports.ts";
+import type { GrantStore } from "../grants/ports.ts";
+import type { Clock, Log, Random, Sealer, Timers } from "../ports.ts";
+import { accessTokenContext, refreshTokenContext, serverOwner } from "../seal-contexts.ts";
+import type { AttemptId, BeginAnswer, RefreshMaterial, RefreshReason, RefreshStore } from "./ports.ts";
+
+export interface RefreshPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly refreshes: RefreshStore;
+  readonly grants: Pick<GrantStore, "findGrant">;
+  readonly servers: ServerDirectory;
+  readonly authorizationServer: Pick<AuthorizationServer, "refresh">;
+}
+
+/** How one refresh ended, for whoever waited for it. */
+export type RefreshOutcome =
+  /** A usable access token is stored; read it. */
+  | { readonly kind: "refreshed" }
+  /** The reason no longer held: read again. */
+  | { readonly kind: "fresh" }
+  /** Another process has the lease. */
+  | { readonly kind: "held"; readonly remainingMs: Milliseconds }
+  /** Not now: an earlier failure is cooling down, or the outcome of an earlier call is not known yet. */
+  | { readonly kind: "failed"; readonly code: ProblemCode; readonly retryAfterMs: Milliseconds }
+  | {
+      readonly kind: "ended";
+      readonly code: "authorization_required" | "reauthorization_required" | "grant_paused";
+    };
+
+/**
+ * Spends a grant's refresh token once, however many ask at the same moment: one flight per grant in this process, one
+ * lease across processes. Callers may leave at any time; a flight never ends early (design §3.6).
+ */
+export class GrantRefresher {
+  readonly #ports: RefreshPorts;
+  readonly #flights = new Map<GrantId, Promise<RefreshOutcome>>();
+
+  constructor(ports: RefreshPorts) {
+    this.#ports = ports;
+  }
+
+  refresh(grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
+    const flying = this.#flights.get(grant);
+    if (flying !== undefined) return flying;
+    const flight = fly(this.#ports, grant, reason).finally(() => this.#flights.delete(grant));
+    this.#flights.set(grant, flight);
+    return flight;
+  }
+
+  /** The same, for nobody in particular: what goes wrong is logged. */
+  refreshLater(grant: GrantId, reason: RefreshReason): void {
+    this.refresh(grant, reason).catch((error: unknown) => {
+      this.#ports.log.warn({ grant, code: codeOf(error) }, "a refresh behind a served token failed");
+    });
+  }
+
+  /** Resolves once nothing is in flight: what a shutdown waits for. */
+  async settled(): Promise<void> {
+    while (this.#flights.size > 0) await Promise.allSettled(this.#flights.values());
+  }
+
+  /** Flights under way: 0 when nobody refreshes (F25). */
+  get flights(): number {
+    return this.#flights.size;
+  }
+}
+
+async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
+  const known = await ports.grants.findGrant(grant);
+  const server = known && (await ports.servers.findServer(known.server));
+  if (server === undefined) return { kind: "ended", code: "authorization_required" };
+
+  const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
+  const answer = await begin(ports, grant, attempt, reason, server);
+  if (answer.kind !== "begun") return withoutCall(answer);
+
+  const startedAt = ports.clock.monotonicMs();
+  const outcome = await call(ports, grant, attempt, answer.material, server);
+  if (outcome === undefined) return { kind: "held", remainingMs: timing.leaseMs };
+
+  const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
+  ports.log.info(
+    {
+      grant,
+      server: server.id,
+      outcome: ended.kind === "failed" ? ended.code : ended.kind,
+      detail: outcome.kind === "answered" ? reason.why : describe(outcome),
+      elapsedMs: Math.round(ports.clock.monotonicMs() - startedAt),
+    },
+    "refresh",
+  );
+  return ended;
+}
+
+/** A `begin` whose reply was lost may have run: it is asked again under the same name before it counts as failed. */
+async function begin(
+  ports: RefreshPorts,
+  grant: GrantId,
+  attempt: AttemptId,
+  reason: RefreshReason,
+  server: Server,
+): Promise<BeginAnswer> {
+  const ask = () =>
+    ports.refreshes.begin(grant, attempt, reason, {
+      leaseMs: timing.leaseMs,
+      providerDeadlineMs: timing.providerDeadlineMs,
+      survivesReuse: survivesReuse(server.settings.rotation),
+    });
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "store_unavailable") throw error;
+    return await ask();
+  }
+}
+
+function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOutcome {
+  switch (answer.kind) {
+    case "fresh":
+      return { kind: "fresh" };
+    case "held":
+      return { kind: "held", remainingMs: answer.remainingMs };
+    case "cooling":
+      return {
+        kind: "failed",
+        code: coolingCode(answer.problem),
+        retryAfterMs: answer.remainingMs,
+      };
+    case "gone":
+      return { kind: "ended", code: "authorization_required" };
+    case "not_refreshable":
+      return { kind: "ended", code: "reauthorization_required" };
+    case "state":
+      return { kind: "ended", code: answer.state === "paused" ? "grant_paused" : "reauthorization_required" };
+  }
+}
+
+/** A suspected grant is not a dead one: until it is believed, its callers are told that time may help. */
+const coolingCode = (problem: string): ProblemCode =>
+  problem === "client_secret_refused" || problem === "refresh_pending" ? problem : "imanage_unavailable";
+
+/** The call itself. Undefined: the lease was lost before anything left. */
+async function call(
+  ports: RefreshPorts,
+  grant: GrantId,
+  attempt: AttemptId,
+  material: RefreshMaterial,
+  server: Server,
+): Promise<TokenCallOutcome | undefined> {
+  const { refreshes } = ports;
+  let stopRenewing = () => {};
+  try {
+    const registration = await ports.servers.findRegistration(material.registration);
+    if (registration === undefined)
+      throw new Problem("internal_error", { detail: "The grant's registration is gone." });
+    const credentials = await openCredentials(ports, registration, server);
+    const refreshToken = await ports.sealer.open(
+      material.refreshToken,
+      refreshTokenContext({
+        grant,
+        server,
+        consentGeneration: material.consentGeneration,
+        attempt: material.refreshTokenAttempt,
+      }),
+    );
+    if (!(await refreshes.markSent(grant, attempt, timing.leaseMs))) return undefined;
+    stopRenewing = ports.timers.every(timing.leaseRenewalMs, () => {
+      // A lost lease changes nothing for a call that has left: its answer is stored all the same.
+      refreshes.renew(grant, attempt, timing.leaseMs).catch(() => {});
+    });
+
+    // Point of no return. From here iManage may rotate the token (RFC 6749 §6); whatever comes back is stored, and
+    // nobody's deadline reaches this far.
+    return await ports.authorizationServer.refresh({ server, credentials, refreshToken });
+  } catch (error) {
+    await refreshes.release(grant, attempt);
+    throw error;
+  } finally {
+    stopRenewing();
+  }
+}
+
+/** Stores what came of it, good or bad, however long the store is away. */
+async function keep(
+  ports: RefreshPorts,
+  grant: GrantId,
+  attempt: AttemptId,
+  material: RefreshMaterial,
+  server: Server,
+  outcome: TokenCallOutcome,
+): Promise<RefreshOutcome> {
+  const { sealer, refreshes } = ports;
+  if (outcome.kind !== "answered") {
+    const verdict = judgeRefreshFailure(
+      outcome,
+      material.refusals,
+      ports.clock.now(),
+      server.settings.rotation,
+      timing.providerDeadlineMs,
+    );
+    await refreshes.fail(grant, attempt, verdict);
+    return verdict.state === "reauthorization_required"
+      ? { kind: "ended", code: "reauthorization_required" }
+      : {
+          kind: "failed",
+          code: coolingCode(verdict.problem),
+          retryAfterMs: Math.max(1_000, verdict.coolDownMs),
+        };
+  }
+
+  const { accessToken, refreshToken, accessTokenLifeMs } = outcome.answer;
+  const of = { grant, server, consentGeneration: material.consentGeneration, attempt: material.attempt };
+  const owner = serverOwner(server);
+  await refreshes.commit(grant, attempt, {
+    consentGeneration: material.consentGeneration,
+    attempt: material.attempt,
+    server: server.id,
+    registration: material.registration,
+    parent: material.parent,
+    refreshToken: refreshToken && (await sealer.seal(refreshToken, refreshTokenContext(of))),
+    refreshTokenFingerprint: refreshToken && (await sealer.fingerprint(owner, refreshToken)),
+    refreshTokenLifeMs: server.settings.refreshTokenLifeMs,
+    refreshExtendsLife: server.settings.refreshExtendsLife,
+    accessToken: accessToken && (await sealer.seal(accessToken, accessTokenContext(of))),
+    accessTokenFingerprint: accessToken && (await sealer.fingerprint(owner, accessToken)),
+    accessTokenLifeMs,
+    softMarginMs: softMarginMs(accessTokenLifeMs),
+    ...decideKeepAlive(server.settings.refreshTokenLifeMs, ports.random.bytes(2)),
+  });
+  // Spare or orphaned, the token that counts now is another's: whoever waits reads again.
+  return { kind: accessToken === undefined ? "fresh" : "refreshed" };
+}
+
+function describe(outcome: Exclude<TokenCallOutcome, { kind: "answered" }>): string {
+  return outcome.kind === "refused"
+    ? `${outcome.refusal} (HTTP ${outcome.status})`
+    : `${outcome.kind}: ${outcome.reason}`;
+}
+
+const codeOf = (error: unknown): string => (error instanceof Problem ? error.code : "internal_error");

@@ -1,0 +1,46 @@
+import type { Request } from "express";
+import {
+  authenticateByBrokerToken,
+  authenticateBySecret,
+  type ClientPorts,
+} from "../broker/clients/authenticate-client.ts";
+import type { Client } from "../domain/client.ts";
+import type { ClientId } from "../domain/id.ts";
+import { Problem } from "../domain/problem.ts";
+import { Secret } from "../domain/secret.ts";
+
+/**
+ * Who calls `/v1`: a broker token (`Authorization: Bearer`), or the client's id and secret (`Authorization: Basic`) for
+ * people in a hurry.
+ * @throws Problem("invalid_client")
+ */
+export async function authenticate(
+  ports: ClientPorts,
+  request: Request,
+): Promise<{ id: ClientId; record?: Client }> {
+  const header = request.headers.authorization ?? "";
+  const space = header.indexOf(" ");
+  const scheme = header.slice(0, space).toLowerCase();
+  const value = header.slice(space + 1).trim();
+  if (scheme === "bearer") return { id: await authenticateByBrokerToken(ports, new Secret(value)) };
+  const basic = readBasic(request);
+  if (basic === undefined) throw new Problem("invalid_client");
+  const record = await authenticateBySecret(ports, basic.id, basic.secret);
+  return { id: record.id, record };
+}
+
+/** RFC 6749 §2.3.1: both halves are form-encoded before they are joined; unreadable is undefined. */
+export function readBasic(request: Request): { id: string; secret: Secret } | undefined {
+  const match = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? "");
+  if (match === null) return undefined;
+  const text = Buffer.from(match[1]!, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 1) return undefined;
+  try {
+    return { id: formDecode(text.slice(0, colon)), secret: new Secret(formDecode(text.slice(colon + 1))) };
+  } catch {
+    return undefined;
+  }
+}
+
+const formDecode = (text: string): string => decodeURIComponent(text.replaceAll("+", " "));

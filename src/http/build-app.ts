@@ -1,0 +1,100 @@
+import express, { type Express, type RequestHandler, type Router } from "express";
+import helmet from "helmet";
+import { z } from "zod";
+import { Problem } from "../domain/problem.ts";
+import { authenticate } from "./authenticate.ts";
+import type { HttpDeps } from "./deps.ts";
+import { docsRouter } from "./docs.ts";
+import { notFound, problemHandler } from "./error-response.ts";
+import { authorizationServerMetadata } from "./metadata.ts";
+import { postOauth2Token } from "./post-oauth2-token.ts";
+import { readBody } from "./read-request.ts";
+import { parseQuery, requestHygiene } from "./request-hygiene.ts";
+import { noteFacts, type Route, type RouteCall, requestIdOf } from "./route.ts";
+import { routes } from "./routes.ts";
+
+const BODY_LIMIT = "64kb";
+const nothing = z.strictObject({});
+
+/**
+ * The public listener.
+ * @param extras what `main` mounts beside the API: the access log in front, the pages behind
+ */
+export function buildApp(
+  deps: HttpDeps,
+  extras: { readonly before?: readonly RequestHandler[]; readonly pages?: Router } = {},
+): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.set("query parser", parseQuery);
+  app.set("trust proxy", [...deps.settings.trustedProxyCidrs]);
+
+  app.use((request, response, next) => {
+    const requestId = deps.newRequestId();
+    noteFacts(request, { requestId });
+    response.set("X-Request-Id", requestId);
+    next();
+  });
+  for (const handler of extras.before ?? []) app.use(handler);
+  app.use(requestHygiene);
+
+  const api = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { "default-src": ["'none'"], "frame-ancestors": ["'none'"] },
+    },
+    referrerPolicy: { policy: "no-referrer" },
+  });
+  app.use(["/v1", "/oauth2/token", "/.well-known"], api);
+  app.post(
+    "/oauth2/token",
+    express.urlencoded({ extended: false, limit: BODY_LIMIT, type: "application/x-www-form-urlencoded" }),
+    postOauth2Token(deps),
+  );
+  app.get("/.well-known/oauth-authorization-server", authorizationServerMetadata(deps));
+
+  const json = express.json({ limit: BODY_LIMIT, strict: true });
+  for (const route of routes) {
+    app[route.method](expressPath(route), json, handlerOf(deps, route));
+  }
+  app.use(docsRouter(deps));
+  if (extras.pages !== undefined) app.use(extras.pages);
+  app.use(notFound);
+  app.use(problemHandler(deps));
+  return app;
+}
+
+export const expressPath = (route: Pick<Route, "path">): string => route.path.replaceAll(/\{(\w+)\}/g, ":$1");
+
+function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
+  return async (request, response) => {
+    const { id: client, record } = await authenticate(deps.clients, request);
+    const call: RouteCall<unknown, unknown, unknown> = {
+      deps,
+      client,
+      // An id of the wrong shape names nothing, and is not told apart from one that names nothing.
+      params: route.params && readParams(route.params, request.params),
+      query: route.query
+        ? readBody(route.query, { ...request.query })
+        : readBody(nothing, { ...request.query }),
+      body: route.body && readBody(route.body, request.body),
+      note: { actor: `client:${client}`, requestId: requestIdOf(request), address: request.ip ?? "" },
+      record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
+    };
+    const answer = await route.handle(call as never);
+    response.set("Cache-Control", "no-store");
+    if (route.answer.status === 204) response.status(204).end();
+    else response.status(route.answer.status).json(answer);
+  };
+}
+
+function readParams(schema: NonNullable<Route["params"]>, params: unknown): unknown {
+  const read = schema.safeParse({ ...(params as object) });
+  if (!read.success) throw new Problem("not_found");
+  return read.data;
+}
+
+function refuse(): never {
+  throw new Problem("invalid_client");
+}

@@ -1,0 +1,152 @@
+import { z } from "zod";
+import { beginConnect } from "../broker/authorization/begin-connect.ts";
+import { completeConnect, resultPage } from "../broker/authorization/complete-connect.ts";
+import type { ConnectSession } from "../domain/connect-session.ts";
+import { rfc3339 } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { Secret } from "../domain/secret.ts";
+import type { HttpDeps } from "./deps.ts";
+import { route } from "./route.ts";
+import { connectSessionId, instant, serverId, userSubject } from "./schemas.ts";
+
+const session = z
+  .object({
+    id: z.string(),
+    server: z.string(),
+    organisation: z.string(),
+    subject: z.object({ type: z.literal("user"), id: z.string(), issuer: z.string() }),
+    state: z.enum(["created", "started", "returned", "connected", "failed"]),
+    return_url: z.string(),
+    grant: z.string().nullable(),
+    problem: z
+      .object({ code: z.string(), title: z.string(), remedy: z.string(), action: z.string() })
+      .nullable(),
+    page: z.string().meta({ description: "A page that tells the person how it ended and what to do." }),
+    created_at: instant,
+    expires_at: instant,
+  })
+  .meta({ id: "ConnectSession" });
+
+function sessionBody(deps: HttpDeps, of: ConnectSession) {
+  const kind = of.problem && PROBLEMS[of.problem];
+  return {
+    id: of.id,
+    server: of.server,
+    organisation: of.organisation,
+    subject: of.subject,
+    state: of.state,
+    return_url: of.returnUrl,
+    grant: of.grant ?? null,
+    problem: kind ? { code: of.problem, title: kind.title, remedy: kind.remedy, action: kind.action } : null,
+    page: resultPage(deps.authorization, of.id),
+    created_at: rfc3339(of.createdAt),
+    expires_at: rfc3339(of.expiresAt),
+  };
+}
+
+export const postConnectSessions = route({
+  method: "post",
+  path: "/v1/connect-sessions",
+  operationId: "createConnectSession",
+  summary: "Begin to get a person's authorisation",
+  description:
+    "Send the browser to `start_url`, once. It comes back to `return_url` with `connect_session` and `completion`; then complete the session at once, naming who is signed in at your side.",
+  body: z.strictObject({
+    server: serverId,
+    subject: userSubject,
+    return_url: z
+      .string()
+      .max(2_048)
+      .meta({ description: "Exactly one of your registered return URLs, letter by letter." }),
+    login_hint: z
+      .string()
+      .max(256)
+      .optional()
+      .meta({ description: "The person's e-mail id at iManage, where you know it." }),
+  }),
+  answer: {
+    status: 201,
+    description: "The session, and where to send the browser.",
+    schema: session.extend({ start_url: z.string() }),
+  },
+  problems: [
+    "invalid_request",
+    "invalid_client",
+    "not_found",
+    "not_allowed",
+    "return_url_not_registered",
+    "store_unavailable",
+  ],
+  async handle({ deps, body, record }) {
+    const begun = await beginConnect(deps.authorization, await record(), {
+      server: body.server,
+      subject: body.subject,
+      returnUrl: body.return_url,
+      loginHint: body.login_hint,
+    });
+    return { ...sessionBody(deps, begun.session), start_url: begun.startUrl };
+  },
+});
+
+export const getConnectSession = route({
+  method: "get",
+  path: "/v1/connect-sessions/{id}",
+  operationId: "getConnectSession",
+  summary: "How a connect session stands",
+  params: z.strictObject({ id: connectSessionId }),
+  answer: { status: 200, description: "The session.", schema: session },
+  problems: ["invalid_client", "not_found", "store_unavailable"],
+  async handle({ deps, client, params }) {
+    const found = await deps.authorization.authorizations.findConnectSession(params.id);
+    if (found === undefined || found.client !== client) throw new Problem("not_found");
+    return sessionBody(deps, found);
+  },
+});
+
+export const postConnectSessionComplete = route({
+  method: "post",
+  path: "/v1/connect-sessions/{id}/complete",
+  operationId: "completeConnectSession",
+  summary: "Say who finished, and get the grant",
+  description:
+    "The code from iManage waits sealed and unredeemed for seconds only (`completed_too_late`). It is redeemed when the subject is the one who started; otherwise it is thrown away unused.",
+  params: z.strictObject({ id: connectSessionId }),
+  body: z.strictObject({
+    completion: z
+      .string()
+      .min(1)
+      .max(128)
+      .meta({ description: "The `completion` member of the URL the browser came back to. One use." }),
+    subject: userSubject.meta({ description: "Who is signed in at your side now." }),
+  }),
+  answer: { status: 200, description: "Connected.", schema: session },
+  problems: [
+    "invalid_request",
+    "invalid_client",
+    "not_found",
+    "connect_session_used",
+    "completed_too_late",
+    "session_user_mismatch",
+    "code_expired_at_imanage",
+    "refresh_token_missing",
+    "customer_mismatch",
+    "upstream_user_changed",
+    "user_not_in_access",
+    "authorization_refused",
+    "client_secret_refused",
+    "imanage_unavailable",
+    "imanage_answer_unusable",
+    "integrity_failure",
+    "store_unavailable",
+  ],
+  async handle({ deps, params, body, record, note }) {
+    const { session: completed } = await completeConnect(
+      deps.authorization,
+      await record(),
+      { session: params.id, completion: new Secret(body.completion), subject: body.subject },
+      note,
+    );
+    return sessionBody(deps, completed);
+  },
+});

@@ -1,0 +1,33 @@
+import type { AccessTokens } from "../broker/access/provide-access-token.ts";
+import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
+import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import type { GrantPorts } from "../broker/grants/manage-grants.ts";
+import type { LibraryStore } from "../broker/libraries/ports.ts";
+import type { Log } from "../broker/ports.ts";
+
+/** What the routes tell their stories with. Nothing is decided in this room. */
+export interface HttpDeps {
+  readonly accessTokens: AccessTokens;
+  readonly authorization: AuthorizationPorts;
+  readonly clients: ClientPorts;
+  readonly grants: GrantPorts;
+  readonly libraries: LibraryStore;
+  readonly cursors: Cursors;
+  readonly newRequestId: () => string;
+  readonly log: Log;
+  readonly settings: HttpSettings;
+}
+
+export interface HttpSettings {
+  /** Never derived from a request (T07). */
+  readonly publicBaseUrl: string;
+  readonly supportContact: string;
+  readonly productName: string;
+  readonly trustedProxyCidrs: readonly string[];
+}
+
+/** Positions in a list, opaque to clients and authenticated: nobody can make one up. */
+export interface Cursors {
+  seal(position: string): string;
+  open(cursor: string): string | undefined;
+}

@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { deleteGrant, type GrantView, getGrant, listGrants } from "../broker/grants/manage-grants.ts";
+import type { GrantPosition } from "../broker/grants/ports.ts";
+import type { GrantId } from "../domain/id.ts";
+import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import type { Cursors } from "./deps.ts";
+import { route } from "./route.ts";
+import { grantId, instant, organisationId, pageOf, pageQuery } from "./schemas.ts";
+
+const grant = z
+  .object({
+    id: z.string(),
+    server: z.string(),
+    registration: z.string(),
+    state: z.enum(["active", "suspect", "reauthorization_required", "paused", "revoked"]),
+    owner: z.object({
+      customer_id: z.string(),
+      user_id: z.string(),
+      name: z.string().nullable(),
+      email: z.string().nullable(),
+    }),
+    session_only: z
+      .boolean()
+      .meta({ description: "No refresh token: it lives while its access token does." }),
+    consents: z.int(),
+    created_at: instant,
+    consented_at: instant,
+    last_refreshed_at: instant.nullable(),
+    last_used_at: instant.nullable(),
+    access_token_expires_at: instant.nullable(),
+    must_be_renewed_by: instant.nullable(),
+    last_problem: z.object({ code: z.string(), at: instant }).nullable(),
+    used_by: z.array(
+      z.object({
+        type: z.enum(["user", "library"]),
+        client: z.string().nullable(),
+        subject: z.string().nullable().meta({ description: "Null: another client's user." }),
+        library: z.string().nullable(),
+        since: instant,
+      }),
+    ),
+  })
+  .meta({ id: "Grant" });
+
+const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
+
+function grantBody({ grant: of, bindings }: GrantView) {
+  return {
+    id: of.id,
+    server: of.server,
+    registration: of.registration,
+    state: of.state,
+    owner: {
+      customer_id: of.owner.customerId,
+      user_id: of.owner.userId,
+      name: of.owner.name ?? null,
+      email: of.owner.email ?? null,
+    },
+    session_only: !of.refreshable,
+    consents: of.consentGeneration,
+    created_at: rfc3339(of.createdAt),
+    consented_at: rfc3339(of.consentedAt),
+    last_refreshed_at: orNull(of.lastRefreshedAt),
+    last_used_at: orNull(of.lastUsedAt),
+    access_token_expires_at: orNull(of.accessTokenExpiresAt),
+    must_be_renewed_by: orNull(of.refreshTokenExpiresAt ?? of.accessTokenExpiresAt),
+    last_problem:
+      of.lastProblem === undefined ? null : { code: of.lastProblem.code, at: rfc3339(of.lastProblem.at) },
+    used_by: bindings.map((binding) => ({
+      type: binding.type,
+      client: binding.type === "user" ? binding.client : null,
+      subject: binding.type === "user" && binding.subject.id !== "" ? binding.subject.id : null,
+      library: binding.type === "library" ? binding.library : null,
+      since: rfc3339(binding.since),
+    })),
+  };
+}
+
+export const getGrants = route({
+  method: "get",
+  path: "/v1/grants",
+  operationId: "listGrants",
+  summary: "An organisation's grants: owner, age, state, who uses them",
+  query: z.strictObject({ organisation: organisationId, ...pageQuery }),
+  answer: { status: 200, description: "A page of grants, oldest first.", schema: pageOf(grant) },
+  problems: ["invalid_request", "invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  async handle({ deps, client, query }) {
+    const after = query.cursor === undefined ? undefined : readPosition(deps.cursors, query.cursor);
+    const page = await listGrants(deps.grants, client, query.organisation, after, query.limit);
+    return {
+      items: page.items.map(grantBody),
+      next:
+        page.next === undefined ? null : deps.cursors.seal(`grants ${page.next.createdAt} ${page.next.id}`),
+    };
+  },
+});
+
+function readPosition(cursors: Cursors, cursor: string): GrantPosition {
+  const [list, createdAt, id] = cursors.open(cursor)?.split(" ") ?? [];
+  if (list !== "grants" || id === undefined) {
+    throw new Problem("invalid_request", {
+      faults: [{ field: "cursor", message: "is none that this list gave" }],
+    });
+  }
+  return { createdAt: Number(createdAt), id: id as GrantId };
+}
+
+export const getGrantById = route({
+  method: "get",
+  path: "/v1/grants/{id}",
+  operationId: "getGrant",
+  summary: "One grant",
+  params: z.strictObject({ id: grantId }),
+  answer: { status: 200, description: "The grant.", schema: grant },
+  problems: ["invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  async handle({ deps, client, params }) {
+    return grantBody(await getGrant(deps.grants, client, params.id));
+  },
+});
+
+export const deleteGrantById = route({
+  method: "delete",
+  path: "/v1/grants/{id}",
+  operationId: "deleteGrant",
+  summary: "End a grant, here at once and at iManage",
+  description:
+    "Once this has answered, no replica hands out its token. iManage is told at once, and again until it answers.",
+  params: z.strictObject({ id: grantId }),
+  answer: { status: 204, description: "Ended." },
+  problems: ["invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  async handle({ deps, client, params, note }) {
+    await deleteGrant(deps.grants, client, params.id, note);
+  },
+});

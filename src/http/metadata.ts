@@ -1,0 +1,17 @@
+import type { RequestHandler } from "express";
+import type { HttpDeps } from "./deps.ts";
+import { TOKEN_EXCHANGE } from "./post-oauth2-token.ts";
+
+/** RFC 8414: what any OAuth library needs to be a client of this broker. */
+export function authorizationServerMetadata({ settings }: Pick<HttpDeps, "settings">): RequestHandler {
+  const metadata = {
+    issuer: settings.publicBaseUrl,
+    token_endpoint: `${settings.publicBaseUrl}/oauth2/token`,
+    grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
+    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+    // Required by RFC 8414 §2. People authorise at iManage, through connect sessions: there is no authorization endpoint.
+    response_types_supported: [],
+    service_documentation: `${settings.publicBaseUrl}/docs`,
+  };
+  return (_request, response) => void response.set("Cache-Control", "public, max-age=300").json(metadata);
+}

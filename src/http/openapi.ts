@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { createDocument, type ZodOpenApiPathsObject } from "zod-openapi";
+import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
+import { clientCredentialsForm, tokenExchangeForm } from "./post-oauth2-token.ts";
+import type { Route } from "./route.ts";
+import { routes } from "./routes.ts";
+
+const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    code: z.string().meta({ description: "Stable; never reused. See the list of problems." }),
+    remedy: z
+      .enum(["client", "resource-owner", "operator", "time"])
+      .meta({ description: "Who must act before the same request can succeed." }),
+    action: z.string(),
+    retryable: z.boolean(),
+    retry_after: z.int().optional(),
+    link: z.string().optional().meta({ description: "Where a person must act: the page to send him to." }),
+    faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    request_id: z.string(),
+    support: z.string(),
+  })
+  .meta({ id: "Problem", description: "RFC 9457 problem details." });
+
+const oauthError = z
+  .object({
+    error: z.string(),
+    error_description: z.string(),
+    code: z.string(),
+    remedy: z.string(),
+    request_id: z.string(),
+  })
+  .meta({ id: "OAuthError", description: "RFC 6749 §5.2, with the members of a problem as extensions." });
+
+/** The whole interface, made from the schemas that validate it. */
+export function openApiDocument(publicBaseUrl: string) {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  }
+  return createDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Token broker for iManage Work",
+      version: "1",
+      description:
+        "Hands short-lived iManage access tokens to the services that need them. `/v1` only grows: requests are strict, answers open.",
+    },
+    servers: [{ url: publicBaseUrl }],
+    security: [{ brokerToken: [] }, { clientSecret: [] }],
+    paths: {
+      "/oauth2/token": {
+        post: {
+          operationId: "token",
+          summary: "Token endpoint: client_credentials and token exchange (RFC 8693)",
+          security: [{ clientSecret: [] }],
+          requestBody: {
+            required: true,
+            content: {
+              "application/x-www-form-urlencoded": {
+                schema: z.union([clientCredentialsForm, tokenExchangeForm]),
+              },
+            },
+          },
+          responses: {
+            "200": {
+              description: "A broker token, or an iManage access token.",
+              content: {
+                "application/json": {
+                  schema: z
+                    .object({
+                      access_token: z.string(),
+                      token_type: z.string(),
+                      expires_in: z.int(),
+                      issued_token_type: z.string().optional(),
+                    })
+                    .meta({ id: "TokenAnswer" }),
+                },
+              },
+            },
+            default: { description: "Refused.", content: { "application/json": { schema: oauthError } } },
+          },
+        },
+      },
+      ...paths,
+    },
+    components: {
+      securitySchemes: {
+        brokerToken: {
+          type: "http",
+          scheme: "bearer",
+          description: "From client_credentials; five minutes.",
+        },
+        clientSecret: { type: "http", scheme: "basic", description: "Client id and secret." },
+      },
+    },
+  });
+}
+
+function operationOf(route: Route) {
+  const { answer } = route;
+  return {
+    operationId: route.operationId,
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    requestParams: {
+      ...(route.params === undefined ? {} : { path: route.params }),
+      ...(route.query === undefined ? {} : { query: route.query }),
+    },
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: route.body } } } }),
+    responses: {
+      [`${answer.status}`]: {
+        description: answer.description,
+        ...(answer.schema === undefined
+          ? {}
+          : { content: { "application/json": { schema: answer.schema } } }),
+      },
+      ...refusals(route.problems),
+    },
+  };
+}
+
+/** One response a status, naming the codes it stands for. */
+function refusals(codes: readonly ProblemCode[]) {
+  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, those]) => [
+      `${status}`,
+      {
+        description: those.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join("\n\n"),
+        content: { "application/problem+json": { schema: problem } },
+      },
+    ]),
+  );
+}

@@ -1,0 +1,89 @@
+import { z } from "zod";
+import type { ProvidedAccessToken } from "../broker/access/provide-access-token.ts";
+import { rfc3339 } from "../domain/instant.ts";
+import { route } from "./route.ts";
+import { instant, minTtl, purpose, rejected, serverId, subject } from "./schemas.ts";
+
+export const postAccessTokens = route({
+  method: "post",
+  path: "/v1/access-tokens",
+  operationId: "createAccessToken",
+  summary: "An iManage access token for a user or a library",
+  description:
+    "Answers from the store, or after one refresh however many ask at once. Send a 401 back as `rejected`. The token is iManage's own: send it as `X-Auth-Token`.",
+  body: z.strictObject({
+    server: serverId,
+    subject,
+    min_ttl: minTtl,
+    rejected: rejected.optional(),
+    purpose: purpose.optional(),
+  }),
+  answer: {
+    status: 200,
+    description:
+      "A token that lives at least `min_ttl` seconds, unless `warning` says that refreshing fails.",
+    schema: z
+      .object({
+        access_token: z.string(),
+        token_type: z.literal("Bearer"),
+        expires_in: z
+          .int()
+          .meta({ description: "Seconds. A hint: iManage's limit is inactivity, a 401 is the truth." }),
+        expires_at: instant,
+        header: z.literal("X-Auth-Token"),
+        api_base_url: z.string(),
+        customer_id: z.string(),
+        fingerprint: z.string().meta({
+          description: "Names the token without giving it away: send it as `rejected` after a 401.",
+        }),
+        grant: z.string(),
+        warning: z.string().optional(),
+      })
+      .meta({ id: "AccessToken" }),
+  },
+  problems: [
+    "invalid_request",
+    "invalid_client",
+    "not_found",
+    "not_allowed",
+    "rate_limited",
+    "authorization_required",
+    "reauthorization_required",
+    "contained",
+    "organisation_disabled",
+    "grant_paused",
+    "client_secret_refused",
+    "token_rejected_again",
+    "refresh_pending",
+    "imanage_unavailable",
+    "store_unavailable",
+    "audit_backlog",
+    "integrity_failure",
+  ],
+  async handle({ deps, client, body, note }) {
+    const provided = await deps.accessTokens.provide({
+      client,
+      server: body.server,
+      subject: body.subject,
+      minTtlMs: body.min_ttl * 1_000,
+      ...(body.rejected === undefined ? {} : { rejected: body.rejected }),
+      note: body.purpose === undefined ? note : { ...note, purpose: body.purpose },
+    });
+    return accessTokenBody(provided);
+  },
+});
+
+export function accessTokenBody(provided: ProvidedAccessToken) {
+  return {
+    access_token: provided.accessToken.reveal(),
+    token_type: "Bearer",
+    expires_in: Math.floor(provided.expiresInMs / 1_000),
+    expires_at: rfc3339(provided.expiresAt),
+    header: "X-Auth-Token",
+    api_base_url: provided.server.endpoints.apiBaseUrl,
+    customer_id: provided.customerId,
+    fingerprint: provided.fingerprint,
+    grant: provided.grant,
+    ...(provided.warning === undefined ? {} : { warning: provided.warning }),
+  };
+}

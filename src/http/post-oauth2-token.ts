@@ -1,0 +1,123 @@
+import type { Request, RequestHandler } from "express";
+import { z } from "zod";
+import { authenticateBySecret, issueBrokerToken } from "../broker/clients/authenticate-client.ts";
+import type { Client } from "../domain/client.ts";
+import { Problem } from "../domain/problem.ts";
+import { Secret } from "../domain/secret.ts";
+import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
+import { readBasic } from "./authenticate.ts";
+import type { HttpDeps } from "./deps.ts";
+import { accessTokenBody } from "./post-access-tokens.ts";
+import { readBody } from "./read-request.ts";
+import { requestIdOf } from "./route.ts";
+import { minTtlText, purpose, rejected, serverId } from "./schemas.ts";
+
+export const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
+
+/**
+ * Our own types of subject token: the subject's id itself, trusted because the client that sends it has authenticated
+ * (design §6). RFC 8693 §3 leaves further types to those who define them.
+ */
+export const SUBJECT_TOKEN_TYPES = {
+  "urn:imanage-token-broker:token-type:user": "user",
+  "urn:imanage-token-broker:token-type:library": "library",
+} as const;
+
+const credentials = {
+  client_id: z.string().max(64).optional(),
+  client_secret: z.string().max(256).optional(),
+};
+
+export const clientCredentialsForm = z.strictObject({
+  grant_type: z.literal("client_credentials"),
+  ...credentials,
+  scope: z.string().max(256).optional().meta({ description: "Ignored: policies decide." }),
+});
+
+export const tokenExchangeForm = z.strictObject({
+  grant_type: z.literal(TOKEN_EXCHANGE),
+  ...credentials,
+  subject_token: z.string().min(1).max(256),
+  subject_token_type: z.enum(Object.keys(SUBJECT_TOKEN_TYPES) as [keyof typeof SUBJECT_TOKEN_TYPES]),
+  audience: serverId.meta({ description: "The iManage server for which the token is: its id here." }),
+  requested_token_type: z.literal(ACCESS_TOKEN_TYPE).optional(),
+  scope: z
+    .string()
+    .max(256)
+    .optional()
+    .meta({ description: "Ignored: iManage's scope was fixed at consent." }),
+  min_ttl: minTtlText.optional(),
+  rejected: rejected.optional(),
+  purpose: purpose.optional(),
+});
+
+/** The token endpoint: `client_credentials` (RFC 6749 §4.4) and token exchange (RFC 8693). */
+export function postOauth2Token(deps: HttpDeps): RequestHandler {
+  return async (request, response) => {
+    const form = (request.body ?? {}) as Record<string, unknown>;
+    const answer = await answerForm(deps, request, form);
+    // RFC 6749 §5.1.
+    response.set("Cache-Control", "no-store").json(answer);
+  };
+}
+
+async function answerForm(deps: HttpDeps, request: Request, form: Record<string, unknown>) {
+  const client = await authenticateForm(deps, request, form);
+  switch (form.grant_type) {
+    case "client_credentials": {
+      readBody(clientCredentialsForm, form);
+      const { token, lifeMs } = issueBrokerToken(deps.clients, client);
+      return { access_token: token.reveal(), token_type: "Bearer", expires_in: lifeMs / 1_000 };
+    }
+    case TOKEN_EXCHANGE:
+      return exchange(deps, request, client, readBody(tokenExchangeForm, form));
+    case undefined:
+      throw new Problem("invalid_request", { faults: [{ field: "grant_type", message: "is missing" }] });
+    default:
+      throw new Problem("unsupported_grant_type");
+  }
+}
+
+/** RFC 6749 §2.3.1: by header or in the body, never both. */
+async function authenticateForm(
+  deps: HttpDeps,
+  request: Request,
+  form: Record<string, unknown>,
+): Promise<Client> {
+  const basic = readBasic(request);
+  const { client_id: id, client_secret: secret } = form;
+  if (basic !== undefined && secret !== undefined) {
+    throw new Problem("invalid_request", { detail: "The client authenticates in two ways at once." });
+  }
+  if (basic !== undefined) return authenticateBySecret(deps.clients, basic.id, basic.secret);
+  if (typeof id !== "string" || typeof secret !== "string") throw new Problem("invalid_client");
+  return authenticateBySecret(deps.clients, id, new Secret(secret));
+}
+
+async function exchange(
+  deps: HttpDeps,
+  request: Request,
+  client: Client,
+  form: z.infer<typeof tokenExchangeForm>,
+) {
+  const type = SUBJECT_TOKEN_TYPES[form.subject_token_type];
+  const subject: Subject =
+    type === "user"
+      ? { type, issuer: CLIENT_ISSUER, id: form.subject_token }
+      : { type, id: form.subject_token };
+  const provided = await deps.accessTokens.provide({
+    client: client.id,
+    server: form.audience,
+    subject,
+    ...(form.min_ttl === undefined ? {} : { minTtlMs: form.min_ttl * 1_000 }),
+    ...(form.rejected === undefined ? {} : { rejected: form.rejected }),
+    note: {
+      actor: `client:${client.id}`,
+      requestId: requestIdOf(request),
+      address: request.ip ?? "",
+      ...(form.purpose === undefined ? {} : { purpose: form.purpose }),
+    },
+  });
+  return { ...accessTokenBody(provided), issued_token_type: ACCESS_TOKEN_TYPE };
+}

@@ -1,0 +1,69 @@
+import type { Request } from "express";
+import type { z } from "zod";
+import type { AuditNote } from "../broker/ports.ts";
+import type { Client } from "../domain/client.ts";
+import type { ClientId } from "../domain/id.ts";
+import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import type { HttpDeps } from "./deps.ts";
+
+/**
+ * One route under `/v1`, with everything that the OpenAPI document says about it. Requests are strict, answers open: what a
+ * schema does not name is refused on the way in.
+ */
+export interface Route {
+  readonly method: "get" | "post" | "delete";
+  /** With `{name}` for parameters, as OpenAPI writes it. */
+  readonly path: `/v1/${string}`;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodObject;
+  readonly answer: {
+    readonly status: 200 | 201 | 204;
+    readonly description: string;
+    readonly schema?: z.ZodType;
+  };
+  readonly problems: readonly ProblemCode[];
+  readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;
+}
+
+/** A request that has been read: who calls, what for, and what he sent, validated. */
+export interface RouteCall<P, Q, B> {
+  readonly deps: HttpDeps;
+  readonly client: ClientId;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  readonly note: AuditNote;
+  /** The caller's whole record, where a story needs it. */
+  readonly record: () => Promise<Client>;
+}
+
+type Read<S> = S extends z.ZodType ? z.infer<S> : undefined;
+
+/** Ties a route's handler to its own schemas. */
+export function route<
+  P extends z.ZodObject | undefined = undefined,
+  Q extends z.ZodObject | undefined = undefined,
+  B extends z.ZodObject | undefined = undefined,
+>(
+  definition: Omit<Route, "params" | "query" | "body" | "handle"> & {
+    readonly params?: P;
+    readonly query?: Q;
+    readonly body?: B;
+    readonly handle: (call: RouteCall<Read<P>, Read<Q>, Read<B>>) => Promise<unknown>;
+  },
+): Route {
+  return definition as unknown as Route;
+}
+
+/** What earlier middleware left with a request. */
+export interface RequestFacts {
+  readonly requestId: string;
+}
+
+const facts = new WeakMap<Request, RequestFacts>();
+export const noteFacts = (request: Request, noted: RequestFacts): void => void facts.set(request, noted);
+export const requestIdOf = (request: Request): string => facts.get(request)?.requestId ?? "req_unknown";

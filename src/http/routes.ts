@@ -1,0 +1,17 @@
+import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
+import { deleteGrantById, getGrantById, getGrants } from "./grants.ts";
+import { getLibraries } from "./libraries.ts";
+import { postAccessTokens } from "./post-access-tokens.ts";
+import type { Route } from "./route.ts";
+
+/** Every route under `/v1`. The OpenAPI document is made from this list, and so are the handlers. */
+export const routes: readonly Route[] = [
+  postAccessTokens,
+  postConnectSessions,
+  getConnectSession,
+  postConnectSessionComplete,
+  getGrants,
+  getGrantById,
+  deleteGrantById,
+  getLibraries,
+];

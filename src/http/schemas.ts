@@ -1,0 +1,94 @@
+import { z } from "zod";
+import "zod-openapi";
+import { timing } from "../domain/access-policy.ts";
+import {
+  type ConnectSessionId,
+  type GrantId,
+  type IdType,
+  type OrganisationId,
+  parseId,
+  type ServerId,
+  type SyncId,
+} from "../domain/id.ts";
+import { CLIENT_ISSUER } from "../domain/subject.ts";
+
+/** Shapes that several routes share, in wire spelling. */
+function id<T>(type: IdType, what: string) {
+  return z
+    .string()
+    .max(64)
+    .refine((text) => parseId(type, text) !== undefined, `must be the id of ${what}: ${type}_…`)
+    .transform((text) => text as T)
+    .meta({ type: "string", description: `Id of ${what}.`, examples: [`${type}_…`] });
+}
+
+export const serverId = id<ServerId>("srv", "a server");
+export const organisationId = id<OrganisationId>("org", "an organisation");
+export const grantId = id<GrantId>("grt", "a grant");
+export const connectSessionId = id<ConnectSessionId>("cns", "a connect session");
+export const syncId = id<SyncId>("syn", "a sync");
+
+export const instant = z.string().meta({ format: "date-time", description: "RFC 3339, UTC, milliseconds." });
+
+/** No control characters, trimmed length: what people and logs can read. */
+const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !/[\u0000-\u001f\u007f]/.test(text), "must not hold control characters");
+
+export const userSubject = z
+  .strictObject({
+    type: z.literal("user"),
+    id: line(256).meta({ description: "Your own, stable identifier of the person. Not an e-mail address." }),
+    issuer: line(256)
+      .default(CLIENT_ISSUER)
+      .meta({ description: "Who vouches for the id: you yourself unless you say otherwise." }),
+  })
+  .meta({ id: "UserSubject" });
+
+export const librarySubject = z
+  .strictObject({
+    type: z.literal("library"),
+    id: line(128).meta({ description: "iManage's library id, for example ACTIVE." }),
+  })
+  .meta({ id: "LibrarySubject" });
+
+export const subject = z.discriminatedUnion("type", [userSubject, librarySubject]);
+
+export const minTtl = z
+  .int()
+  .min(0)
+  .max(timing.maxMinTtlMs / 1_000)
+  .default(timing.defaultMinTtlMs / 1_000)
+  .meta({ description: "Seconds that the token must still live." });
+
+/** The same in a form, where every value is text. */
+export const minTtlText = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .max(timing.maxMinTtlMs / 1_000)
+  .meta({ description: "Seconds that the token must still live." });
+
+export const rejected = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{22}$/, "must be the fingerprint of a token this broker gave")
+  .meta({
+    description:
+      "Fingerprint of a token that iManage answered 401 to. At most one refresh follows, and only if it is still the current one.",
+  });
+
+export const purpose = line(200).meta({ description: "Why, for the audit." });
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    next: z.string().nullable().meta({ description: "Cursor of the next page; null at the end." }),
+  });
+
+export const pageQuery = {
+  cursor: z.string().max(512).optional().meta({ description: "`next` of the page before." }),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+};
