@@ -5,8 +5,14 @@ import { z } from "zod";
  * (facts page, C): one object in `data`, lists in `data`, documents in `data.results`.
  */
 
+/** Ids end up in paths, where these two mean something else, however they are encoded (WHATWG URL, "dot segments"). */
+export const isPathSegment = (id: string): boolean => id !== "." && id !== "..";
+
 /** Ids appear as numbers and as strings; inside they are strings. */
-const idSchema = z.union([z.string().min(1).max(256), z.number().int()]).transform((id) => String(id));
+const idSchema = z
+  .union([z.string().min(1).max(256), z.number().int()])
+  .transform((id) => String(id))
+  .refine(isPathSegment);
 const textSchema = z.string().max(1024).optional().catch(undefined);
 /** Flags appear as booleans; 1 and 0 are taken for them too. */
 const flagSchema = z
@@ -30,9 +36,7 @@ export const discoverySchema = z.object({
 });
 
 export const librariesSchema = z.object({
-  data: z
-    .array(z.object({ id: z.string().min(1).max(256), display_name: textSchema, is_hidden: flagSchema }))
-    .max(10_000),
+  data: z.array(z.object({ id: idSchema, display_name: textSchema, is_hidden: flagSchema })).max(10_000),
 });
 
 export const operationsSchema = z.object({
@@ -45,7 +49,7 @@ export const operationsSchema = z.object({
   }),
 });
 
-export const groupsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+export const groupsSchema = z.object({ data: z.array(z.object({ id: idSchema })) });
 
 export const documentsSchema = z.object({
   data: z.object({ results: z.array(z.unknown()) }),

@@ -7,12 +7,14 @@ import type { ServerId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
+import type { DocumentPage, DocumentQuery, DocumentSource, LibraryDocument } from "../sync/ports.ts";
 import { type ApiCallPorts, callApi, unavailable } from "./api-call.ts";
 import {
   discoverySchema,
   documentSchema,
   documentsSchema,
   groupsSchema,
+  isPathSegment,
   librariesSchema,
   operationsSchema,
 } from "./api-envelopes.ts";
@@ -20,53 +22,12 @@ import { apiRootOf } from "./api-root.ts";
 import { mapBounded } from "./map-bounded.ts";
 import type { Outbound } from "./outbound.ts";
 
-/** A document as a library lists it. */
-export interface ImanageDocument {
-  readonly id: string;
-  readonly number: number;
-  readonly version: number;
-  readonly name: string | undefined;
-  readonly extension: string | undefined;
-  readonly size: number | undefined;
-  readonly class: string | undefined;
-  readonly author: string | undefined;
-  readonly lastUser: string | undefined;
-  readonly createdAt: Instant | undefined;
-  readonly editedAt: Instant | undefined;
-  readonly profileEditedAt: Instant | undefined;
-  readonly fileEditedAt: Instant | undefined;
-  readonly workspaceId: string | undefined;
-  readonly workspaceName: string | undefined;
-  readonly defaultSecurity: string | undefined;
-  readonly checkedOut: boolean | undefined;
-  readonly custom1: string | undefined;
-  readonly custom2: string | undefined;
-}
-
-export interface DocumentQuery {
-  readonly customerId: string;
-  readonly library: string;
-  /** Both ends belong to the window. */
-  readonly editedFrom: Instant | undefined;
-  readonly editedTo: Instant | undefined;
-  readonly cursor: string | undefined;
-  readonly limit: number;
-}
-
-export interface DocumentPage {
-  readonly documents: readonly ImanageDocument[];
-  /** Undefined: this was the last page. */
-  readonly next: string | undefined;
-  /** Rows without an id, number or version. A pass that met one is not complete. */
-  readonly unreadable: number;
-}
-
 const LIBRARIES_AT_ONCE = 4;
 const ROOTS_KEPT = 10_000;
 const PAGE_LIMIT_MAX = 9_999;
 
 /** iManage's REST API, as far as it is used. Reads only. */
-export class ImanageApi implements IdentityReader, LibraryReader {
+export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource {
   readonly #ports: ApiCallPorts;
   /** A root is the same for everyone at a server, and its origin is the server's: safe to remember, cheap to learn anew. */
   readonly #roots = new LRUCache<ServerId, string>({ max: ROOTS_KEPT });
@@ -143,6 +104,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     accessToken: Secret,
     query: DocumentQuery,
   ): Promise<ApiOutcome<DocumentPage>> {
+    if (![query.customerId, query.library].every(isPathSegment)) return unavailable("malformed_request");
     const root = await this.#libraries(server, query.customerId, accessToken);
     if (root.kind !== "ok") return root;
     const url = new URL(`${root.value}/${encodeURIComponent(query.library)}/documents`);
@@ -210,7 +172,7 @@ const orNotAllowed = (answer: Exclude<ApiOutcome<unknown>, { kind: "ok" }>): Api
     ? { kind: "ok", value: false }
     : answer;
 
-function readDocument(row: unknown): ImanageDocument | undefined {
+function readDocument(row: unknown): LibraryDocument | undefined {
   const parsed = documentSchema.safeParse(row);
   if (!parsed.success) return undefined;
   const document = parsed.data;

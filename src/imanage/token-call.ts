@@ -57,7 +57,12 @@ function read(exchange: Exchange, ports: TokenCallPorts, { presented }: TokenCal
     case "unanswered":
       return { kind: "unknown", reason: exchange.reason, elapsedMs: exchange.elapsedMs };
     case "answer":
-      return readTokenAnswer(exchange, { now: ports.now(), ...(presented !== undefined && { presented }) });
+      try {
+        return readTokenAnswer(exchange, { now: ports.now(), ...(presented !== undefined && { presented }) });
+      } catch {
+        // A fault of ours. Thrown, it would pass for a call that never left, and the token would be presented again.
+        return { kind: "unknown", reason: "unread", elapsedMs: exchange.elapsedMs };
+      }
   }
 }
 
