@@ -1,0 +1,439 @@
+import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
+import {
+  type ClientId,
+  makeId,
+  makeRoute,
+  type OrganisationId,
+  organisationId,
+  type RegistrationId,
+  type Route,
+  routeOf,
+  type ServerId,
+} from "../../domain/id.ts";
+import type { Instant } from "../../domain/instant.ts";
+import type { Organisation } from "../../domain/organisation.ts";
+import type { Registration, RegistrationSecret } from "../../domain/registration.ts";
+import type { Sealed } from "../../domain/sealed.ts";
+import { Secret } from "../../domain/secret.ts";
+import type { Server } from "../../domain/server.ts";
+import type { ClientSecrets } from "../clients/ports.ts";
+import type { Clock, Random, Sealer } from "../ports.ts";
+import { clientSecretContext, registrationOwner } from "../seal-contexts.ts";
+import type { DesiredConfiguration, DesiredServer, SecretReference } from "./desired-configuration.ts";
+import {
+  type ClientStep,
+  type OrganisationStep,
+  type Plan,
+  type PolicyStep,
+  placeName,
+  planConfiguration,
+  type RegistrationStep,
+  registrationsOf,
+  type SecretStanding,
+  type ServerStep,
+  type StoredConfiguration,
+  settingsOf,
+} from "./plan-configuration.ts";
+import type { ConfigurationStore } from "./ports.ts";
+
+export interface ApplyPorts {
+  readonly store: ConfigurationStore;
+  readonly sealer: Sealer;
+  readonly clientSecrets: ClientSecrets;
+  readonly secretSource: SecretSource;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Reads what a file points at. */
+export interface SecretSource {
+  /** A fault continues to a sentence and never repeats what was read. */
+  read(reference: SecretReference): Promise<Secret | { readonly fault: string }>;
+}
+
+export interface ApplyResult {
+  readonly plan: Plan;
+  /** False: a dry run, or refused. */
+  readonly applied: boolean;
+  readonly records: AppliedRecords;
+  /** Of new clients. Shown once: afterwards the store has their HMAC only. */
+  readonly newClientSecrets: readonly {
+    readonly client: string;
+    readonly id: ClientId;
+    readonly secret: Secret;
+  }[];
+}
+
+/** Ids by the names a file uses. */
+export interface AppliedRecords {
+  readonly organisations: Readonly<Record<string, OrganisationId>>;
+  /** By `organisation/server`. */
+  readonly servers: Readonly<
+    Record<string, { readonly id: ServerId; readonly registration: RegistrationId }>
+  >;
+  /** By `shared name` or `organisation/server`. */
+  readonly registrations: Readonly<Record<string, RegistrationId>>;
+  readonly clients: Readonly<Record<string, ClientId>>;
+}
+
+/**
+ * Makes the store what the file wants it to be. Applied twice it changes nothing the second time; killed half way it is
+ * completed by applying again, since records are found by their names. What the file does not mention is left alone.
+ */
+export async function applyConfiguration(
+  ports: ApplyPorts,
+  desired: DesiredConfiguration,
+  options: { readonly dryRun: boolean },
+): Promise<ApplyResult> {
+  const stored = await readStored(ports.store, desired);
+  const secrets = await readSecrets(ports, desired, stored);
+  const planned = planConfiguration(desired, stored, {
+    registration: (place) => secrets.registrations.get(placeName(place))?.standing ?? "not given",
+    client: (name) => secrets.clients.get(name)?.standing ?? "not given",
+  });
+  const plan = { ...planned, refusals: [...planned.refusals, ...secrets.refusals] };
+
+  const writer = new ConfigurationWriter(ports, plan, secrets, stored);
+  const applied = !options.dryRun && plan.refusals.length === 0;
+  if (applied) await writer.write();
+  return { plan, applied, records: writer.records(), newClientSecrets: writer.newClientSecrets };
+}
+
+async function readStored(
+  store: ConfigurationStore,
+  desired: DesiredConfiguration,
+): Promise<StoredConfiguration> {
+  const shared = await Promise.all(
+    desired.sharedRegistrations.map(({ name }) => store.findRegistrationByName(undefined, name)),
+  );
+  const records = await store.listOrganisations();
+  const organisations = await Promise.all(
+    records.map(async (record) => {
+      const wanted = desired.organisations.find(({ name }) => name === record.name);
+      const registrations = await Promise.all(
+        (wanted?.servers ?? []).map(({ name }) => store.findRegistrationByName(record.id, name)),
+      );
+      return {
+        record,
+        servers: await store.listServers(record.id),
+        registrations: registrations.filter((found) => found !== undefined),
+      };
+    }),
+  );
+  const clients = await Promise.all(
+    (await store.listClients()).map(async (record) => {
+      const mentioned = desired.clients.some(({ name }) => name === record.name);
+      const policies = await Promise.all(
+        (mentioned ? records : []).map(async ({ id }) => (await store.findPolicy(record.id, id)).policy),
+      );
+      return { record, policies: policies.filter((policy) => policy !== undefined) };
+    }),
+  );
+  return { sharedRegistrations: shared.filter((found) => found !== undefined), organisations, clients };
+}
+
+interface ReadSecret {
+  readonly secret: Secret;
+  readonly standing: SecretStanding;
+}
+
+interface ReadSecrets {
+  readonly registrations: ReadonlyMap<string, ReadSecret>;
+  readonly clients: ReadonlyMap<string, ReadSecret>;
+  readonly refusals: Plan["refusals"];
+}
+
+/** Reads every secret the file points at and compares it with what is stored, before anything is written. */
+async function readSecrets(
+  ports: ApplyPorts,
+  desired: DesiredConfiguration,
+  stored: StoredConfiguration,
+): Promise<ReadSecrets> {
+  const registrations = new Map<string, ReadSecret>();
+  const clients = new Map<string, ReadSecret>();
+  const refusals: { name: string; message: string }[] = [];
+
+  for (const { place, wanted } of registrationsOf(desired)) {
+    if (wanted.secret === undefined) continue;
+    const name = placeName(place);
+    const secret = await ports.secretSource.read(wanted.secret);
+    if (!(secret instanceof Secret)) {
+      refusals.push({ name: `registration ${name}`, message: secret.fault });
+      continue;
+    }
+    const kept =
+      place.organisation === undefined
+        ? stored.sharedRegistrations
+        : (stored.organisations.find(({ record }) => record.name === place.organisation)?.registrations ??
+          []);
+    const found = kept.find((registration) => registration.name === place.name);
+    registrations.set(name, { secret, standing: await compareSealed(ports.sealer, secret, found) });
+  }
+
+  for (const client of desired.clients) {
+    if (client.secret === undefined) continue;
+    const secret = await ports.secretSource.read(client.secret);
+    if (!(secret instanceof Secret)) {
+      refusals.push({ name: `client ${client.name}`, message: secret.fault });
+      continue;
+    }
+    const record = stored.clients.find((entry) => entry.record.name === client.name)?.record;
+    const standing = compareHmac(ports, secret, record);
+    if (standing === "malformed") {
+      refusals.push({
+        name: `client ${client.name}`,
+        message:
+          "points at something that is not a client secret of this broker. Make one with `cli keys client-secret FILE`",
+      });
+    } else clients.set(client.name, { secret, standing });
+  }
+  return { registrations, clients, refusals };
+}
+
+async function compareSealed(
+  sealer: Sealer,
+  secret: Secret,
+  registration: Registration | undefined,
+): Promise<SecretStanding> {
+  if (registration === undefined) return "new";
+  const context = clientSecretContext(registration);
+  for (const [at, { sealed }] of registration.secrets.entries()) {
+    const known = await sealer.open(sealed as Sealed, context);
+    if (known.reveal() === secret.reveal()) return at === 0 ? "newest" : "earlier";
+  }
+  return "new";
+}
+
+function compareHmac(
+  { clientSecrets, clock }: ApplyPorts,
+  secret: Secret,
+  client: Client | undefined,
+): SecretStanding | "malformed" {
+  if (!clientSecrets.isWellFormed(secret)) return "malformed";
+  const now = clock.now();
+  const at = client?.secrets.findIndex((entry) => clientSecrets.matches(secret, [entry], now)) ?? -1;
+  return at < 0 ? "new" : at === 0 ? "newest" : "earlier";
+}
+
+/** Carries a plan out, and knows the ids by their names while it does. */
+class ConfigurationWriter {
+  readonly newClientSecrets: { client: string; id: ClientId; secret: Secret }[] = [];
+  readonly #ports: ApplyPorts;
+  readonly #plan: Plan;
+  readonly #secrets: ReadSecrets;
+  readonly #organisations = new Map<string, OrganisationId>();
+  readonly #registrations = new Map<string, RegistrationId>();
+  readonly #servers = new Map<string, { id: ServerId; registration: RegistrationId }>();
+  readonly #clients = new Map<string, ClientId>();
+
+  constructor(ports: ApplyPorts, plan: Plan, secrets: ReadSecrets, stored: StoredConfiguration) {
+    this.#ports = ports;
+    this.#plan = plan;
+    this.#secrets = secrets;
+    for (const step of plan.steps) {
+      if (step.kind === "registration" && step.stored) this.#registrations.set(step.name, step.stored.id);
+      if (step.kind === "client" && step.stored) this.#clients.set(step.name, step.stored.id);
+    }
+    for (const { record, servers } of stored.organisations) {
+      this.#organisations.set(record.name, record.id);
+      for (const { name, id, registration } of servers) {
+        this.#servers.set(`${record.name}/${name}`, { id, registration });
+      }
+    }
+  }
+
+  /**
+   * In this order: what others refer to comes first. A registration that changes is written after its servers got their
+   * new generation: killed in between, applying again raises it once more, which harms nobody; the other way round it
+   * would never be raised, and answers to the old secret would go on counting.
+   */
+  async write(): Promise<void> {
+    const steps = this.#plan.steps.filter(({ act }) => act !== "keep");
+    for (const step of steps) if (step.kind === "organisation") await this.#putOrganisation(step);
+    for (const step of steps) {
+      if (step.kind === "registration" && step.act === "create") await this.#putRegistration(step);
+    }
+    for (const step of steps) if (step.kind === "server") await this.#putServer(step);
+    for (const step of steps) {
+      if (step.kind === "registration" && step.act === "change") await this.#putRegistration(step);
+    }
+    for (const step of steps) if (step.kind === "client") await this.#putClient(step);
+    for (const step of steps) if (step.kind === "policy") await this.#putPolicy(step);
+  }
+
+  records(): AppliedRecords {
+    return {
+      organisations: Object.fromEntries(this.#organisations),
+      servers: Object.fromEntries(this.#servers),
+      registrations: Object.fromEntries(this.#registrations),
+      clients: Object.fromEntries(this.#clients),
+    };
+  }
+
+  async #putOrganisation({ desired, stored }: OrganisationStep): Promise<void> {
+    const { store, sealer, random, clock } = this.#ports;
+    const route = stored === undefined ? makeRoute(random.bytes(7)) : routeOf(stored.id);
+    const organisation: Organisation = {
+      v: 1,
+      id: organisationId(route),
+      name: desired.name,
+      displayName: desired.displayName,
+      enabled: desired.enabled,
+      createdAt: stored?.createdAt ?? clock.now(),
+    };
+    await sealer.prepare(`o:${route}`);
+    await store.putOrganisation(organisation);
+    this.#organisations.set(organisation.name, organisation.id);
+  }
+
+  async #putRegistration(step: RegistrationStep): Promise<void> {
+    const { store, sealer, clock } = this.#ports;
+    const { place, desired, stored } = step;
+    const organisation =
+      place.organisation === undefined ? undefined : this.#organisation(place.organisation);
+    const route = organisation === undefined ? undefined : routeOf(organisation);
+    const id = stored?.id ?? this.#makeId("reg", route);
+    const base: Registration = {
+      v: 1,
+      id,
+      organisation,
+      name: desired.name,
+      clientId: desired.clientId,
+      tokenOrigin: desired.tokenOrigin,
+      secrets: [],
+      generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
+      createdAt: stored?.createdAt ?? clock.now(),
+    };
+    await sealer.prepare(registrationOwner(id));
+    await store.putRegistration({ ...base, secrets: await this.#registrationSecrets(step, base) });
+    this.#registrations.set(step.name, id);
+  }
+
+  /** Up to two live ones, newest first. Secrets of another client id are of no use and go. */
+  async #registrationSecrets(
+    step: RegistrationStep,
+    next: Registration,
+  ): Promise<readonly RegistrationSecret[]> {
+    const { sealer, clock } = this.#ports;
+    const given = this.#secrets.registrations.get(step.name);
+    const kept = step.stored?.secrets ?? [];
+    const expiresAt = step.desired.secretExpiresAt;
+    const sameApplication = step.stored?.clientId === next.clientId;
+    if (given === undefined) return sameApplication ? kept : [];
+
+    const known = given.standing === "new" ? -1 : given.standing === "newest" ? 0 : 1;
+    const newest: RegistrationSecret = {
+      sealed: kept[known]?.sealed ?? (await sealer.seal(given.secret, clientSecretContext(next))),
+      addedAt: kept[known]?.addedAt ?? clock.now(),
+      expiresAt,
+    };
+    const others = sameApplication ? kept.filter((_, at) => at !== known) : [];
+    return [newest, ...others].slice(0, 2);
+  }
+
+  async #putServer(step: ServerStep): Promise<void> {
+    const { store, clock } = this.#ports;
+    const { desired, stored } = step;
+    const raised = (stored?.configurationGeneration ?? 0) + (step.raises || stored === undefined ? 1 : 0);
+    if (desired === undefined) {
+      if (stored !== undefined) await store.putServer({ ...stored, configurationGeneration: raised });
+      return;
+    }
+    const organisation = this.#organisation(step.organisation);
+    const server: Server = {
+      v: 1,
+      id: stored?.id ?? this.#makeId("srv", routeOf(organisation)),
+      organisation,
+      name: desired.name,
+      displayName: desired.displayName,
+      kind: desired.kind,
+      endpoints: desired.endpoints,
+      registration: this.#registrationOf(step.organisation, desired),
+      customerId: desired.customerId ?? stored?.customerId,
+      settings: settingsOf(desired, stored),
+      configurationGeneration: raised,
+      createdAt: stored?.createdAt ?? clock.now(),
+    };
+    await store.putServer(server);
+    this.#servers.set(step.name, { id: server.id, registration: server.registration });
+  }
+
+  async #putClient(step: ClientStep): Promise<void> {
+    const { store, clock, clientSecrets } = this.#ports;
+    const { desired, stored } = step;
+    const given = this.#secrets.clients.get(desired.name);
+    const made = stored === undefined && given === undefined ? clientSecrets.make() : undefined;
+    const client: Client = {
+      v: 1,
+      id: stored?.id ?? this.#makeId("cli", undefined),
+      name: desired.name,
+      displayName: desired.displayName,
+      secrets: this.#clientSecretsOf(stored?.secrets ?? [], made ?? given?.secret, given?.standing ?? "new"),
+      returnUrls: desired.returnUrls,
+      state: desired.state,
+      generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
+      createdAt: stored?.createdAt ?? clock.now(),
+    };
+    await store.putClient(client);
+    this.#clients.set(client.name, client.id);
+    if (made !== undefined) this.newClientSecrets.push({ client: client.name, id: client.id, secret: made });
+  }
+
+  #clientSecretsOf(
+    kept: readonly ClientSecret[],
+    secret: Secret | undefined,
+    standing: SecretStanding,
+  ): readonly ClientSecret[] {
+    if (secret === undefined) return kept;
+    return standing === "new"
+      ? withNewSecret(kept, this.#ports.clientSecrets.hmac(secret), this.#ports.clock.now())
+      : standing === "earlier"
+        ? [...kept].reverse()
+        : kept;
+  }
+
+  async #putPolicy({ client, desired }: PolicyStep): Promise<void> {
+    const policy: Policy = {
+      v: 1,
+      client: this.#known(this.#clients, client),
+      organisation: this.#organisation(desired.organisation),
+      servers: desired.servers?.map(
+        (name) => this.#known(this.#servers, `${desired.organisation}/${name}`).id,
+      ),
+      actions: [...new Set(desired.actions)],
+      tokensPerMinute: desired.tokensPerMinute,
+    };
+    await this.#ports.store.putPolicy(policy);
+  }
+
+  #registrationOf(organisation: string, { registration }: DesiredServer): RegistrationId {
+    const place =
+      "own" in registration
+        ? { organisation, name: registration.own.name }
+        : { organisation: undefined, name: registration.shared };
+    return this.#known(this.#registrations, placeName(place));
+  }
+
+  #makeId<T extends "srv" | "reg" | "cli">(type: T, route: Route | undefined) {
+    const { clock, random } = this.#ports;
+    return makeId(type, route, clock.now(), random.bytes(16));
+  }
+
+  #organisation(name: string): OrganisationId {
+    return this.#known(this.#organisations, name);
+  }
+
+  /** A reading without faults has no dangling reference, and what is referred to is written first. */
+  #known<T>(ids: ReadonlyMap<string, T>, name: string): T {
+    const id = ids.get(name);
+    if (id === undefined) throw new Error(`invariant: ${name} is written before what refers to it`);
+    return id;
+  }
+}
+
+/** A client's secrets with a new one: up to two live ones, newest first. */
+export const withNewSecret = (
+  kept: readonly ClientSecret[],
+  hmac: string,
+  now: Instant,
+): readonly ClientSecret[] => [{ hmac, addedAt: now, expiresAt: undefined }, ...kept].slice(0, 2);

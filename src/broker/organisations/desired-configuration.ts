@@ -1,0 +1,384 @@
+import { z } from "zod";
+import type { ClientAction } from "../../domain/client.ts";
+import { days, type Instant, seconds } from "../../domain/instant.ts";
+import {
+  endpointsOf,
+  type ServerEndpoints,
+  type ServerKind,
+  type ServerSettings,
+} from "../../domain/server.ts";
+import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
+import { type AddressRules, checkEndpointUrl, checkReturnUrl, checkServerAddress } from "./server-address.ts";
+
+/** What a configuration file wants to be so. References are stable names; ids are made when it is first applied. */
+export interface DesiredConfiguration {
+  readonly sharedRegistrations: readonly DesiredRegistration[];
+  readonly organisations: readonly DesiredOrganisation[];
+  readonly clients: readonly DesiredClient[];
+}
+
+export interface DesiredOrganisation {
+  readonly name: string;
+  readonly displayName: string;
+  readonly enabled: boolean;
+  readonly servers: readonly DesiredServer[];
+}
+
+export interface DesiredServer {
+  readonly name: string;
+  readonly displayName: string;
+  readonly kind: ServerKind;
+  readonly endpoints: ServerEndpoints;
+  /** Its own, or the name of a shared one. */
+  readonly registration: { readonly own: DesiredRegistration } | { readonly shared: string };
+  /** Undefined: not known yet; what is stored stays. */
+  readonly customerId: string | undefined;
+  /** Only what the file says; the rest is the default. */
+  readonly settings: Partial<ServerSettings>;
+}
+
+export interface DesiredRegistration {
+  /** A server's own registration has the server's name. */
+  readonly name: string;
+  readonly clientId: string;
+  readonly tokenOrigin: string;
+  /** Undefined until iManage has made one; what is stored stays. */
+  readonly secret: SecretReference | undefined;
+  readonly secretExpiresAt: Instant | undefined;
+}
+
+/** Where a secret is. Never the secret: configuration files are kept in version control. */
+export type SecretReference = { readonly file: string } | { readonly env: string };
+
+export interface DesiredClient {
+  readonly name: string;
+  readonly displayName: string;
+  readonly state: "active" | "stopped";
+  readonly returnUrls: readonly string[];
+  /** Undefined: the broker makes one and shows it once. */
+  readonly secret: SecretReference | undefined;
+  readonly policies: readonly DesiredPolicy[];
+}
+
+export interface DesiredPolicy {
+  readonly organisation: string;
+  readonly servers: readonly string[] | undefined;
+  readonly actions: readonly ClientAction[];
+  readonly tokensPerMinute: number;
+}
+
+/** A fault or warning at a place of the file. */
+export interface Remark {
+  readonly path: readonly (string | number)[];
+  /** Continues the field's name to a sentence, without the full stop. Repeats no value that may be a secret. */
+  readonly message: string;
+}
+
+export type DesiredReading =
+  | { readonly ok: true; readonly desired: DesiredConfiguration; readonly warnings: readonly Remark[] }
+  | { readonly ok: false; readonly faults: readonly Remark[]; readonly warnings: readonly Remark[] };
+
+/**
+ * Reads what a file said (YAML or JSON, already parsed). All faults come together: of single fields and of fields that
+ * do not fit one another, whichever else is wrong.
+ */
+export function readDesiredConfiguration(value: unknown, rules: AddressRules): DesiredReading {
+  const told = withoutNulls(value);
+  const parsed = configurationSchema(rules).safeParse(told, { error: plainly });
+  const faults = [...(parsed.error?.issues ?? []).flatMap(remarksOf), ...findRelationFaults(told)];
+  const warnings = findWarnings(told, rules);
+  if (faults.length > 0 || !parsed.success) return { ok: false, faults, warnings };
+  return { ok: true, desired: toDesired(parsed.data), warnings };
+}
+
+// The shape: strict, snake_case, units in names.
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const ACTIONS = ["token", "status", "connect", "revoke", "sync"] as const satisfies readonly ClientAction[];
+const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
+
+function configurationSchema(rules: AddressRules) {
+  const name = z
+    .string()
+    .regex(
+      NAME,
+      "must be of lower-case letters, digits and hyphens, at most 63: records are found again by it",
+    );
+  const title = z
+    .string()
+    .regex(/^\P{Cc}{1,100}$/u, "must be one line of at most 100 characters")
+    .regex(/\S/, "must not be blank");
+  const address = checked((text) => checkServerAddress(text, rules));
+  const endpoint = checked((text) => checkEndpointUrl(text, rules));
+
+  const registration = {
+    client_id: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,200}$/, "must be Control Center's Client ID (API Key), without blanks"),
+    ...secretFields("client_secret"),
+    client_secret_expires: z
+      .string()
+      .refine(
+        (text) => text === "never" || !Number.isNaN(dateOf(text)),
+        "must be never or a date like 2027-06-30",
+      )
+      .optional(),
+  };
+
+  const settings = strict({
+    scope: z
+      .string()
+      .regex(
+        /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+        "must be scopes separated by blanks",
+      ),
+    client_authentication: z.enum(["client_secret_post", "client_secret_basic"]),
+    refresh_client_authentication: z.enum(["send", "omit"]),
+    code_life_seconds: whole(6, 3_600),
+    refresh_token: z.enum(["required", "optional"]),
+    refresh_token_life_days: whole(1, 3_650),
+    refresh_extends_life: z.boolean(),
+    rotation: z.enum(["unknown", "static", "rotating", "leeway", "strict"]),
+    issuer: z.enum(["unknown", "required"]),
+    registered_by: z.enum(["form", "package"]),
+  }).partial();
+
+  const server = strict({
+    name,
+    display_name: title.optional(),
+    kind: z.enum(KINDS),
+    address: address.optional(),
+    authorization_url: endpoint.optional(),
+    token_url: endpoint.optional(),
+    // On the cloud, Avvoka's guide leaves *Endpoint URL* empty.
+    endpoint_url: checked((text) =>
+      text === "" ? { ok: true } : checkServerAddress(text, rules),
+    ).optional(),
+    customer_id: z
+      .custom<string | number>(
+        (id) => typeof id === "string" || Number.isSafeInteger(id),
+        "must be iManage's customer id",
+      )
+      .transform(String)
+      .refine((text) => /^[A-Za-z0-9_-]{1,64}$/.test(text), "must be iManage's customer id, for example 5948")
+      .optional(),
+    // Which of the two it is, and that it is one of them, is asked in desired-relations.ts.
+    registration: strict({ shared: name, ...registration }).partial(),
+    settings: settings.optional(),
+  });
+
+  const policy = strict({
+    organisation: name,
+    servers: z.array(name).min(1, "must name a server; leave it out to allow every server").optional(),
+    actions: z.array(z.enum(ACTIONS)),
+    tokens_per_minute: whole(1, 1_000_000).default(600),
+  });
+
+  return strict({
+    version: z.literal(1),
+    shared_registrations: z.array(strict({ name, address, ...registration })).default([]),
+    organisations: z
+      .array(
+        strict({
+          name,
+          display_name: title.optional(),
+          enabled: z.boolean().default(true),
+          servers: z.array(server).default([]),
+        }),
+      )
+      .default([]),
+    clients: z
+      .array(
+        strict({
+          name,
+          display_name: title.optional(),
+          state: z.enum(["active", "stopped"]).default("active"),
+          return_urls: z.array(checked((text) => checkReturnUrl(text, rules))).default([]),
+          ...secretFields("secret"),
+          policies: z.array(policy).default([]),
+        }),
+      )
+      .default([]),
+  });
+}
+
+type Told = z.infer<ReturnType<typeof configurationSchema>>;
+
+/** An object that knows all its fields: a misspelt one would be ignored in silence otherwise. */
+function strict<T extends z.ZodRawShape>(shape: T) {
+  const known = Object.keys(shape).filter((field) => field !== "client_secret" && field !== "secret");
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys" ? `is not a field here; fields are ${known.join(", ")}` : undefined,
+  });
+}
+
+function secretFields<F extends "secret" | "client_secret">(field: F) {
+  const refused = z.never({
+    error: `must not stand in this file: put it into a file of its own and name that in ${field}_file, or name an environment variable in ${field}_env`,
+  });
+  return {
+    [field]: refused.optional(),
+    [`${field}_file`]: z.string().min(1, "must name a file").optional(),
+    [`${field}_env`]: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable, not a value")
+      .optional(),
+  } as Record<F, z.ZodOptional<z.ZodNever>> & Record<`${F}_file` | `${F}_env`, z.ZodOptional<z.ZodString>>;
+}
+
+function checked(
+  judge: (text: string) => { readonly ok: true } | { readonly ok: false; readonly fault: string },
+) {
+  return z.string().superRefine((text, ctx) => {
+    const verdict = judge(text);
+    if (!verdict.ok) ctx.addIssue({ code: "custom", message: verdict.fault });
+  });
+}
+
+function whole(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.int(error).min(min, error).max(max, error);
+}
+
+/** Start of the day, UTC: whoever warns of an expiry had better warn a few hours early. NaN where it is no day. */
+function dateOf(text: string): Instant {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : Number.NaN;
+}
+
+const KINDS_OF_VALUE: Readonly<Record<string, string>> = {
+  string: "text; put it in quotes",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a mapping of fields",
+};
+
+/** Sentences for what the schema does not say itself. None repeats the value. */
+const plainly: z.core.$ZodErrorMap = (issue) => {
+  if (issue.input === undefined) return "is required";
+  if (issue.code === "invalid_type") return `must be ${KINDS_OF_VALUE[issue.expected] ?? issue.expected}`;
+  if (issue.code === "invalid_value") return `must be ${issue.values.map(String).join(" or ")}`;
+  return "is not as it should be";
+};
+
+const remarksOf = (issue: z.core.$ZodIssue): Remark[] => {
+  const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+  return issue.code === "unrecognized_keys"
+    ? issue.keys.map((key) => ({ path: [...path, key], message: issue.message }))
+    : [{ path, message: issue.message }];
+};
+
+/** In YAML a field with nothing behind it is null: the same as not given. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([field, member]) => [field, withoutNulls(member)]),
+  );
+}
+
+// From the file's words to ours.
+
+const toDesired = (told: Told): DesiredConfiguration => ({
+  sharedRegistrations: told.shared_registrations.map((shared) =>
+    toRegistration(shared.name, shared.address, shared),
+  ),
+  organisations: told.organisations.map((organisation) => ({
+    name: organisation.name,
+    displayName: organisation.display_name ?? organisation.name,
+    enabled: organisation.enabled,
+    servers: organisation.servers.map(toServer),
+  })),
+  clients: told.clients.map((client) => ({
+    name: client.name,
+    displayName: client.display_name ?? client.name,
+    state: client.state,
+    returnUrls: client.return_urls,
+    secret: toReference(client.secret_file, client.secret_env),
+    policies: client.policies.map((policy) => ({
+      organisation: policy.organisation,
+      servers: policy.servers,
+      actions: policy.actions,
+      tokensPerMinute: policy.tokens_per_minute,
+    })),
+  })),
+});
+
+type ToldServer = Told["organisations"][number]["servers"][number];
+
+function toServer(server: ToldServer): DesiredServer {
+  const endpoints = toEndpoints(server);
+  const { shared } = server.registration;
+  return {
+    name: server.name,
+    displayName: server.display_name ?? server.name,
+    kind: server.kind,
+    endpoints,
+    registration:
+      shared === undefined
+        ? { own: toRegistration(server.name, new URL(endpoints.tokenEndpoint).origin, server.registration) }
+        : { shared },
+    customerId: server.customer_id,
+    settings: toSettings(server.settings ?? {}),
+  };
+}
+
+function toEndpoints(server: ToldServer): ServerEndpoints {
+  const { authorization_url, token_url, endpoint_url } = server;
+  const origin = new URL(findServerAddress(server) as string).origin;
+  const usual = endpointsOf(origin);
+  return {
+    authorizationEndpoint: authorization_url ?? usual.authorizationEndpoint,
+    tokenEndpoint: token_url ?? usual.tokenEndpoint,
+    revocationEndpoint: token_url?.endsWith("/token")
+      ? token_url.replace(/token$/, "revoke-token")
+      : usual.revocationEndpoint,
+    apiBaseUrl: endpoint_url || usual.apiBaseUrl,
+  };
+}
+
+function toRegistration(
+  name: string,
+  tokenOrigin: string,
+  told: {
+    readonly client_id?: string | undefined;
+    readonly client_secret_file?: string | undefined;
+    readonly client_secret_env?: string | undefined;
+    readonly client_secret_expires?: string | undefined;
+  },
+): DesiredRegistration {
+  const expires = told.client_secret_expires;
+  return {
+    name,
+    clientId: told.client_id as string,
+    tokenOrigin,
+    secret: toReference(told.client_secret_file, told.client_secret_env),
+    secretExpiresAt: expires === undefined || expires === "never" ? undefined : dateOf(expires),
+  };
+}
+
+function toReference(file: string | undefined, env: string | undefined): SecretReference | undefined {
+  if (file !== undefined) return { file };
+  return env === undefined ? undefined : { env };
+}
+
+function toSettings(told: NonNullable<ToldServer["settings"]>): Partial<ServerSettings> {
+  const settings: { [K in keyof ServerSettings]: ServerSettings[K] | undefined } = {
+    scope: told.scope,
+    clientAuthentication: told.client_authentication,
+    refreshClientAuthentication: told.refresh_client_authentication,
+    codeLifeMs: told.code_life_seconds === undefined ? undefined : seconds(told.code_life_seconds),
+    refreshToken: told.refresh_token,
+    refreshTokenLifeMs:
+      told.refresh_token_life_days === undefined ? undefined : days(told.refresh_token_life_days),
+    refreshExtendsLife: told.refresh_extends_life,
+    rotation: told.rotation,
+    issuer: told.issuer,
+    registeredBy: told.registered_by,
+  };
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,530 @@
+import type { Client, Policy } from "../../domain/client.ts";
+import type { Organisation } from "../../domain/organisation.ts";
+import type { Registration } from "../../domain/registration.ts";
+import { defaultServerSettings, type Server, type ServerSettings } from "../../domain/server.ts";
+import { tokenOriginOf } from "../seal-contexts.ts";
+import type {
+  DesiredClient,
+  DesiredConfiguration,
+  DesiredOrganisation,
+  DesiredPolicy,
+  DesiredRegistration,
+  DesiredServer,
+} from "./desired-configuration.ts";
+
+/** What is stored, as far as a plan needs it: every organisation, server and client, and the registrations in use. */
+export interface StoredConfiguration {
+  /** Those the file names. */
+  readonly sharedRegistrations: readonly Registration[];
+  readonly organisations: readonly StoredOrganisation[];
+  readonly clients: readonly StoredClient[];
+}
+
+export interface StoredOrganisation {
+  readonly record: Organisation;
+  readonly servers: readonly Server[];
+  /** Its own registrations that have the name of a server of the file. */
+  readonly registrations: readonly Registration[];
+}
+
+export interface StoredClient {
+  readonly record: Client;
+  readonly policies: readonly Policy[];
+}
+
+/** How a secret that the file points at compares with what is stored. It is compared before planning: a plan is pure. */
+export type SecretStanding =
+  /** The file points at none. */
+  | "not given"
+  | "new"
+  /** The newest stored one. */
+  | "newest"
+  /** The older of the two stored ones. */
+  | "earlier";
+
+export interface SecretStandings {
+  registration(place: RegistrationPlace): SecretStanding;
+  client(name: string): SecretStanding;
+}
+
+/** Where a registration stands in the file: shared ones have no organisation. */
+export interface RegistrationPlace {
+  readonly organisation: string | undefined;
+  readonly name: string;
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** What keeps the whole file from being applied. Nothing is done while there is one. */
+  readonly refusals: readonly Refusal[];
+  /** What follows from the plan for people. */
+  readonly warnings: readonly Refusal[];
+  /** Stored and not mentioned: left alone. */
+  readonly notInFile: readonly { readonly kind: Step["kind"]; readonly name: string }[];
+}
+
+/** About one record. */
+export interface Refusal {
+  readonly name: string;
+  readonly message: string;
+}
+
+export interface Change {
+  readonly field: string;
+  /** Undefined for secrets and lists whose text says all in `to`. */
+  readonly from: string | undefined;
+  readonly to: string;
+}
+
+interface StepOf<K extends string> {
+  readonly kind: K;
+  /** For people: `meridian`, `meridian/dms`, `tracker → meridian`. */
+  readonly name: string;
+  readonly act: "create" | "change" | "keep";
+  readonly changes: readonly Change[];
+}
+
+export interface OrganisationStep extends StepOf<"organisation"> {
+  readonly desired: DesiredOrganisation;
+  readonly stored: Organisation | undefined;
+}
+
+export interface RegistrationStep extends StepOf<"registration"> {
+  readonly place: RegistrationPlace;
+  readonly desired: DesiredRegistration;
+  readonly stored: Registration | undefined;
+  readonly secret: SecretStanding;
+  /** What iManage is shown changes, so servers that use it get a new configuration generation. */
+  readonly raises: boolean;
+}
+
+export interface ServerStep extends StepOf<"server"> {
+  readonly organisation: string;
+  /** Undefined: not in this file, but it uses a shared registration that changes. */
+  readonly desired: DesiredServer | undefined;
+  readonly stored: Server | undefined;
+  readonly raises: boolean;
+}
+
+export interface ClientStep extends StepOf<"client"> {
+  readonly desired: DesiredClient;
+  readonly stored: Client | undefined;
+  readonly secret: SecretStanding;
+  /** Secrets or state change: broker tokens given out before are void. */
+  readonly raises: boolean;
+}
+
+export interface PolicyStep extends StepOf<"policy"> {
+  readonly client: string;
+  readonly desired: DesiredPolicy;
+  readonly stored: Policy | undefined;
+}
+
+export type Step = OrganisationStep | RegistrationStep | ServerStep | ClientStep | PolicyStep;
+
+/** The difference between what a file wants and what is stored. Pure. */
+export function planConfiguration(
+  desired: DesiredConfiguration,
+  stored: StoredConfiguration,
+  standings: SecretStandings,
+): Plan {
+  const organisationOf = (name: string) => stored.organisations.find(({ record }) => record.name === name);
+
+  const registrations = registrationsOf(desired).map(({ place, wanted }) => {
+    const kept =
+      place.organisation === undefined
+        ? stored.sharedRegistrations
+        : (organisationOf(place.organisation)?.registrations ?? []);
+    const found = kept.find(({ name }) => name === place.name);
+    return planRegistration(place, wanted, found, standings.registration(place));
+  });
+
+  const servers = desired.organisations.flatMap((organisation) =>
+    organisation.servers.map((server) => {
+      const found = organisationOf(organisation.name)?.servers.find(({ name }) => name === server.name);
+      return planServer(organisation.name, server, found, registrations);
+    }),
+  );
+
+  const steps: Step[] = [
+    ...desired.organisations.map((organisation) =>
+      planOrganisation(organisation, organisationOf(organisation.name)?.record),
+    ),
+    ...registrations,
+    ...servers,
+    ...otherUsers(stored, servers, registrations),
+    ...desired.clients.flatMap((client) => {
+      const found = stored.clients.find(({ record }) => record.name === client.name);
+      return [
+        planClient(client, found?.record, standings.client(client.name)),
+        ...client.policies.map((policy) => {
+          const organisation = organisationOf(policy.organisation);
+          const kept = found?.policies.find((entry) => entry.organisation === organisation?.record.id);
+          return planPolicy(client.name, policy, kept, organisation);
+        }),
+      ];
+    }),
+  ];
+  return {
+    steps,
+    refusals: findRefusals(desired, stored, steps),
+    warnings: findConsequences(steps),
+    notInFile: findOthers(desired, stored),
+  };
+}
+
+export const changesNothing = (plan: Plan): boolean => plan.steps.every(({ act }) => act === "keep");
+
+/** Every registration of a file with its place. */
+export const registrationsOf = (
+  desired: DesiredConfiguration,
+): readonly { readonly place: RegistrationPlace; readonly wanted: DesiredRegistration }[] => [
+  ...desired.sharedRegistrations.map((wanted) => ({
+    place: { organisation: undefined, name: wanted.name },
+    wanted,
+  })),
+  ...desired.organisations.flatMap((organisation) =>
+    organisation.servers.flatMap(({ registration }) =>
+      "own" in registration
+        ? [
+            {
+              place: { organisation: organisation.name, name: registration.own.name },
+              wanted: registration.own,
+            },
+          ]
+        : [],
+    ),
+  ),
+];
+
+function planOrganisation(desired: DesiredOrganisation, stored: Organisation | undefined): OrganisationStep {
+  const changes = compare([
+    ["display_name", stored?.displayName, desired.displayName],
+    ["enabled", stored && yesNo(stored.enabled), yesNo(desired.enabled)],
+  ]);
+  return { kind: "organisation", name: desired.name, ...acted(stored, changes), desired, stored };
+}
+
+function planRegistration(
+  place: RegistrationPlace,
+  desired: DesiredRegistration,
+  stored: Registration | undefined,
+  secret: SecretStanding,
+): RegistrationStep {
+  const changes = [
+    ...compare([["client_id", stored?.clientId, desired.clientId]]),
+    ...(secret === "not given" && stored !== undefined && stored.clientId !== desired.clientId
+      ? [change("client_secret", undefined, "none: the stored one belongs to the earlier client id")]
+      : []),
+    ...(secret === "new" ? [change("client_secret", undefined, secretText(stored))] : []),
+    ...(secret === "earlier"
+      ? [change("client_secret", undefined, "the earlier one is the newest again")]
+      : []),
+    ...(secret === "newest" && stored?.secrets[0]?.expiresAt !== desired.secretExpiresAt
+      ? [change("client_secret_expires", day(stored?.secrets[0]?.expiresAt), day(desired.secretExpiresAt))]
+      : []),
+  ];
+  return {
+    kind: "registration",
+    name: placeName(place),
+    ...acted(stored, changes),
+    place,
+    desired,
+    stored,
+    secret,
+    raises: changes.some(({ field }) => field !== "client_secret_expires"),
+  };
+}
+
+/** A refresh token belongs to the application that got it (RFC 6749 §6). */
+const findConsequences = (steps: readonly Step[]): Refusal[] =>
+  steps.flatMap((step) => {
+    const other =
+      (step.kind === "registration" && step.stored !== undefined && has(step, "client_id")) ||
+      (step.kind === "server" && step.stored !== undefined && has(step, "registration"));
+    return other
+      ? [
+          {
+            name: `${step.kind} ${step.name}`,
+            message:
+              "becomes another application to iManage: whoever authorised the earlier one must authorise again",
+          },
+        ]
+      : [];
+  });
+
+const has = (step: Step, field: string): boolean => step.changes.some((one) => one.field === field);
+
+const secretText = (stored: Registration | undefined): string =>
+  stored === undefined || stored.secrets.length === 0
+    ? "sealed"
+    : "a new one, sealed; the one before stays valid beside it";
+
+export const placeName = ({ organisation, name }: RegistrationPlace): string =>
+  organisation === undefined ? `shared ${name}` : `${organisation}/${name}`;
+
+function planServer(
+  organisation: string,
+  desired: DesiredServer,
+  stored: Server | undefined,
+  registrations: readonly RegistrationStep[],
+): ServerStep {
+  const used = registrations.find(({ place }) => usesPlace(organisation, desired, place));
+  const changes = compare([
+    ["address", stored && tokenOriginOf(stored), tokenOriginOf(desired)],
+    ["display_name", stored?.displayName, desired.displayName],
+    ["kind", stored?.kind, desired.kind],
+    ["customer_id", stored && (stored.customerId ?? "unknown"), desired.customerId],
+    [
+      "registration",
+      stored && (stored.registration === used?.stored?.id ? used.name : "another"),
+      used?.name,
+    ],
+    ...settingsCompared(stored, desired),
+  ]);
+  const reasons = changes.filter(({ field }) => !["display_name", "kind"].includes(field));
+  const registrationChanges = stored !== undefined && used?.raises === true;
+  const shown = registrationChanges
+    ? [...changes, change("configuration", undefined, "a new generation, since its registration changes")]
+    : changes;
+  return {
+    kind: "server",
+    name: `${organisation}/${desired.name}`,
+    ...acted(stored, shown),
+    organisation,
+    desired,
+    stored,
+    raises: stored !== undefined && (reasons.length > 0 || registrationChanges),
+  };
+}
+
+function usesPlace(organisation: string, server: DesiredServer, place: RegistrationPlace): boolean {
+  return "own" in server.registration
+    ? place.organisation === organisation && place.name === server.registration.own.name
+    : place.organisation === undefined && place.name === server.registration.shared;
+}
+
+/** The settings a server is to have: what the file says, else the default. */
+export function settingsOf(desired: DesiredServer, stored: Server | undefined): ServerSettings {
+  return {
+    ...defaultServerSettings,
+    // A server that has ever sent `iss` must go on doing so (RFC 9207): silence in a file does not take that back.
+    issuer: stored?.settings.issuer ?? defaultServerSettings.issuer,
+    ...desired.settings,
+  };
+}
+
+function settingsCompared(stored: Server | undefined, desired: DesiredServer): Compared[] {
+  const after = settingsOf(desired, stored);
+  const before = stored?.settings;
+  // A new server's settings are told only where they differ from the defaults.
+  const base = before ?? defaultServerSettings;
+  const fields: readonly [string, (settings: ServerSettings) => string][] = [
+    ["scope", ({ scope }) => scope],
+    ["client_authentication", ({ clientAuthentication }) => clientAuthentication],
+    ["refresh_client_authentication", ({ refreshClientAuthentication }) => refreshClientAuthentication],
+    ["code_life_seconds", ({ codeLifeMs }) => String(codeLifeMs / 1_000)],
+    ["refresh_token", ({ refreshToken }) => refreshToken],
+    ["refresh_token_life_days", ({ refreshTokenLifeMs }) => String(refreshTokenLifeMs / 86_400_000)],
+    ["refresh_extends_life", ({ refreshExtendsLife }) => String(refreshExtendsLife)],
+    ["rotation", ({ rotation }) => rotation],
+    ["issuer", ({ issuer }) => issuer],
+    ["registered_by", ({ registeredBy }) => registeredBy],
+  ];
+  return fields
+    .filter(([, read]) => read(base) !== read(after))
+    .map(([field, read]) => [`settings.${field}`, before && read(before), read(after)]);
+}
+
+/** Servers that are not in this file but use a shared registration that changes. */
+function otherUsers(
+  stored: StoredConfiguration,
+  planned: readonly ServerStep[],
+  registrations: readonly RegistrationStep[],
+): ServerStep[] {
+  const changed = new Set(
+    registrations.flatMap((step) => (step.raises && step.stored ? [step.stored.id] : [])),
+  );
+  const inFile = new Set(planned.map((step) => step.stored?.id));
+  return stored.organisations.flatMap(({ record, servers }) =>
+    servers
+      .filter((server) => changed.has(server.registration) && !inFile.has(server.id))
+      .map((server) => ({
+        kind: "server",
+        name: `${record.name}/${server.name}`,
+        act: "change",
+        changes: [change("configuration", undefined, "a new generation, since its registration changes")],
+        organisation: record.name,
+        desired: undefined,
+        stored: server,
+        raises: true,
+      })),
+  );
+}
+
+function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
+  const secretChange =
+    stored === undefined
+      ? change(
+          "secret",
+          undefined,
+          secret === "not given" ? "made now and shown once" : "taken from where the file points",
+        )
+      : secret === "new"
+        ? change("secret", undefined, "a new one; the one before stays valid beside it")
+        : secret === "earlier"
+          ? change("secret", undefined, "the earlier one is the newest again")
+          : undefined;
+  const changes = [
+    ...compare([
+      ["display_name", stored?.displayName, desired.displayName],
+      ["state", stored?.state, desired.state],
+      ["return_urls", stored?.returnUrls.join(" "), desired.returnUrls.join(" ")],
+    ]),
+    ...(secretChange === undefined ? [] : [secretChange]),
+  ];
+  return {
+    kind: "client",
+    name: desired.name,
+    ...acted(stored, changes),
+    desired,
+    stored,
+    secret,
+    raises: secretChange !== undefined || stored?.state !== desired.state,
+  };
+}
+
+function planPolicy(
+  client: string,
+  desired: DesiredPolicy,
+  stored: Policy | undefined,
+  organisation: StoredOrganisation | undefined,
+): PolicyStep {
+  const nameOf = (id: string) => organisation?.servers.find((server) => server.id === id)?.name ?? id;
+  const changes = compare([
+    ["servers", stored && serversText(stored.servers?.map(nameOf)), serversText(desired.servers)],
+    ["actions", stored && actionsText(stored.actions), actionsText(desired.actions)],
+    ["tokens_per_minute", stored && String(stored.tokensPerMinute), String(desired.tokensPerMinute)],
+  ]);
+  return {
+    kind: "policy",
+    name: `${client} → ${desired.organisation}`,
+    ...acted(stored, changes),
+    client,
+    desired,
+    stored,
+  };
+}
+
+const serversText = (names: readonly string[] | undefined): string =>
+  names === undefined ? "every server" : [...new Set(names)].sort().join(" ");
+
+const actionsText = (actions: readonly string[]): string =>
+  actions.length === 0 ? "none" : [...new Set(actions)].sort().join(" ");
+
+function findRefusals(
+  desired: DesiredConfiguration,
+  stored: StoredConfiguration,
+  steps: readonly Step[],
+): Refusal[] {
+  const moved = steps.flatMap((step): Refusal[] => {
+    if (step.kind === "server" && step.stored && step.desired && !sameEndpoints(step.stored, step.desired)) {
+      return [
+        {
+          name: `server ${step.name}`,
+          message: `has another address now than the stored ${tokenOriginOf(step.stored)}. A server's address never changes: its refresh tokens and secrets are sealed to it, and whoever could move it could collect them. Add a new server under a new name; people authorise there once, then the old one can go`,
+        },
+      ];
+    }
+    // A server's own registration moves with its server, which was refused already.
+    const shared = step.kind === "registration" && step.place.organisation === undefined;
+    if (shared && step.stored && step.stored.tokenOrigin !== step.desired.tokenOrigin) {
+      return [
+        {
+          name: `registration ${step.name}`,
+          message: `has another address now than the stored ${step.stored.tokenOrigin}, to which its client secret is sealed. Add a registration under a new name`,
+        },
+      ];
+    }
+    return [];
+  });
+  return [...moved, ...findStoredClaims(desired, stored)];
+}
+
+function sameEndpoints(stored: Server, desired: DesiredServer): boolean {
+  const [a, b] = [stored.endpoints, desired.endpoints];
+  return (
+    a.authorizationEndpoint === b.authorizationEndpoint &&
+    a.tokenEndpoint === b.tokenEndpoint &&
+    a.revocationEndpoint === b.revocationEndpoint &&
+    a.apiBaseUrl === b.apiBaseUrl
+  );
+}
+
+/** Customer ids on shared registrations that an organisation outside this file has already (T10). */
+function findStoredClaims(desired: DesiredConfiguration, stored: StoredConfiguration): Refusal[] {
+  return desired.organisations.flatMap((organisation) =>
+    organisation.servers.flatMap((server): Refusal[] => {
+      const { registration, customerId } = server;
+      if (!("shared" in registration) || customerId === undefined) return [];
+      const id = stored.sharedRegistrations.find(({ name }) => name === registration.shared)?.id;
+      const holder = stored.organisations.find(
+        ({ record, servers }) =>
+          record.name !== organisation.name &&
+          servers.some((other) => other.registration === id && other.customerId === customerId) &&
+          // Unless this same file takes the claim away from it.
+          !desired.organisations.some(({ name }) => name === record.name),
+      );
+      return holder === undefined
+        ? []
+        : [
+            {
+              name: `server ${organisation.name}/${server.name}`,
+              message: `claims customer ${customerId} on the shared registration ${registration.shared}, which belongs to organisation ${holder.record.name} already`,
+            },
+          ];
+    }),
+  );
+}
+
+function findOthers(desired: DesiredConfiguration, stored: StoredConfiguration): Plan["notInFile"] {
+  const organisations = new Map(desired.organisations.map((entry) => [entry.name, entry]));
+  const clients = new Map(desired.clients.map((entry) => [entry.name, entry]));
+  const organisationNames = new Map(stored.organisations.map(({ record }) => [record.id, record.name]));
+  return [
+    ...stored.organisations.flatMap(({ record, servers }): Plan["notInFile"] => {
+      const wanted = organisations.get(record.name);
+      if (wanted === undefined) return [{ kind: "organisation", name: record.name }];
+      return servers
+        .filter((server) => !wanted.servers.some(({ name }) => name === server.name))
+        .map((server) => ({ kind: "server", name: `${record.name}/${server.name}` }));
+    }),
+    ...stored.clients.flatMap(({ record, policies }): Plan["notInFile"] => {
+      const wanted = clients.get(record.name);
+      if (wanted === undefined) return [{ kind: "client", name: record.name }];
+      return policies
+        .map(({ organisation }) => organisationNames.get(organisation) ?? organisation)
+        .filter((name) => !wanted.policies.some(({ organisation }) => organisation === name))
+        .map((name) => ({ kind: "policy", name: `${record.name} → ${name}` }));
+    }),
+  ];
+}
+
+type Compared = readonly [field: string, from: string | undefined, to: string | undefined];
+
+/** Fields that differ. `to` undefined: the file says nothing, so what is stored stays. */
+const compare = (fields: readonly Compared[]): Change[] =>
+  fields.flatMap(([field, from, to]) => (to === undefined || from === to ? [] : [change(field, from, to)]));
+
+const change = (field: string, from: string | undefined, to: string): Change => ({ field, from, to });
+
+const acted = (stored: unknown, changes: readonly Change[]) => ({
+  act:
+    stored === undefined ? ("create" as const) : changes.length > 0 ? ("change" as const) : ("keep" as const),
+  changes,
+});
+
+const yesNo = (flag: boolean): string => (flag ? "yes" : "no");
+
+const day = (at: number | undefined): string =>
+  at === undefined ? "never" : new Date(at).toISOString().slice(0, 10);
