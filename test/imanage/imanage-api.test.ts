@@ -247,7 +247,8 @@ describe("libraries", () => {
     const { origin, seen } = await startServer(({ url }, _req, res) => {
       underWay++;
       most.atOnce = Math.max(most.atOnce, underWay);
-      setImmediate(() => {
+      // Long enough for everything that is under way at once to be seen together.
+      setTimeout(() => {
         underWay--;
         const [, library, what] = /libraries\/([^/]+)\/(operations|users)/.exec(url) ?? [];
         if (url === "/api") return res.end(json(discovery()));
@@ -257,7 +258,7 @@ describe("libraries", () => {
           );
         const { status = 200, body } = answer(library, what);
         return res.writeHead(status).end(json(body));
-      });
+      }, 3);
     });
     const { api, server } = clientsOf(origin);
     return { outcome: await api.listLibraries(server, user, TOKEN), seen, most };
