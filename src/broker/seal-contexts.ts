@@ -1,4 +1,4 @@
-import type { ConnectSessionId, GrantId, RegistrationId } from "../domain/id.ts";
+import type { ConnectSessionId, GrantId, RegistrationId, SyncId } from "../domain/id.ts";
 import { findRoute, routeOf } from "../domain/id.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { KeyOwner, SealContext } from "../domain/sealed.ts";
@@ -54,6 +54,20 @@ export function clientSecretContext(
     attempt: 0,
   };
 }
+
+/**
+ * Of one change of a sync.
+ * @param page the page that brought it. Change ids start with it, so an entry that was moved elsewhere does not open.
+ */
+export const changeContext = (server: Destination, sync: SyncId, page: number): SealContext => ({
+  kind: "change",
+  owner: serverOwner(server),
+  record: sync,
+  server: server.id,
+  tokenOrigin: tokenOriginOf(server),
+  consentGeneration: 0,
+  attempt: page,
+});
 
 /** Whose data key seals a registration's secrets: its organisation's, or its own where it is shared. */
 export function registrationOwner(id: RegistrationId): KeyOwner {

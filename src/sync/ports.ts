@@ -162,7 +162,7 @@ export type CommitAnswer = "committed" | "overtaken" | "paused" | "gone";
 
 export interface SyncPage {
   readonly sequence: number;
-  readonly changes: readonly { readonly object: string; readonly version: string; readonly sealed: Sealed }[];
+  readonly changes: readonly NewChange[];
   readonly documents: number;
   readonly unreadable: number;
   readonly latestEditAt: Instant | undefined;
@@ -172,8 +172,17 @@ export interface SyncPage {
   readonly editedFrom: Instant | undefined;
 }
 
+/** What is stored of a change: the object's id and version to compare with, all else sealed. */
+export interface NewChange {
+  readonly object: string;
+  readonly version: string;
+  readonly sealed: Sealed;
+}
+
 export interface RunEnd {
+  /** When the sync is due again. */
   readonly retryAfterMs: Milliseconds;
+  /** Undefined: nothing was wrong, it gave way to others. */
   readonly code: ProblemCode | undefined;
   /** A person must act first. */
   readonly park: boolean;
@@ -192,7 +201,12 @@ export interface StoredChange {
 }
 
 export type ReadChangesAnswer =
-  | { readonly kind: "read"; readonly changes: readonly StoredChange[] }
+  | {
+      readonly kind: "read";
+      readonly changes: readonly StoredChange[];
+      /** Older changes than the oldest that is kept have been dropped. */
+      readonly truncated: boolean;
+    }
   /** What follows `after` is not kept any more. */
   | { readonly kind: "expired" };
 
@@ -210,7 +224,7 @@ export interface SyncSchedule {
 /** Wakes whoever waits for changes. Announcements may be lost: read again afterwards, decide nothing from them. */
 export interface ChangeAnnouncements {
   /** Listens from now on; `arrived` resolves with the next announcement, after `timeoutMs`, or when cancelled. */
-  await(id: SyncId, timeoutMs: Milliseconds): { readonly arrived: Promise<void>; cancel(): void };
+  next(id: SyncId, timeoutMs: Milliseconds): { readonly arrived: Promise<void>; cancel(): void };
 }
 
 /** A library's documents, as iManage lists them. `ImanageApi` is one. */

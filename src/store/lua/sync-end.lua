@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Ends a run before its pass is complete: why, and when to look again. Works when Redis is full. Changes nothing once
+-- another run has stored a page.
+--
+-- KEYS  1 sync  2 due
+-- ARGV  1 sync id  2 number of the page that was due  3 due again after (ms)  4 problem code or ''  5 park 0|1
+--       6 forget the page cursor 0|1  7 clock offset (ms)
+-- Answers ended | overtaken | paused | gone
+local now = now_ms()
+local text = function(n) return string.format('%.0f', n) end
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq')
+if not s[1] then return 'gone' end
+if s[2] ~= ARGV[2] then return 'overtaken' end
+redis.call('HDEL', KEYS[1], 'running')
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 'error', ARGV[4], 'error_at', text(now))
+  redis.call('HINCRBY', KEYS[1], 'failures', 1)
+end
+if ARGV[6] == '1' then redis.call('HDEL', KEYS[1], 'page') end
+if s[1] == 'paused' then return 'paused' end
+if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'state', 'parked', 'because', ARGV[4]) end
+local due = text(now + tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'due_at', due)
+redis.call('ZADD', KEYS[2], due, ARGV[1])
+return 'ended'

@@ -1,0 +1,20 @@
+#!lua
+-- Stores a sync, due at once. Where the same client has one of the same library already, that one is the answer.
+--
+-- KEYS  1 syncs  2 sync  3 due
+-- ARGV  1 name in the index  2 sync id  3 client  4 server  5 library  6 interval (ms)  7 fields (JSON) or ''
+--       8 actor  9 request id  10 clock offset (ms)
+-- Answers the id
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known then return known end
+
+local now = now_ms()
+local at = string.format('%.0f', now)
+redis.call('HSET', KEYS[2], 'v', '1', 'client', ARGV[3], 'server', ARGV[4], 'library', ARGV[5], 'interval', ARGV[6],
+  'created_at', at, 'state', 'active', 'seq', '1', 'due_at', at)
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'fields', ARGV[7]) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[3], at, ARGV[2])
+audit(prefix_of(KEYS[1]), now, { 'action', 'sync.created', 'actor', ARGV[8], 'client', ARGV[3], 'server', ARGV[4],
+  'sync', ARGV[2], 'request', ARGV[9] })
+return ARGV[2]

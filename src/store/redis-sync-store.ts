@@ -1,0 +1,299 @@
+import type { AuditNote } from "../broker/ports.ts";
+import {
+  type ClientId,
+  type OrganisationId,
+  organisationId,
+  organisationOf,
+  type Route,
+  routeOf,
+  type ServerId,
+  type SyncId,
+} from "../domain/id.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import type { Sealed } from "../domain/sealed.ts";
+import type { DocumentField } from "../sync/document-fields.ts";
+import type {
+  BeginRunAnswer,
+  ChangeId,
+  CommitAnswer,
+  NewSync,
+  PassCursor,
+  ReadChangesAnswer,
+  RunEnd,
+  Sync,
+  SyncPage,
+  SyncSchedule,
+  SyncState,
+  SyncStore,
+} from "../sync/ports.ts";
+import {
+  organisationNamesKey,
+  syncChangesKey,
+  syncDueHintKey,
+  syncDueKey,
+  syncKey,
+  syncObjectsKey,
+  syncsKey,
+} from "./keys.ts";
+import type { RedisStore } from "./redis-store.ts";
+
+export interface RedisSyncStoreOptions {
+  /** Changes kept of one sync; the oldest go. */
+  readonly changesKept?: number;
+}
+
+const CHANGES_KEPT = 100_000;
+
+/** Syncs, their cursors, what they have told, and when to look at them again. */
+export class RedisSyncStore implements SyncStore, SyncSchedule {
+  readonly #store: RedisStore;
+  readonly #changesKept: number;
+
+  constructor(store: RedisStore, options: RedisSyncStoreOptions = {}) {
+    this.#store = store;
+    this.#changesKept = options.changesKept ?? CHANGES_KEPT;
+  }
+
+  async insertSync(sync: NewSync, note: AuditNote): Promise<{ id: SyncId; created: boolean }> {
+    const organisation = organisationOf(sync.id);
+    const stored = (await this.#store.run(
+      "sync-insert",
+      [syncsKey(organisation), syncKey(sync.id), syncDueKey(organisation)],
+      [
+        nameInIndex(sync.client, sync.server, sync.library),
+        sync.id,
+        sync.client,
+        sync.server,
+        sync.library,
+        sync.intervalMs,
+        sync.fields === undefined ? "" : JSON.stringify(sync.fields),
+        note.actor,
+        note.requestId,
+      ],
+    )) as SyncId;
+    await this.#hintSooner(organisation, stored);
+    return { id: stored, created: stored === sync.id };
+  }
+
+  async findSync(id: SyncId): Promise<Sync | undefined> {
+    return readSync(id, await this.#store.call((redis) => redis.hgetall(syncKey(id))));
+  }
+
+  async listSyncs(organisation: OrganisationId, client: ClientId): Promise<readonly Sync[]> {
+    const index = await this.#store.call((redis) => redis.hgetall(syncsKey(organisation)));
+    const ids = Object.entries(index).flatMap(([name, id]) =>
+      name.startsWith(`${client} `) ? [id as SyncId] : [],
+    );
+    // Ids begin with the time they were made at.
+    const syncs = await Promise.all(ids.sort().map((id) => this.findSync(id)));
+    return syncs.filter((sync) => sync !== undefined);
+  }
+
+  async wantSync(id: SyncId): Promise<"wanted" | "paused" | "gone"> {
+    return (await this.#steer(id, "want")) as "wanted" | "paused" | "gone";
+  }
+
+  async pauseSync(id: SyncId, note: AuditNote): Promise<"paused" | "gone"> {
+    return (await this.#steer(id, "pause", note)) as "paused" | "gone";
+  }
+
+  async resumeSync(id: SyncId, note: AuditNote): Promise<"resumed" | "gone"> {
+    return (await this.#steer(id, "resume", note)) as "resumed" | "gone";
+  }
+
+  async deleteSync(id: SyncId, note: AuditNote): Promise<"deleted" | "gone"> {
+    const organisation = organisationOf(id);
+    return (await this.#store.run(
+      "sync-delete",
+      [syncKey(id), syncsKey(organisation), syncObjectsKey(id), syncChangesKey(id), syncDueKey(organisation)],
+      [id, note.actor, note.requestId],
+    )) as "deleted" | "gone";
+  }
+
+  async beginRun(id: SyncId, quietMs: Milliseconds): Promise<BeginRunAnswer> {
+    const kind = (await this.#store.run(
+      "sync-begin",
+      [syncKey(id), syncDueKey(organisationOf(id))],
+      [id, quietMs],
+    )) as BeginRunAnswer["kind"];
+    if (kind !== "begun") return { kind };
+    // Read afterwards: what another run stores in between is found by the number of its page.
+    const sync = await this.findSync(id);
+    if (sync === undefined) return { kind: "gone" };
+    const { cursor } = sync;
+    return cursor.pass === undefined
+      ? { kind: "not_due" }
+      : { kind: "begun", sync: { ...sync, cursor: { ...cursor, pass: cursor.pass } } };
+  }
+
+  async toldVersions(id: SyncId, objects: readonly string[]): Promise<readonly (string | undefined)[]> {
+    if (objects.length === 0) return [];
+    const told = await this.#store.call((redis) => redis.hmget(syncObjectsKey(id), ...objects));
+    return told.map((version) => version ?? undefined);
+  }
+
+  async commitPage(id: SyncId, page: SyncPage, quietMs: Milliseconds): Promise<CommitAnswer> {
+    const organisation = organisationOf(id);
+    const answer = (await this.#store.run(
+      "sync-commit",
+      [syncKey(id), syncDueKey(organisation), syncObjectsKey(id), syncChangesKey(id)],
+      [
+        id,
+        page.sequence,
+        page.documents,
+        page.unreadable,
+        page.latestEditAt ?? "",
+        page.next ?? "",
+        page.next === undefined ? 1 : 0,
+        page.editedFrom ?? "",
+        quietMs,
+        this.#changesKept,
+        ...page.changes.flatMap(({ object, version, sealed }) => [object, version, sealed]),
+      ],
+    )) as CommitAnswer;
+    // The next pass may be due before the quiet time that was noted while this one ran.
+    if (page.next === undefined) await this.#hintSooner(organisation, id);
+    return answer;
+  }
+
+  async endRun(id: SyncId, sequence: number, end: RunEnd): Promise<void> {
+    await this.#store.run(
+      "sync-end",
+      [syncKey(id), syncDueKey(organisationOf(id))],
+      [id, sequence, Math.ceil(end.retryAfterMs), end.code ?? "", end.park ? 1 : 0, end.restartPass ? 1 : 0],
+    );
+    await this.#hintSooner(organisationOf(id), id);
+  }
+
+  async readChanges(id: SyncId, after: ChangeId | undefined, limit: number): Promise<ReadChangesAnswer> {
+    const [floor, entries] = (await this.#store.run(
+      "sync-read-changes",
+      [syncKey(id), syncChangesKey(id)],
+      [after ?? "", limit],
+    )) as [string, [ChangeId, ["at", string, "c", Sealed]][]];
+    if (after !== undefined && floor !== "" && isBefore(after, floor)) return { kind: "expired" };
+    return {
+      kind: "read",
+      truncated: floor !== "",
+      changes: entries.map(([change, [, at, , sealed]]) => ({ id: change, storedAt: Number(at), sealed })),
+    };
+  }
+
+  async dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
+    const now = await this.#store.now();
+    const routes = await this.#store.call((redis) =>
+      redis.zrangebyscore(syncDueHintKey(), "-inf", now, "LIMIT", 0, limit),
+    );
+    return routes.map((route) => organisationId(route as Route));
+  }
+
+  async dueSyncs(organisation: OrganisationId, limit: number): Promise<readonly SyncId[]> {
+    const now = await this.#store.now();
+    const ids = await this.#store.call((redis) =>
+      redis.zrangebyscore(syncDueKey(organisation), "-inf", now, "LIMIT", 0, limit),
+    );
+    return ids as SyncId[];
+  }
+
+  async restateHint(organisation: OrganisationId): Promise<void> {
+    const route = routeOf(organisation);
+    const earliest = await this.#earliest(organisation);
+    await this.#store.call<unknown>((redis) =>
+      earliest === undefined
+        ? redis.zrem(syncDueHintKey(), route)
+        : redis.zadd(syncDueHintKey(), earliest, route),
+    );
+    // What became due in between has stated its own hint before ours was written, or will after this.
+    const since = await this.#earliest(organisation);
+    if (since !== undefined) await this.#hintAtMost(organisation, since);
+  }
+
+  async restateAllHints(): Promise<void> {
+    const ids = await this.#store.call((redis) => redis.hvals(organisationNamesKey()));
+    for (const id of ids) await this.restateHint(id as OrganisationId);
+  }
+
+  async #steer(id: SyncId, how: "want" | "pause" | "resume", note?: AuditNote): Promise<unknown> {
+    const answer = await this.#store.run(
+      "sync-steer",
+      [syncKey(id), syncDueKey(organisationOf(id))],
+      [id, how, note?.actor ?? "", note?.requestId ?? ""],
+    );
+    if (answer === "wanted" || answer === "resumed") await this.#hintSooner(organisationOf(id), id);
+    return answer;
+  }
+
+  /** The hint may be too early, never too late: whoever makes something due pulls it forward, the sweep puts it back. */
+  async #hintSooner(organisation: OrganisationId, id: SyncId): Promise<void> {
+    const due = await this.#store.call((redis) => redis.zscore(syncDueKey(organisation), id));
+    if (due !== null) await this.#hintAtMost(organisation, Number(due));
+  }
+
+  async #hintAtMost(organisation: OrganisationId, at: Instant): Promise<void> {
+    await this.#store.call((redis) => redis.zadd(syncDueHintKey(), "LT", at, routeOf(organisation)));
+  }
+
+  async #earliest(organisation: OrganisationId): Promise<Instant | undefined> {
+    const [, score] = await this.#store.call((redis) =>
+      redis.zrange(syncDueKey(organisation), "0", "0", "WITHSCORES"),
+    );
+    return score === undefined ? undefined : Number(score);
+  }
+}
+
+/** Names one client's sync of one library in the index, the same in `sync-delete.lua`. */
+const nameInIndex = (client: ClientId, server: ServerId, library: string): string =>
+  `${client} ${server} ${library}`;
+
+function isBefore(a: string, b: string): boolean {
+  const [aPage = 0, aIndex = 0] = a.split("-").map(Number);
+  const [bPage = 0, bIndex = 0] = b.split("-").map(Number);
+  return aPage < bPage || (aPage === bPage && aIndex < bIndex);
+}
+
+const READABLE = new Set(["1"]);
+const instant = (text: string | undefined): Instant | undefined =>
+  text === undefined ? undefined : Number(text);
+
+function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | undefined {
+  if (field.state === undefined) return undefined;
+  if (!READABLE.has(field.v ?? "")) {
+    throw new Problem("integrity_failure", {
+      detail: "A stored sync has no version that this broker reads.",
+    });
+  }
+  const pass: PassCursor | undefined =
+    field.started_at === undefined
+      ? undefined
+      : { startedAt: Number(field.started_at), page: field.page, latestEditAt: instant(field.latest) };
+  return {
+    v: 1,
+    id,
+    organisation: organisationOf(id),
+    client: field.client as ClientId,
+    server: field.server as ServerId,
+    library: field.library!,
+    intervalMs: Number(field.interval),
+    fields: field.fields === undefined ? undefined : (JSON.parse(field.fields) as DocumentField[]),
+    createdAt: Number(field.created_at),
+    state: field.state as SyncState,
+    parkedBecause: field.because as ProblemCode | undefined,
+    cursor: { sequence: Number(field.seq), editedFrom: instant(field.edited_from), pass },
+    lastCompleteAt: instant(field.complete_at),
+    lastError:
+      field.error === undefined
+        ? undefined
+        : { code: field.error as ProblemCode, at: Number(field.error_at) },
+    dueAt: instant(field.due_at),
+    counts: {
+      passes: Number(field.passes ?? 0),
+      documents: Number(field.documents ?? 0),
+      changes: Number(field.changes ?? 0),
+      unreadable: Number(field.unreadable ?? 0),
+      objects: Number(field.objects ?? 0),
+      failures: Number(field.failures ?? 0),
+    },
+  };
+}

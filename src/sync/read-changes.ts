@@ -1,0 +1,126 @@
+import { changeContext } from "../broker/seal-contexts.ts";
+import type { ClientId, SyncId } from "../domain/id.ts";
+import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import type { Server } from "../domain/server.ts";
+import { decodeChange } from "./change.ts";
+import { type ChangeCursors, makeChangeCursors, START } from "./change-cursor.ts";
+import type { DocumentPayload } from "./document-fields.ts";
+import type { ChangeId, StoredChange, SyncPorts } from "./ports.ts";
+import type { Syncs } from "./syncs.ts";
+
+/** One change of one object, as a client reads it. Told at least once; by `id` told once. */
+export interface Change {
+  readonly id: ChangeId;
+  readonly kind: "document.changed";
+  readonly object: string;
+  /** When it happened, by iManage's clock; undefined where it does not say, or the sync does not ask for edit dates. */
+  readonly time: Instant | undefined;
+  /** When the broker stored it. */
+  readonly storedAt: Instant;
+  /** Who, as far as iManage says: the last user. */
+  readonly actor: string | undefined;
+  readonly document: DocumentPayload;
+  /** The fields were too long to be kept: only id, number and version are told. */
+  readonly shortened: boolean;
+}
+
+export interface ChangePage {
+  readonly changes: readonly Change[];
+  /** To go on from; the same as before where nothing new was found. */
+  readonly cursor: string;
+  /** Only without a cursor: the stream's beginning is no longer kept, so this is not all that ever happened. */
+  readonly truncated: boolean;
+}
+
+export interface ReadChanges {
+  readonly client: ClientId;
+  readonly sync: SyncId;
+  /** Undefined: from the oldest change that is kept. */
+  readonly cursor?: string;
+  /** How long to wait for a change while there is none; at most a minute. */
+  readonly waitMs?: Milliseconds;
+  readonly limit?: number;
+  /** Ends the wait: the caller has gone. */
+  readonly signal?: AbortSignal;
+}
+
+const LIMIT_DEFAULT = 50;
+const LIMIT_MAX = 500;
+const WAIT_MAX_MS = seconds(60);
+
+/** Reads a sync's changes in their order, and waits for the next ones. */
+export class ChangeReader {
+  readonly #ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers">;
+  readonly #syncs: Pick<Syncs, "find">;
+  readonly #cursors: ChangeCursors;
+
+  constructor(
+    ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers">,
+    syncs: Pick<Syncs, "find">,
+  ) {
+    this.#ports = ports;
+    this.#syncs = syncs;
+    this.#cursors = makeChangeCursors(ports.sealer);
+  }
+
+  /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
+  async read(request: ReadChanges): Promise<ChangePage> {
+    const { clock, syncs, announcements } = this.#ports;
+    const { client, sync: id, cursor, signal } = request;
+    const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);
+    const deadline = clock.monotonicMs() + Math.min(Math.max(0, request.waitMs ?? 0), WAIT_MAX_MS);
+
+    for (;;) {
+      // Each time anew: the policy may have gone while we waited.
+      const { server } = await this.#syncs.find(client, id);
+      const after = cursor === undefined ? undefined : await this.#cursors.read(id, cursor);
+      const leftMs = deadline - clock.monotonicMs();
+      // Listen first, then look: a change that comes in between is announced to us.
+      const announced = leftMs > 0 ? announcements.next(id, leftMs) : undefined;
+      const cancel = () => announced?.cancel();
+      signal?.addEventListener("abort", cancel);
+      try {
+        const answer = await syncs.readChanges(id, after, limit);
+        if (answer.kind === "expired") throw new Problem("cursor_expired");
+        if (answer.changes.length > 0 || announced === undefined || signal?.aborted) {
+          return {
+            changes: await this.#opened(id, server, answer.changes),
+            cursor: await this.#cursors.make(id, answer.changes.at(-1)?.id ?? after ?? START),
+            truncated: after === undefined && answer.truncated,
+          };
+        }
+        await announced.arrived;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
+        cancel();
+      }
+    }
+  }
+
+  async #opened(
+    id: SyncId,
+    serverId: Server["id"],
+    stored: readonly StoredChange[],
+  ): Promise<readonly Change[]> {
+    if (stored.length === 0) return [];
+    const server = await this.#ports.servers.findServer(serverId);
+    if (server === undefined) throw new Problem("not_found");
+    return Promise.all(
+      stored.map(async ({ id: changeId, storedAt, sealed }) => {
+        const page = Number(changeId.slice(0, changeId.indexOf("-")));
+        const opened = decodeChange(await this.#ports.sealer.open(sealed, changeContext(server, id, page)));
+        return {
+          id: changeId,
+          kind: opened.kind,
+          object: opened.object,
+          time: opened.document.editedAt,
+          storedAt,
+          actor: opened.document.lastUser,
+          document: opened.document,
+          shortened: opened.shortened ?? false,
+        };
+      }),
+    );
+  }
+}

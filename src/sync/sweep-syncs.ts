@@ -1,0 +1,39 @@
+import type { SyncId } from "../domain/id.ts";
+import { type Instant, minutes } from "../domain/instant.ts";
+import type { SyncPorts } from "./ports.ts";
+
+const ORGANISATIONS_MAX = 500;
+/** Of one organisation in one sweep: those that wait longest. The rest follows in the next, after everyone had a turn. */
+const PER_ORGANISATION_MAX = 50;
+const RESTATE_MS = minutes(1);
+
+/** Finds the syncs whose time has come, from our own schedule. */
+export class SyncSweep {
+  readonly #ports: Pick<SyncPorts, "clock" | "schedule">;
+  #restatedAt: Instant | undefined;
+
+  constructor(ports: Pick<SyncPorts, "clock" | "schedule">) {
+    this.#ports = ports;
+  }
+
+  async sweep(): Promise<readonly SyncId[]> {
+    const { schedule } = this.#ports;
+    await this.#restate();
+    const found: SyncId[] = [];
+    for (const organisation of await schedule.dueOrganisations(ORGANISATIONS_MAX)) {
+      const due = await schedule.dueSyncs(organisation, PER_ORGANISATION_MAX);
+      // The hint was too early, as it may be.
+      if (due.length === 0) await schedule.restateHint(organisation);
+      found.push(...due);
+    }
+    return found;
+  }
+
+  /** Hints may be lost; what they are made from may not. */
+  async #restate(): Promise<void> {
+    const now = this.#ports.clock.monotonicMs();
+    if (this.#restatedAt !== undefined && now - this.#restatedAt < RESTATE_MS) return;
+    await this.#ports.schedule.restateAllHints();
+    this.#restatedAt = now;
+  }
+}
