@@ -1,5 +1,7 @@
-import type { QueueOptions } from "bullmq";
+import type { JobsOptions, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
+import type { GrantId, SyncId } from "../domain/id.ts";
+import { seconds } from "../domain/instant.ts";
 
 export type QueueConnection = Redis | Cluster;
 
@@ -16,6 +18,11 @@ export const QUEUES = {
 
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES];
 
+/** All that a job knows. */
+export interface JobData<Id extends GrantId | SyncId> {
+  readonly id: Id;
+}
+
 /** In front of all keys of a queue: a hash tag of its own, so that a cluster spreads queues over its nodes. */
 export const queuePrefix = (name: QueueName): string => `b1:{q:${name}}`;
 
@@ -24,3 +31,42 @@ export const queueOptions = (name: QueueName, connection: QueueConnection): Queu
   connection,
   prefix: queuePrefix(name),
 });
+
+/**
+ * A worker that was killed is noticed within 15 s, and its job runs again however often that happens: it does no harm,
+ * and our own schedule would bring it back anyway. BullMQ's defaults: 90 s, and a failed job after the second kill.
+ */
+export const workerOptions = (
+  name: QueueName,
+  connection: QueueConnection,
+  concurrency: number,
+): WorkerOptions => ({
+  connection,
+  prefix: queuePrefix(name),
+  concurrency,
+  lockDuration: seconds(10),
+  stalledInterval: seconds(5),
+  maxStalledCount: 1_000_000,
+});
+
+/** Tried once: when to try again is written in our own schedule. The last few stay, for whoever looks at the dashboard. */
+export const jobOptions: JobsOptions = {
+  attempts: 1,
+  removeOnComplete: { count: 20 },
+  removeOnFail: { count: 200 },
+};
+
+/** One job per id: while one waits or runs, another of the same id is not added. */
+export async function addOncePerId<Id extends GrantId | SyncId>(
+  queue: Queue<JobData<Id>>,
+  ids: readonly Id[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  // BullMQ derives the types of names and data from the queue's in a way that no generic id satisfies.
+  const jobs = ids.map((id) => ({
+    name: queue.name,
+    data: { id },
+    opts: { ...jobOptions, deduplication: { id } },
+  }));
+  await (queue as Queue).addBulk(jobs);
+}

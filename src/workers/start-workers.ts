@@ -1,7 +1,24 @@
+import { Queue, Worker } from "bullmq";
 import type { Log } from "../broker/ports.ts";
 import type { GrantId, SyncId } from "../domain/id.ts";
-import type { Milliseconds } from "../domain/instant.ts";
-import type { QueueConnection } from "./queues.ts";
+import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import { auditExportJob } from "./audit-export.job.ts";
+import { jobFailure } from "./job-failure.ts";
+import {
+  type JobData,
+  jobOptions,
+  QUEUES,
+  type QueueConnection,
+  type QueueName,
+  queueOptions,
+  workerOptions,
+} from "./queues.ts";
+import { reapJob } from "./reap.job.ts";
+import { refreshGrantJob } from "./refresh-grant.job.ts";
+import { refreshSweepJob } from "./refresh-sweep.job.ts";
+import { revocationJob } from "./revocation.job.ts";
+import { syncJob } from "./sync.job.ts";
+import { syncSweepJob } from "./sync-sweep.job.ts";
 
 /** What the jobs do: told by the stories, so that nothing here knows how. */
 export interface WorkerStories {
@@ -10,8 +27,8 @@ export interface WorkerStories {
   refreshGrant(id: GrantId): Promise<unknown>;
   /** Syncs whose time has come. */
   sweepSyncs(): Promise<readonly SyncId[]>;
-  /** @param signal ends the run at the next page: this process is stopping. */
-  runSync(id: SyncId, signal: AbortSignal): Promise<unknown>;
+  /** @param stopping ends the run at the next page: this process is going. */
+  runSync(id: SyncId, stopping: AbortSignal): Promise<unknown>;
   exportAudit(): Promise<unknown>;
   revokePending(): Promise<unknown>;
   reapUnbound(): Promise<unknown>;
@@ -32,8 +49,10 @@ export interface WorkerTiming {
   readonly auditExportMs: Milliseconds;
   readonly revocationMs: Milliseconds;
   readonly reapMs: Milliseconds;
-  /** How often the schedules are written again, so that queues that were deleted heal. */
+  /** How often the schedules are written again, so that queues that were deleted heal (F34). */
   readonly restateMs: Milliseconds;
+  /** How long closing waits for jobs under way; what is left then runs again elsewhere. */
+  readonly graceMs: Milliseconds;
 }
 
 export interface Workers {
@@ -41,7 +60,103 @@ export interface Workers {
   close(): Promise<void>;
 }
 
-/** Starts every worker of this process and sees that the schedules exist. */
-export async function startWorkers(_parts: WorkerParts): Promise<Workers> {
-  throw new Error("not yet");
+const TIMING: WorkerTiming = {
+  sweepMs: seconds(2),
+  auditExportMs: seconds(2),
+  revocationMs: seconds(5),
+  reapMs: minutes(1),
+  restateMs: minutes(1),
+  graceMs: seconds(8),
+};
+
+/** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
+export async function startWorkers(parts: WorkerParts): Promise<Workers> {
+  const { stories, log } = parts;
+  const timing = { ...TIMING, ...parts.timing };
+  const { refreshes = 8, syncs = 4 } = parts.concurrency ?? {};
+  const stopping = new AbortController();
+  // Shared by all queues and by what workers write; each worker opens one more of the same kind to wait on.
+  const connection = parts.connect();
+  connection.setMaxListeners(0);
+
+  const onError = (name: QueueName) => (error: Error & { code?: string }) =>
+    log.warn({ outcome: "queue_error", code: error.code ?? error.name }, name);
+
+  const queueOf = <Id extends GrantId | SyncId = never>(name: QueueName): Queue<JobData<Id>> => {
+    const queue = new Queue<JobData<Id>>(name, queueOptions(name, connection));
+    queue.on("error", onError(name));
+    return queue;
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: a list of queues of several kinds of jobs
+  const worker = (name: QueueName, concurrency: number, run: (job: any) => Promise<void>): Worker => {
+    const started = new Worker(
+      name,
+      (job) =>
+        run(job).catch((error: unknown) => {
+          throw jobFailure(error, name, job.data?.id, log);
+        }),
+      workerOptions(name, connection, concurrency),
+    );
+    started.on("error", onError(name));
+    return started;
+  };
+
+  const grants = queueOf<GrantId>(QUEUES.refreshGrant);
+  const libraries = queueOf<SyncId>(QUEUES.sync);
+  const scheduled = [
+    { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants) },
+    { name: QUEUES.syncSweep, everyMs: timing.sweepMs, run: syncSweepJob(stories, libraries) },
+    { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
+    { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
+    { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
+  ].map((task) => ({ ...task, queue: queueOf(task.name) }));
+
+  const workers = [
+    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories)),
+    worker(QUEUES.sync, syncs, syncJob(stories, stopping.signal)),
+    ...scheduled.map(({ name, run }) => worker(name, 1, run)),
+  ];
+
+  const restate = async (): Promise<void> => {
+    for (const { name, queue, everyMs } of scheduled) {
+      await queue.upsertJobScheduler(name, { every: everyMs }, { name, opts: jobOptions });
+    }
+  };
+  let restating = false;
+  const again = setInterval(() => {
+    // One at a time: while Redis is away it waits for it.
+    if (restating) return;
+    restating = true;
+    restate()
+      .catch((error: unknown) => jobFailure(error, QUEUES.syncSweep, undefined, log))
+      .finally(() => {
+        restating = false;
+      });
+  }, timing.restateMs);
+
+  await restate();
+  return {
+    async close() {
+      clearInterval(again);
+      stopping.abort();
+      const closed = Promise.all(workers.map((one) => one.close()));
+      closed.catch(() => {});
+      await withinGrace(closed, timing.graceMs);
+      await withinGrace(
+        Promise.all([grants, libraries, ...scheduled.map(({ queue }) => queue)].map((it) => it.close())),
+        timing.graceMs,
+      );
+      connection.disconnect();
+    },
+  };
+}
+
+async function withinGrace(work: Promise<unknown>, graceMs: Milliseconds): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, graceMs);
+  try {
+    await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
