@@ -85,7 +85,7 @@ export function registrationSheet(input: RegistrationSheetInput): RegistrationSh
           {
             field: "Client Secret Expires",
             value: "Never",
-            note: "or a date: then say the same in client_secret_expires, and a warning comes in time",
+            note: "or a date: then say the same in client_secret_expires, so that it is known here too",
           },
           {
             field: packaged ? "Allow Token Refresh" : "Allow Refresh Token",
