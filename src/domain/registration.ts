@@ -11,7 +11,7 @@ export interface Registration {
   readonly name: string;
   /** *Client ID* (*API Key* on older servers). */
   readonly clientId: string;
-  /** Digest of the token endpoint's origin to which the secrets are sealed (T10, T15). */
+  /** Origin of the token endpoint to which the secrets are sealed, and the only one they are sent to (T10, T15). */
   readonly tokenOrigin: string;
   /** Up to two live ones while a firm changes its secret, newest first. */
   readonly secrets: readonly RegistrationSecret[];
