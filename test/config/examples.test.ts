@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { describe, expect, test } from "vitest";
+import { readConfigurationFile } from "../../src/cli/configuration-file.ts";
 import { readSettings } from "../../src/config/settings.ts";
 
 const folder = new URL("../../config/", import.meta.url);
@@ -19,4 +20,28 @@ describe("environments", () => {
     );
     expect(suspicious).toEqual([]);
   });
+});
+
+describe("configuration files", () => {
+  const yaml = files.filter((name) => name.endsWith(".yaml"));
+  const production = { loopbackOrigins: [], loopbackReturnUrls: false };
+
+  test.each(yaml)("%s is right, without a warning, in production too", (name) => {
+    const reading = readConfigurationFile(readFileSync(new URL(name, folder), "utf8"), production);
+    expect(reading.ok ? reading.warnings : reading.faults).toEqual([]);
+  });
+
+  test("every deployment of iManage has its example", () => {
+    const kinds = yaml.flatMap((name) => {
+      const reading = readConfigurationFile(readFileSync(new URL(name, folder), "utf8"), production);
+      return reading.ok
+        ? reading.desired.organisations.flatMap(({ servers }) => servers.map(({ kind }) => kind))
+        : [];
+    });
+    expect([...new Set(kinds)].sort()).toEqual(["cloud", "cloud-subdomain", "hosted", "on-premises"]);
+  });
+});
+
+test("every file of the folder is read by a test", () => {
+  expect(files.filter((name) => !/\.(env|yaml)$/.test(name))).toEqual([]);
 });

@@ -1,0 +1,293 @@
+import { Command } from "commander";
+import type { GrantPosition, GrantStore } from "../broker/grants/ports.ts";
+import { type ApplyPorts, applyConfiguration } from "../broker/organisations/apply-configuration.ts";
+import {
+  registrationSheet,
+  renderRegistrationSheet,
+  type SheetFormat,
+} from "../broker/organisations/registration-sheet.ts";
+import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
+import type { AddressRules } from "../broker/organisations/server-address.ts";
+import type { Settings } from "../config/settings.ts";
+import { Problem } from "../domain/problem.ts";
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { redirectUriOf } from "../domain/registration.ts";
+import type { Secret } from "../domain/secret.ts";
+import { readConfigurationFile } from "./configuration-file.ts";
+import { ExpectedFault } from "./expected-fault.ts";
+import { createSecretFile, readNamedFile, secretSource } from "./files.ts";
+import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
+import {
+  clientRows,
+  grantRow,
+  organisationRows,
+  type Row,
+  renderRows,
+  serverRows,
+} from "./render-records.ts";
+
+/** What the commands need. Functions, so that `check` and `keys` ask for no Redis, no keyset and no settings. */
+export interface CliDeps {
+  /** To standard output. */
+  readonly write: (text: string) => void;
+  /** To standard error. */
+  readonly complain: (text: string) => void;
+  /** Makes the process end with this code once it is done. */
+  readonly setExitCode: (code: number) => void;
+  /** One variable of the environment, for `client_secret_env` and `secret_env`. */
+  readonly environment: (name: string) => string | undefined;
+  /** What `check` and `apply` accept besides https on public hosts: {@link addressRulesOf} the settings. */
+  readonly addressRules: () => AddressRules;
+  readonly names: () => Pick<Settings, "PUBLIC_BASE_URL" | "PRODUCT_NAME" | "SUPPORT_CONTACT">;
+  /** The text of a new root keyset. */
+  readonly createRootKeyset: () => Secret;
+  /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
+  readonly createClientSecret: () => Secret;
+  /** Connects, lets `use` work, and closes whatever becomes of it. */
+  readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
+  /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
+  readonly explain: (error: unknown) => string | undefined;
+}
+
+export interface CliBroker extends Omit<ApplyPorts, "secretSource"> {
+  readonly grants: Pick<GrantStore, "listGrants">;
+}
+
+/** The settings' part in {@link AddressRules}. */
+export const addressRulesOf = (
+  settings: Pick<Settings, "NODE_ENV" | "EGRESS_LOOPBACK_ORIGINS">,
+): AddressRules => ({
+  loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
+  loopbackReturnUrls: settings.NODE_ENV !== "production",
+});
+
+/** What an operator does by hand. */
+export function buildCli(deps: CliDeps): Command {
+  const cli = new Command("cli")
+    .description("What an operator does by hand: configure, look, make keys.")
+    .configureOutput({ writeOut: deps.write, writeErr: deps.complain })
+    .showHelpAfterError("(add --help for the commands and their options)");
+  const run = guarded(deps);
+
+  cli
+    .command("check")
+    .description("read a configuration file and tell every fault; touches nothing else")
+    .argument("<file>", "YAML file, as config/example.*.yaml")
+    .action(run((file: string) => check(deps, file)));
+
+  cli
+    .command("apply")
+    .description("make the broker what a configuration file says; twice does no harm")
+    .argument("<file>", "YAML file, as config/example.*.yaml")
+    .option("--dry-run", "show the difference and change nothing")
+    .option("--json", "print the result for programs")
+    .action(run((file: string, options: ApplyOptions) => apply(deps, file, options)));
+
+  const keys = cli.command("keys").description("make keys and secrets");
+  keys
+    .command("create")
+    .description("write a new root keyset; keep a copy off this machine")
+    .argument("<file>", "file to create (mode 0600)")
+    .action(run((file: string) => createKeyset(deps, file)));
+  keys
+    .command("client-secret")
+    .description("write a new secret for a client, to be named as secret_file")
+    .argument("<file>", "file to create (mode 0600)")
+    .action(run((file: string) => createClientSecretFile(deps, file)));
+
+  cli
+    .command("show")
+    .description("show organisations, servers or clients")
+    .argument("<what>", "organisations, servers or clients")
+    .option("--json", "print for programs")
+    .action(run((what: string, options: JsonOption) => show(deps, what, options)));
+
+  cli
+    .command("grants")
+    .description("look at authorizations")
+    .command("list")
+    .description("list the authorizations of an organisation, oldest first")
+    .requiredOption("--organisation <name>", "name of the organisation")
+    .option("--json", "print one JSON object per line")
+    .action(run((options: GrantsOptions) => listGrants(deps, options)));
+
+  cli
+    .command("clients")
+    .description("change clients")
+    .command("new-secret")
+    .description("make a client's next secret; the one before stays valid beside it")
+    .argument("<name>", "name of the client")
+    .action(run((name: string) => newSecret(deps, name)));
+
+  cli
+    .command("registration-sheet")
+    .description("the values for every field of Control Center › Applications")
+    .argument("<server>", "organisation/server")
+    .option("--format <format>", "text, markdown or json", "text")
+    .action(run((server: string, options: { format: string }) => sheet(deps, server, options.format)));
+
+  return cli;
+}
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+interface ApplyOptions extends JsonOption {
+  readonly dryRun?: boolean;
+}
+interface GrantsOptions extends JsonOption {
+  readonly organisation: string;
+}
+
+/** Errors an operator can mend become one block on standard error; unforeseen ones keep their stack. */
+function guarded(deps: CliDeps) {
+  return <A extends unknown[]>(command: (...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      try {
+        await command(...args);
+      } catch (error) {
+        const text = explain(error) ?? deps.explain(error);
+        if (text === undefined) throw error;
+        deps.complain(`${text.trimEnd()}\n`);
+        deps.setExitCode(1);
+      }
+    };
+}
+
+function explain(error: unknown): string | undefined {
+  if (error instanceof ExpectedFault) return error.message;
+  return error instanceof Problem ? `${error.message}\n${PROBLEMS[error.code].action}` : undefined;
+}
+
+async function readDesired(deps: CliDeps, file: string) {
+  const reading = readConfigurationFile(await readNamedFile(file), deps.addressRules());
+  if (reading.ok) return reading;
+  const { faults, warnings } = reading;
+  const count = faults.length === 1 ? "one fault" : `${faults.length} faults`;
+  throw new ExpectedFault(
+    `${renderRemarks(file, faults)}${renderRemarks(file, warnings, "warning: ")}${file} has ${count}; nothing was changed.`,
+  );
+}
+
+async function check(deps: CliDeps, file: string): Promise<void> {
+  const { desired, warnings } = await readDesired(deps, file);
+  deps.complain(renderRemarks(file, warnings, "warning: "));
+  const servers = desired.organisations.flatMap((organisation) => organisation.servers).length;
+  deps.write(
+    `${file} is right: ${desired.organisations.length} organisations, ${servers} servers, ${desired.sharedRegistrations.length} shared registrations, ${desired.clients.length} clients.\n`,
+  );
+}
+
+async function apply(
+  deps: CliDeps,
+  file: string,
+  { dryRun = false, json = false }: ApplyOptions,
+): Promise<void> {
+  const { desired, warnings } = await readDesired(deps, file);
+  const { PUBLIC_BASE_URL } = deps.names();
+  const result = await deps.withBroker((broker) =>
+    applyConfiguration({ ...broker, secretSource: secretSource(file, deps.environment) }, desired, {
+      dryRun,
+    }),
+  );
+  const refusals = result.plan.refusals.map(({ name, message }) => `${file}: ${name} ${message}.\n`).join("");
+
+  if (json) deps.write(resultAsJson(result, warnings, PUBLIC_BASE_URL));
+  else {
+    deps.complain(renderRemarks(file, warnings, "warning: "));
+    deps.write(renderPlan(result.plan));
+    if (refusals === "") deps.write(renderResult(result, PUBLIC_BASE_URL));
+  }
+  if (refusals !== "") throw new ExpectedFault(`${refusals}Refused; nothing was changed.`);
+}
+
+async function createKeyset(deps: CliDeps, file: string): Promise<void> {
+  await createSecretFile(file, deps.createRootKeyset());
+  deps.write(
+    `${file} holds a new root keyset. Name it in ROOT_KEYSET_FILE and keep a copy off this machine: without it nothing opens again.\n`,
+  );
+}
+
+async function createClientSecretFile(deps: CliDeps, file: string): Promise<void> {
+  await createSecretFile(file, deps.createClientSecret());
+  deps.write(`${file} holds a new client secret. Name it as the client's secret_file and apply.\n`);
+}
+
+async function show(deps: CliDeps, what: string, { json = false }: JsonOption): Promise<void> {
+  if (!["organisations", "servers", "clients"].includes(what)) {
+    throw new ExpectedFault(`There are no ${what} to show: organisations, servers or clients.`);
+  }
+  const { PUBLIC_BASE_URL } = deps.names();
+  const rows = await deps.withBroker(({ store }): Promise<Row[]> => {
+    if (what === "organisations") return organisationRows(store);
+    return what === "servers" ? serverRows(store, PUBLIC_BASE_URL) : clientRows(store);
+  });
+  if (json) deps.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+  else deps.write(rows.length === 0 ? `There are no ${what} yet.\n` : renderRows(rows));
+}
+
+const GRANTS_PER_PAGE = 500;
+
+async function listGrants(deps: CliDeps, { organisation: name, json = false }: GrantsOptions): Promise<void> {
+  await deps.withBroker(async ({ store, grants }) => {
+    const organisation = await store.findOrganisationByName(name);
+    if (organisation === undefined) throw new ExpectedFault(`There is no organisation named ${name}.`);
+    let after: GrantPosition | undefined;
+    let count = 0;
+    for (;;) {
+      const page = await grants.listGrants(organisation.id, after, GRANTS_PER_PAGE);
+      count += page.length;
+      if (json) for (const grant of page) deps.write(`${JSON.stringify(grantRow(grant))}\n`);
+      else if (page.length > 0) deps.write(`${renderRows(page.map(grantRow))}\n`);
+      const last = page.at(-1);
+      if (last === undefined || page.length < GRANTS_PER_PAGE) break;
+      after = { createdAt: last.createdAt, id: last.id };
+    }
+    if (!json) deps.write(`${count} authorizations.\n`);
+  });
+}
+
+async function newSecret(deps: CliDeps, name: string): Promise<void> {
+  const { id, secret } = await deps.withBroker((broker) => renewClientSecret(broker, name));
+  deps.write(
+    `Secret of client ${name} (${id}), shown this once; the one before stays valid beside it:\n${secret.reveal()}\n`,
+  );
+}
+
+async function sheet(deps: CliDeps, path: string, format: string): Promise<void> {
+  if (!isSheetFormat(format)) throw new ExpectedFault("--format must be text, markdown or json.");
+  const { PUBLIC_BASE_URL, PRODUCT_NAME, SUPPORT_CONTACT } = deps.names();
+  const [organisationName = "", serverName = ""] = path.split("/");
+  const { server, registration } = await deps.withBroker(async ({ store }) => {
+    const organisation = await store.findOrganisationByName(organisationName);
+    const found = organisation && (await store.findServerByName(organisation.id, serverName));
+    return { server: found, registration: found && (await store.findRegistration(found.registration)) };
+  });
+  if (server === undefined || registration === undefined) {
+    throw new ExpectedFault(
+      `There is no server ${path}. It is written organisation/server, as \`cli show servers\` lists them.`,
+    );
+  }
+  const sheetOf = registrationSheet({
+    applicationName: PRODUCT_NAME,
+    description: "Holds this firm's authorizations and gives short-lived tokens to its applications.",
+    publisher: PRODUCT_NAME,
+    website: PUBLIC_BASE_URL,
+    contactEmail: SUPPORT_CONTACT,
+    clientId: registration.clientId,
+    redirectUri: redirectUriOf(PUBLIC_BASE_URL, registration.id),
+    server: {
+      name: path,
+      kind: server.kind,
+      address: server.endpoints.apiBaseUrl,
+      customerId: server.customerId,
+    },
+    registeredBy: server.settings.registeredBy,
+    codeLifeMs: server.settings.codeLifeMs,
+    refreshTokenLifeMs: server.settings.refreshTokenLifeMs,
+  });
+  deps.write(renderRegistrationSheet(sheetOf, format));
+}
+
+const isSheetFormat = (format: string): format is SheetFormat =>
+  ["text", "markdown", "json"].includes(format);

@@ -1,0 +1,103 @@
+import type { ConfigurationStore } from "../broker/organisations/ports.ts";
+import type { Grant } from "../domain/grant.ts";
+import { rfc3339 } from "../domain/instant.ts";
+import { redirectUriOf } from "../domain/registration.ts";
+
+/** Records as rows for people and programs. Nothing sealed and no HMAC is among them: there is nobody to read it. */
+
+export type Row = Readonly<Record<string, string | number | boolean | readonly string[] | null>>;
+
+export async function organisationRows(store: ConfigurationStore): Promise<Row[]> {
+  const organisations = await store.listOrganisations();
+  return Promise.all(
+    organisations.map(async ({ id, name, displayName, enabled, createdAt }) => ({
+      name,
+      id,
+      display_name: displayName,
+      enabled,
+      servers: (await store.listServers(id)).map((server) => server.name),
+      created_at: rfc3339(createdAt),
+    })),
+  );
+}
+
+export async function serverRows(store: ConfigurationStore, publicBaseUrl: string): Promise<Row[]> {
+  const organisations = await store.listOrganisations();
+  const rows = await Promise.all(
+    organisations.map(async (organisation) => {
+      const servers = await store.listServers(organisation.id);
+      return Promise.all(
+        servers.map(async (server) => {
+          const registration = await store.findRegistration(server.registration);
+          return {
+            name: `${organisation.name}/${server.name}`,
+            id: server.id,
+            kind: server.kind,
+            address: server.endpoints.apiBaseUrl,
+            customer_id: server.customerId ?? null,
+            client_id: registration?.clientId ?? null,
+            client_secrets: registration?.secrets.length ?? 0,
+            shared_registration: registration?.organisation === undefined,
+            redirect_uri: redirectUriOf(publicBaseUrl, server.registration),
+            rotation: server.settings.rotation,
+            configuration_generation: server.configurationGeneration,
+          };
+        }),
+      );
+    }),
+  );
+  return rows.flat();
+}
+
+export async function clientRows(store: ConfigurationStore): Promise<Row[]> {
+  const organisations = await store.listOrganisations();
+  const clients = await store.listClients();
+  return Promise.all(
+    clients.map(async (client) => {
+      const policies = await Promise.all(
+        organisations.map(async ({ id, name }) => {
+          const { policy } = await store.findPolicy(client.id, id);
+          return policy === undefined ? [] : [`${name}: ${policy.actions.join(" ") || "nothing"}`];
+        }),
+      );
+      return {
+        name: client.name,
+        id: client.id,
+        display_name: client.displayName,
+        state: client.state,
+        secrets: client.secrets.length,
+        return_urls: client.returnUrls,
+        policies: policies.flat(),
+      };
+    }),
+  );
+}
+
+export const grantRow = (grant: Grant): Row => ({
+  id: grant.id,
+  state: grant.state,
+  user: grant.owner.userId,
+  customer_id: grant.owner.customerId,
+  server: grant.server,
+  refreshable: grant.refreshable,
+  consented_at: rfc3339(grant.consentedAt),
+  refresh_token_expires_at: moment(grant.refreshTokenExpiresAt),
+  last_refreshed_at: moment(grant.lastRefreshedAt),
+  last_used_at: moment(grant.lastUsedAt),
+  last_problem: grant.lastProblem?.code ?? null,
+});
+
+const moment = (at: number | undefined): string | null => (at === undefined ? null : rfc3339(at));
+
+/** One block per row, its name first. */
+export function renderRows(rows: readonly Row[]): string {
+  return rows
+    .map((row) => {
+      const [head, ...rest] = Object.entries(row);
+      const lines = rest
+        .filter(([, value]) => value !== null)
+        .map(([field, value]) => `  ${field}: ${Array.isArray(value) ? value.join(", ") || "none" : value}`);
+      return `${[String(head?.[1]), ...lines].join("\n")}\n`;
+    })
+    .join("\n");
+}

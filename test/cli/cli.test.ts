@@ -1,0 +1,388 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+import { makeId, routeOf } from "../../src/domain/id.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { CountedRandom } from "../fakes/counted-random.ts";
+import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
+import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
+import { MemorySealer } from "../fakes/memory-sealer.ts";
+
+const FILE = `version: 1
+organisations:
+  - name: meridian
+    display_name: Meridian Legal
+    servers:
+      - name: dms
+        kind: on-premises
+        address: https://dms.meridian.example
+        customer_id: 1
+        registration:
+          client_id: broker
+          client_secret_file: dms.secret
+clients:
+  - name: tracker
+    return_urls: [https://tracker.example.com/done]
+    policies:
+      - organisation: meridian
+        actions: [token, connect]
+`;
+
+let folder: string;
+let file: string;
+let broker: CliBroker & { store: MemoryConfigurationStore };
+let environment: Record<string, string>;
+let grants: Grant[];
+let connected: number;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "cli-test-"));
+  file = join(folder, "firm.yaml");
+  writeFileSync(file, FILE);
+  writeFileSync(join(folder, "dms.secret"), "secret-of-dms\n");
+  environment = {};
+  grants = [];
+  connected = 0;
+  broker = {
+    store: new MemoryConfigurationStore(),
+    sealer: new MemorySealer(),
+    clientSecrets: new MemoryClientSecrets(),
+    random: new CountedRandom(),
+    clock: { now: () => 1_790_000_000_000, monotonicMs: () => 0 },
+    grants: {
+      listGrants: async (organisation, after, limit) => {
+        const own = grants.filter((grant) => grant.organisation === organisation);
+        const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;
+        return own.slice(from, from + limit);
+      },
+    },
+  };
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function run(...args: string[]): Promise<{ out: string; err: string; code: number }> {
+  const seen = { out: "", err: "", code: 0 };
+  const cli = buildCli({
+    write: (text) => {
+      seen.out += text;
+    },
+    complain: (text) => {
+      seen.err += text;
+    },
+    setExitCode: (code) => {
+      seen.code = code;
+    },
+    environment: (name) => environment[name],
+    addressRules: () => ({ loopbackOrigins: [], loopbackReturnUrls: false }),
+    names: () => ({
+      PUBLIC_BASE_URL: "https://broker.example.com",
+      PRODUCT_NAME: "Token Broker",
+      SUPPORT_CONTACT: "it@example.com",
+    }),
+    createRootKeyset: () => new Secret('{"keys":"of the tests"}'),
+    createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
+    withBroker: async (use) => {
+      connected++;
+      return use(broker);
+    },
+    explain: (error) => (error instanceof RangeError ? "Not started: explained by main." : undefined),
+  });
+  const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)];
+  for (const command of everyCommand(cli)) command.exitOverride();
+  await cli.parseAsync(args, { from: "user" });
+  return seen;
+}
+
+describe("check", () => {
+  test("says that a file is right, and connects to nothing", async () => {
+    expect(await run("check", file)).toEqual({
+      out: `${file} is right: 1 organisations, 1 servers, 0 shared registrations, 1 clients.\n`,
+      err: "",
+      code: 0,
+    });
+    expect(connected).toBe(0);
+  });
+
+  test("tells every fault as file:line, ends with 1 and prints no stack", async () => {
+    writeFileSync(
+      file,
+      FILE.replace("https://dms.meridian.example", "http://dms.meridian.example/").replace(
+        "[token,",
+        "[tokn,",
+      ),
+    );
+    const { out, err, code } = await run("check", file);
+    expect([out, code]).toEqual(["", 1]);
+    expect(err.split("\n")).toEqual([
+      `${file}:8: organisations.meridian.servers.dms.address must begin with https://, must have no trailing slash: give https://dms.meridian.example.`,
+      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync.`,
+      `${file} has 2 faults; nothing was changed.`,
+      "",
+    ]);
+  });
+
+  test("of a file that is not there is one sentence", async () => {
+    const { err, code } = await run("check", join(folder, "nowhere.yaml"));
+    expect([err, code]).toEqual([
+      `${join(folder, "nowhere.yaml")} cannot be read: there is no such file.\n`,
+      1,
+    ]);
+  });
+
+  test("warnings go to standard error and end nothing", async () => {
+    writeFileSync(file, FILE.replace("meridian.example", "meridian.example:8443"));
+    const { out, err, code } = await run("check", file);
+    expect([out.includes("is right"), code]).toEqual([true, 0]);
+    expect(err).toMatch(/:8: warning: organisations\.meridian\.servers\.dms\.address has port 8443/);
+  });
+});
+
+describe("apply", () => {
+  test("shows the difference, the ids, what to register and, once, new secrets", async () => {
+    const { out, err, code } = await run("apply", file);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain("+ organisation meridian\n    display_name: Meridian Legal\n");
+    expect(out).toContain(
+      "+ policy tracker → meridian\n    servers: every server\n    actions: connect token\n",
+    );
+    expect(out).toMatch(
+      /redirect URL to register: https:\/\/broker\.example\.com\/oauth2\/callback\/reg_[0-9a-z]{36}\n/,
+    );
+    expect(out).toContain("shown this once:\n  imb_sk_made-1\n");
+    expect(out).not.toContain("secret-of-dms");
+  });
+
+  test("again says that there is nothing to change", async () => {
+    await run("apply", file);
+    expect((await run("apply", file)).out).toBe("= 5 unchanged\nNothing to change.\n");
+  });
+
+  test("a dry run changes nothing and says so", async () => {
+    expect((await run("apply", file, "--dry-run")).out).toContain("Dry run: nothing was changed.");
+    expect(broker.store.writes).toEqual([]);
+  });
+
+  test("a change is shown as from and to", async () => {
+    await run("apply", file);
+    writeFileSync(file, FILE.replace("Meridian Legal", "Meridian"));
+    expect((await run("apply", file)).out).toContain(
+      "~ organisation meridian\n    display_name: Meridian Legal → Meridian\n",
+    );
+  });
+
+  test("what is refused is told on standard error, with the plan, and ends with 1", async () => {
+    await run("apply", file);
+    writeFileSync(file, FILE.replace("https://dms.", "https://other."));
+    const { err, code } = await run("apply", file);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      "server meridian/dms has another address now than the stored https://dms.meridian.example.",
+    );
+    expect(err).toContain("Refused; nothing was changed.");
+  });
+
+  test("a secret that cannot be read is named by its file, relative to the configuration file", async () => {
+    rmSync(join(folder, "dms.secret"));
+    const { err, code } = await run("apply", file);
+    expect([
+      err.includes(`${join(folder, "dms.secret")} cannot be read: there is no such file`),
+      code,
+    ]).toEqual([true, 1]);
+    expect(broker.store.writes).toEqual([]);
+  });
+
+  test.each([
+    ["", "is empty"],
+    ["a\nb\n", "holds more than one line"],
+  ])("a secret file holding %j %s", async (content, sentence) => {
+    writeFileSync(join(folder, "dms.secret"), content);
+    expect((await run("apply", file)).err).toContain(sentence);
+  });
+
+  test("a secret may come from the environment", async () => {
+    writeFileSync(file, FILE.replace("client_secret_file: dms.secret", "client_secret_env: DMS_SECRET"));
+    expect((await run("apply", file)).err).toContain("the environment variable DMS_SECRET is not set");
+    environment.DMS_SECRET = "from-the-environment";
+    expect((await run("apply", file)).code).toBe(0);
+  });
+
+  test("--json is one object with the new secrets in it", async () => {
+    const { out } = await run("apply", file, "--json");
+    expect(JSON.parse(out)).toMatchObject({
+      applied: true,
+      changes: expect.arrayContaining([
+        expect.objectContaining({ act: "create", kind: "server", name: "meridian/dms" }),
+      ]),
+      servers: { "meridian/dms": { redirect_uri: expect.stringContaining("/oauth2/callback/reg_") } },
+      new_client_secrets: [
+        { client: "tracker", client_id: expect.stringMatching(/^cli_/), client_secret: "imb_sk_made-1" },
+      ],
+    });
+    expect(JSON.parse((await run("apply", file, "--json")).out)).toMatchObject({
+      changes: [],
+      new_client_secrets: [],
+    });
+  });
+});
+
+describe("keys", () => {
+  test.each([
+    ["create", '{"keys":"of the tests"}\n'],
+    ["client-secret", "imb_sk_made-for-a-file\n"],
+  ])(
+    "%s writes a file that only its owner reads, shows nothing of it and needs no Redis",
+    async (command, content) => {
+      const path = join(folder, "new");
+      const { out, code } = await run("keys", command, path);
+      expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777, code]).toEqual([content, 0o600, 0]);
+      expect(out).not.toContain(content.trim());
+      expect(connected).toBe(0);
+    },
+  );
+
+  test("a file that is there already is never overwritten", async () => {
+    const path = join(folder, "keyset.json");
+    await run("keys", "create", path);
+    writeFileSync(path, "precious");
+    const { err, code } = await run("keys", "create", path);
+    expect([readFileSync(path, "utf8"), code]).toEqual(["precious", 1]);
+    expect(err).toContain("is there already and is not overwritten");
+  });
+
+  test("a client secret made so is accepted by apply", async () => {
+    await run("keys", "client-secret", join(folder, "tracker.secret"));
+    writeFileSync(file, FILE.replace("    return_urls", "    secret_file: tracker.secret\n    return_urls"));
+    const { out, code } = await run("apply", file);
+    expect([code, out.includes("shown this once")]).toEqual([0, false]);
+  });
+});
+
+describe("looking", () => {
+  test.each(["organisations", "servers", "clients"])(
+    "show %s tells names and ids, and no secret, sealed or not",
+    async (what) => {
+      const applied = JSON.parse((await run("apply", file, "--json")).out) as Record<
+        string,
+        Record<string, unknown>
+      >;
+      const { out } = await run("show", what);
+      const rows = JSON.parse((await run("show", what, "--json")).out) as { id: string }[];
+      const ids = Object.values(applied[what] ?? {}).map((entry) =>
+        typeof entry === "string" ? entry : (entry as { id: string }).id,
+      );
+      expect(rows.map(({ id }) => id)).toEqual(ids);
+      for (const id of ids) expect(out).toContain(id);
+      const client = await broker.store.findClientByName("tracker");
+      for (const hidden of ["sealed-1", client?.secrets[0]?.hmac as string]) {
+        expect(out + JSON.stringify(rows)).not.toContain(hidden);
+      }
+    },
+  );
+
+  test("show says what it can show", async () => {
+    expect(await run("show", "secrets")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("organisations, servers or clients"),
+    });
+    expect((await run("show", "clients")).out).toBe("There are no clients yet.\n");
+  });
+
+  test("grants list pages through every authorization of the organisation", async () => {
+    await run("apply", file);
+    const organisation = (await broker.store.findOrganisationByName("meridian"))?.id as Grant["organisation"];
+    const server = (await broker.store.listServers(organisation))[0];
+    const bytes = (n: number) => Uint8Array.from({ length: 16 }, (_, at) => (at === 15 ? n % 256 : n >> 8));
+    grants = Array.from({ length: 501 }, (_, n) => ({
+      v: 1,
+      id: makeId("grt", routeOf(organisation), n, bytes(n)),
+      organisation,
+      server: server?.id as Grant["server"],
+      registration: server?.registration as Grant["registration"],
+      state: "active",
+      owner: { customerId: "1", userId: `user${n}`, name: undefined, email: undefined },
+      consentGeneration: 1,
+      consentedAt: n,
+      createdAt: n,
+      refreshable: true,
+      refreshTokenExpiresAt: undefined,
+      accessTokenExpiresAt: undefined,
+      lastRefreshedAt: undefined,
+      lastUsedAt: undefined,
+      dueAt: undefined,
+      lastProblem: undefined,
+      spares: 0,
+    }));
+    const lines = (await run("grants", "list", "--organisation", "meridian", "--json")).out
+      .trim()
+      .split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { user: string }).user)).toEqual(
+      grants.map(({ owner }) => owner.userId),
+    );
+    expect((await run("grants", "list", "--organisation", "meridian")).out).toMatch(
+      /501 authorizations\.\n$/,
+    );
+    expect(await run("grants", "list", "--organisation", "other")).toMatchObject({
+      err: "There is no organisation named other.\n",
+      code: 1,
+    });
+  });
+});
+
+test("clients new-secret shows the next secret once", async () => {
+  await run("apply", file);
+  expect((await run("clients", "new-secret", "tracker")).out).toMatch(
+    /^Secret of client tracker \(cli_[0-9a-z]{26}\)[^\n]+\nimb_sk_made-2\n$/,
+  );
+  expect(await run("clients", "new-secret", "nobody")).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^There is no client named nobody\.\n/),
+  });
+});
+
+describe("registration-sheet", () => {
+  test("holds the redirect URL of the server's own registration", async () => {
+    await run("apply", file);
+    const { out } = await run("registration-sheet", "meridian/dms", "--format", "markdown");
+    const server = (
+      JSON.parse((await run("show", "servers", "--json")).out) as { redirect_uri: string }[]
+    )[0];
+    expect(out).toContain(`| Redirect URL | \`${server?.redirect_uri}\` |`);
+    expect(out).toContain("# Registration of Token Broker at meridian/dms");
+  });
+
+  test("of a server that is not there says how servers are written", async () => {
+    expect(await run("registration-sheet", "dms")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("organisation/server"),
+    });
+    expect(await run("registration-sheet", "a/b", "--format", "pdf")).toMatchObject({
+      code: 1,
+      err: "--format must be text, markdown or json.\n",
+    });
+  });
+});
+
+describe("errors", () => {
+  test("of rooms this one does not know are explained by main, without a stack", async () => {
+    broker = new Proxy(broker, {
+      ownKeys: () => {
+        throw new RangeError("connection refused at secret-host");
+      },
+    });
+    expect(await run("apply", file)).toEqual({ out: "", err: "Not started: explained by main.\n", code: 1 });
+  });
+
+  test("that nobody foresaw are not swallowed", async () => {
+    broker.store.writesLeft = 0;
+    await expect(run("apply", file)).rejects.toThrow("killed");
+  });
+
+  test("of usage end with a hint", async () => {
+    await expect(run("apply")).rejects.toMatchObject({ code: "commander.missingArgument" });
+    await expect(run("aply", file)).rejects.toMatchObject({ code: "commander.unknownCommand" });
+  });
+});
