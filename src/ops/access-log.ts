@@ -1,0 +1,49 @@
+import type { Request, RequestHandler } from "express";
+import type { Clock } from "../broker/ports.ts";
+import { systemClock } from "./clock.ts";
+import type { OperatorLog } from "./log.ts";
+
+/**
+ * One line per request, when it is over. Of the address only the route's pattern is written: paths and queries hold
+ * states, codes and handles (T36).
+ * The request's id is read from `res.locals.requestId`, where whoever makes it puts it.
+ */
+export function accessLog(
+  log: Pick<OperatorLog, "request">,
+  clock: Pick<Clock, "monotonicMs"> = systemClock(),
+): RequestHandler {
+  return (req, res, next) => {
+    const startedAtMs = clock.monotonicMs();
+    const method = KNOWN_METHODS.has(req.method) ? req.method : "other";
+    // `close` comes once, after the answer or instead of it.
+    res.once("close", () => {
+      const requestId: unknown = res.locals.requestId;
+      log.request({
+        method,
+        route: routePattern(req),
+        status: res.statusCode,
+        elapsedMs: clock.monotonicMs() - startedAtMs,
+        ...(typeof requestId === "string" && { requestId }),
+        ...(!res.writableFinished && { outcome: "aborted" }),
+      });
+    });
+    next();
+  };
+}
+
+const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** The pattern that answered, or `unmatched`. Where routers are mounted, the address in front of it counts as a pattern only where it is plain words. */
+export function routePattern(req: Pick<Request, "route" | "baseUrl">): string {
+  const path: unknown = (req.route as { path?: unknown } | undefined)?.path;
+  if (path === undefined) return "unmatched";
+  const pattern = Array.isArray(path) ? path.map(String).join("|") : String(path);
+  const base = req.baseUrl
+    .split("/")
+    .map((segment) => (segment === "" || PLAIN_SEGMENT.test(segment) ? segment : ":"))
+    .join("/");
+  return `${base}${pattern === "/" && base !== "" ? "" : pattern}`;
+}
+
+/** `v1`, `oauth2`, `.well-known`, `connect-sessions`: a name that we gave, and no id, digest or handle. */
+const PLAIN_SEGMENT = /^\.?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}\d?$/;
