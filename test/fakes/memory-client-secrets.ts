@@ -16,10 +16,6 @@ export class MemoryClientSecrets implements ClientSecrets {
     return candidate.reveal().startsWith("imb_sk_");
   }
 
-  isWellFormed(candidate: Secret): boolean {
-    return candidate.reveal().startsWith("imb_sk_");
-  }
-
   hmac(secret: Secret): string {
     return createHmac("sha256", "a key of the tests").update(secret.reveal()).digest("base64url");
   }
