@@ -10,7 +10,7 @@ import { authorizationServerMetadata } from "./metadata.ts";
 import { postOauth2Token } from "./post-oauth2-token.ts";
 import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
-import { noteFacts, type Route, type RouteCall, requestIdOf } from "./route.ts";
+import { giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
 import { routes } from "./routes.ts";
 
 const BODY_LIMIT = "64kb";
@@ -30,10 +30,8 @@ export function buildApp(
   app.set("query parser", parseQuery);
   app.set("trust proxy", [...deps.settings.trustedProxyCidrs]);
 
-  app.use((request, response, next) => {
-    const requestId = deps.newRequestId();
-    noteFacts(request, { requestId });
-    response.set("X-Request-Id", requestId);
+  app.use((_request, response, next) => {
+    giveRequestId(response, deps.newRequestId());
     next();
   });
   for (const handler of extras.before ?? []) app.use(handler);
@@ -70,6 +68,8 @@ export const expressPath = (route: Pick<Route, "path">): string => route.path.re
 function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
   return async (request, response) => {
     const { id: client, record } = await authenticate(deps.clients, request);
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
       client,
@@ -79,7 +79,8 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
         ? readBody(route.query, { ...request.query })
         : readBody(nothing, { ...request.query }),
       body: route.body && readBody(route.body, request.body),
-      note: { actor: `client:${client}`, requestId: requestIdOf(request), address: request.ip ?? "" },
+      note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
+      signal: gone.signal,
       record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
     };
     const answer = await route.handle(call as never);

@@ -4,6 +4,8 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
 import type { Log } from "../broker/ports.ts";
+import type { ChangeReader } from "../sync/read-changes.ts";
+import type { Syncs } from "../sync/syncs.ts";
 
 /** What the routes tell their stories with. Nothing is decided in this room. */
 export interface HttpDeps {
@@ -12,6 +14,8 @@ export interface HttpDeps {
   readonly clients: ClientPorts;
   readonly grants: GrantPorts;
   readonly libraries: LibraryStore;
+  readonly syncs: Syncs;
+  readonly changes: ChangeReader;
   readonly cursors: Cursors;
   readonly newRequestId: () => string;
   readonly log: Log;

@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
+import type { ErrorRequestHandler, RequestHandler, Response } from "express";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
@@ -7,7 +7,7 @@ import { requestIdOf } from "./route.ts";
 /** The body of every refusal under `/v1` (RFC 9457), and the extension members of the token endpoint's. */
 export function problemBody(
   deps: Pick<HttpDeps, "settings">,
-  request: Request,
+  response: Response,
   problem: Problem,
 ): Record<string, unknown> {
   const kind = PROBLEMS[problem.code];
@@ -25,7 +25,7 @@ export function problemBody(
     ...(link === undefined ? {} : { link }),
     ...(faults === undefined ? {} : { faults }),
     ...members,
-    request_id: requestIdOf(request),
+    request_id: requestIdOf(response),
     support: deps.settings.supportContact,
   };
 }
@@ -33,10 +33,10 @@ export function problemBody(
 /** RFC 6749 §5.2: `error` is the standard's word, everything else an extension member. */
 export function oauthErrorBody(
   deps: Pick<HttpDeps, "settings">,
-  request: Request,
+  response: Response,
   problem: Problem,
 ): Record<string, unknown> {
-  const { type, title, status: _, ...rest } = problemBody(deps, request, problem);
+  const { type, title, status: _, ...rest } = problemBody(deps, response, problem);
   return {
     error: PROBLEMS[problem.code].oauthError ?? "invalid_request",
     error_description: title,
@@ -63,14 +63,14 @@ const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000));
 export function problemHandler(deps: HttpDeps): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error);
-    const problem = asProblem(deps, request, error);
+    const problem = asProblem(deps, response, error);
     const oauth = request.path.startsWith("/oauth2/");
     sendRetryAfter(response, problem);
     response.set("Cache-Control", "no-store");
     if (problem.code === "invalid_client")
       response.set("WWW-Authenticate", 'Basic realm="token broker", charset="UTF-8"');
     const status = oauth ? oauthErrorStatus(problem.code) : PROBLEMS[problem.code].status;
-    const body = oauth ? oauthErrorBody(deps, request, problem) : problemBody(deps, request, problem);
+    const body = oauth ? oauthErrorBody(deps, response, problem) : problemBody(deps, response, problem);
     response
       .status(status)
       .type(oauth ? "application/json" : "application/problem+json")
@@ -82,8 +82,8 @@ export const notFound: RequestHandler = () => {
   throw new Problem("not_found");
 };
 
-function asProblem(deps: HttpDeps, request: Request, error: unknown): Problem {
-  const requestId = requestIdOf(request);
+function asProblem(deps: HttpDeps, response: Response, error: unknown): Problem {
+  const requestId = requestIdOf(response);
   if (error instanceof Problem) {
     if (PROBLEMS[error.code].status >= 500 && error.remedy !== "time") {
       deps.log.error(

@@ -1,6 +1,7 @@
-import type { Request, RequestHandler } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
 import { authenticateBySecret, issueBrokerToken } from "../broker/clients/authenticate-client.ts";
+import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
@@ -56,13 +57,18 @@ export const tokenExchangeForm = z.strictObject({
 export function postOauth2Token(deps: HttpDeps): RequestHandler {
   return async (request, response) => {
     const form = (request.body ?? {}) as Record<string, unknown>;
-    const answer = await answerForm(deps, request, form);
+    const answer = await answerForm(deps, request, response, form);
     // RFC 6749 §5.1.
     response.set("Cache-Control", "no-store").json(answer);
   };
 }
 
-async function answerForm(deps: HttpDeps, request: Request, form: Record<string, unknown>) {
+async function answerForm(
+  deps: HttpDeps,
+  request: Request,
+  response: Response,
+  form: Record<string, unknown>,
+) {
   const client = await authenticateForm(deps, request, form);
   switch (form.grant_type) {
     case "client_credentials": {
@@ -71,7 +77,12 @@ async function answerForm(deps: HttpDeps, request: Request, form: Record<string,
       return { access_token: token.reveal(), token_type: "Bearer", expires_in: lifeMs / 1_000 };
     }
     case TOKEN_EXCHANGE:
-      return exchange(deps, request, client, readBody(tokenExchangeForm, form));
+      return exchange(
+        deps,
+        { actor: `client:${client.id}`, requestId: requestIdOf(response), address: request.ip ?? "" },
+        client,
+        readBody(tokenExchangeForm, form),
+      );
     case undefined:
       throw new Problem("invalid_request", { faults: [{ field: "grant_type", message: "is missing" }] });
     default:
@@ -97,7 +108,7 @@ async function authenticateForm(
 
 async function exchange(
   deps: HttpDeps,
-  request: Request,
+  note: AuditNote,
   client: Client,
   form: z.infer<typeof tokenExchangeForm>,
 ) {
@@ -112,12 +123,7 @@ async function exchange(
     subject,
     ...(form.min_ttl === undefined ? {} : { minTtlMs: form.min_ttl * 1_000 }),
     ...(form.rejected === undefined ? {} : { rejected: form.rejected }),
-    note: {
-      actor: `client:${client.id}`,
-      requestId: requestIdOf(request),
-      address: request.ip ?? "",
-      ...(form.purpose === undefined ? {} : { purpose: form.purpose }),
-    },
+    note: form.purpose === undefined ? note : { ...note, purpose: form.purpose },
   });
   return { ...accessTokenBody(provided), issued_token_type: ACCESS_TOKEN_TYPE };
 }

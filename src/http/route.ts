@@ -1,4 +1,4 @@
-import type { Request } from "express";
+import type { Response } from "express";
 import type { z } from "zod";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
@@ -37,6 +37,8 @@ export interface RouteCall<P, Q, B> {
   readonly query: Q;
   readonly body: B;
   readonly note: AuditNote;
+  /** Ends when the caller goes away. */
+  readonly signal: AbortSignal;
   /** The caller's whole record, where a story needs it. */
   readonly record: () => Promise<Client>;
 }
@@ -59,11 +61,10 @@ export function route<
   return definition as unknown as Route;
 }
 
-/** What earlier middleware left with a request. */
-export interface RequestFacts {
-  readonly requestId: string;
+/** The id under which everything about a request is answered and logged. Made here, never taken from the caller. */
+export function giveRequestId(response: Response, requestId: string): void {
+  response.locals.requestId = requestId;
+  response.set("X-Request-Id", requestId);
 }
 
-const facts = new WeakMap<Request, RequestFacts>();
-export const noteFacts = (request: Request, noted: RequestFacts): void => void facts.set(request, noted);
-export const requestIdOf = (request: Request): string => facts.get(request)?.requestId ?? "req_unknown";
+export const requestIdOf = (response: Response): string => String(response.locals.requestId ?? "");

@@ -3,6 +3,16 @@ import { deleteGrantById, getGrantById, getGrants } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
 import type { Route } from "./route.ts";
+import {
+  deleteSync,
+  getSync,
+  getSyncChanges,
+  getSyncs,
+  postSyncPause,
+  postSyncResume,
+  postSyncRun,
+  postSyncs,
+} from "./syncs.ts";
 
 /** Every route under `/v1`. The OpenAPI document is made from this list, and so are the handlers. */
 export const routes: readonly Route[] = [
@@ -14,4 +24,12 @@ export const routes: readonly Route[] = [
   getGrantById,
   deleteGrantById,
   getLibraries,
+  postSyncs,
+  getSyncs,
+  getSync,
+  postSyncRun,
+  postSyncPause,
+  postSyncResume,
+  deleteSync,
+  getSyncChanges,
 ];

@@ -1,0 +1,257 @@
+import { z } from "zod";
+import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import type { Sync } from "../sync/ports.ts";
+import { route } from "./route.ts";
+import { instant, organisationId, serverId, syncId } from "./schemas.ts";
+
+const sync = z
+  .object({
+    id: z.string(),
+    server: z.string(),
+    library: z.string(),
+    state: z.enum(["active", "parked", "paused"]).meta({
+      description:
+        "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so.",
+    }),
+    waits_for: z
+      .object({ code: z.string(), title: z.string(), remedy: z.string(), action: z.string() })
+      .nullable(),
+    interval: z.number().meta({ description: "Seconds from the start of one pass to the next." }),
+    fields: z.array(z.string()).nullable(),
+    last_complete_at: instant.nullable(),
+    next_run_at: instant.nullable(),
+    last_error: z.object({ code: z.string(), at: instant }).nullable(),
+    counts: z.object({
+      passes: z.int(),
+      documents: z.int(),
+      changes: z.int(),
+      objects: z.int(),
+      unreadable: z.int(),
+      failures: z.int(),
+    }),
+    created_at: instant,
+  })
+  .meta({ id: "Sync" });
+
+const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
+
+function syncBody(of: Sync) {
+  const code = of.parkedBecause;
+  return {
+    id: of.id,
+    server: of.server,
+    library: of.library,
+    state: of.state,
+    waits_for:
+      code === undefined
+        ? null
+        : { code, title: PROBLEMS[code].title, remedy: PROBLEMS[code].remedy, action: PROBLEMS[code].action },
+    interval: of.intervalMs / 1_000,
+    fields: of.fields ?? null,
+    last_complete_at: orNull(of.lastCompleteAt),
+    next_run_at: orNull(of.dueAt),
+    last_error: of.lastError === undefined ? null : { code: of.lastError.code, at: rfc3339(of.lastError.at) },
+    counts: of.counts,
+    created_at: rfc3339(of.createdAt),
+  };
+}
+
+const one = { status: 200, description: "The sync.", schema: sync } as const;
+const params = z.strictObject({ id: syncId });
+const problems = ["invalid_client", "not_found", "not_allowed", "store_unavailable"] as const;
+
+export const postSyncs = route({
+  method: "post",
+  path: "/v1/syncs",
+  operationId: "createSync",
+  summary: "Be told what changes in a library",
+  description:
+    "One sync per client and library: asked again, the one there is. It uses the authorisation that a library admin lent.",
+  body: z.strictObject({
+    server: serverId,
+    library: z.string().min(1).max(100),
+    interval: z
+      .number()
+      .positive()
+      .max(86_400)
+      .optional()
+      .meta({ description: "Seconds between passes; 5 minutes if not given." }),
+    fields: z
+      .array(z.string().max(40))
+      .min(1)
+      .max(30)
+      .optional()
+      .meta({ description: "What a change tells; everything if not given." }),
+  }),
+  answer: { status: 201, description: "The sync.", schema: sync },
+  problems: ["invalid_request", ...problems],
+  async handle({ deps, client, body, note }) {
+    const { sync: created } = await deps.syncs.create({
+      client,
+      server: body.server,
+      library: body.library,
+      ...(body.interval === undefined ? {} : { intervalMs: Math.round(body.interval * 1_000) }),
+      ...(body.fields === undefined ? {} : { fields: body.fields }),
+      note,
+    });
+    return syncBody(created);
+  },
+});
+
+export const getSyncs = route({
+  method: "get",
+  path: "/v1/syncs",
+  operationId: "listSyncs",
+  summary: "Your syncs in one organisation",
+  query: z.strictObject({ organisation: organisationId }),
+  answer: {
+    status: 200,
+    description: "All of them, oldest first.",
+    schema: z.object({ items: z.array(sync) }),
+  },
+  problems: ["invalid_request", ...problems],
+  handle: async ({ deps, client, query }) => ({
+    items: (await deps.syncs.list(client, query.organisation)).map(syncBody),
+  }),
+});
+
+export const getSync = route({
+  method: "get",
+  path: "/v1/syncs/{id}",
+  operationId: "getSync",
+  summary: "How a sync stands, and what it waits for",
+  params,
+  answer: one,
+  problems,
+  handle: async ({ deps, client, params: { id } }) => syncBody(await deps.syncs.find(client, id)),
+});
+
+export const postSyncRun = route({
+  method: "post",
+  path: "/v1/syncs/{id}/run",
+  operationId: "runSync",
+  summary: "Sync now",
+  params,
+  answer: one,
+  problems: ["invalid_request", ...problems],
+  handle: async ({ deps, client, params: { id } }) => syncBody(await deps.syncs.runNow(client, id)),
+});
+
+export const postSyncPause = route({
+  method: "post",
+  path: "/v1/syncs/{id}/pause",
+  operationId: "pauseSync",
+  summary: "Pause a sync",
+  params,
+  answer: one,
+  problems,
+  handle: async ({ deps, client, params: { id }, note }) =>
+    syncBody(await deps.syncs.pause(client, id, note)),
+});
+
+export const postSyncResume = route({
+  method: "post",
+  path: "/v1/syncs/{id}/resume",
+  operationId: "resumeSync",
+  summary: "Go on with a paused sync",
+  params,
+  answer: one,
+  problems,
+  handle: async ({ deps, client, params: { id }, note }) =>
+    syncBody(await deps.syncs.resume(client, id, note)),
+});
+
+export const deleteSync = route({
+  method: "delete",
+  path: "/v1/syncs/{id}",
+  operationId: "deleteSync",
+  summary: "End a sync, with its stream",
+  params,
+  answer: { status: 204, description: "Ended." },
+  problems,
+  handle: ({ deps, client, params: { id }, note }) => deps.syncs.delete(client, id, note),
+});
+
+export const getSyncChanges = route({
+  method: "get",
+  path: "/v1/syncs/{id}/changes",
+  operationId: "readChanges",
+  summary: "What changed since a cursor",
+  description:
+    "Ordered. Store `cursor` together with what you made of the changes and send it next time. With `wait`, the answer comes when something changes.",
+  params,
+  query: z.strictObject({
+    cursor: z
+      .string()
+      .max(512)
+      .optional()
+      .meta({ description: "From the answer before; without it, from the oldest change that is kept." }),
+    wait: z.coerce
+      .number()
+      .min(0)
+      .max(60)
+      .default(0)
+      .meta({ description: "Seconds to wait while there is nothing new." }),
+    limit: z.coerce.number().int().min(1).max(500).default(50),
+  }),
+  answer: {
+    status: 200,
+    description: "Changes, oldest first; `cursor` to go on from.",
+    schema: z.object({
+      items: z.array(
+        z
+          .object({
+            id: z.string(),
+            kind: z.literal("document.changed"),
+            object: z.string(),
+            time: instant.nullable(),
+            stored_at: instant,
+            actor: z.string().nullable(),
+            document: z.record(z.string(), z.unknown()),
+            shortened: z.boolean().meta({ description: "Some text was too long and was cut." }),
+          })
+          .meta({ id: "Change" }),
+      ),
+      cursor: z.string(),
+      truncated: z
+        .boolean()
+        .meta({ description: "Without a cursor only: older changes are no longer kept." }),
+    }),
+  },
+  problems: ["invalid_request", "cursor_expired", ...problems],
+  async handle({ deps, client, params: { id }, query, signal }) {
+    const page = await deps.changes.read({
+      client,
+      sync: id,
+      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+      waitMs: query.wait * 1_000,
+      limit: query.limit,
+      signal,
+    });
+    return {
+      items: page.changes.map((change) => ({
+        id: change.id,
+        kind: change.kind,
+        object: change.object,
+        time: orNull(change.time),
+        stored_at: rfc3339(change.storedAt),
+        actor: change.actor ?? null,
+        document: wireDocument(change.document),
+        shortened: change.shortened,
+      })),
+      cursor: page.cursor,
+      truncated: page.truncated,
+    };
+  },
+});
+
+/** Wire spelling: snake_case names, and instants as RFC 3339. */
+function wireDocument(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(document).map(([name, value]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      name.endsWith("At") && typeof value === "number" ? rfc3339(value) : value,
+    ]),
+  );
+}

@@ -1,0 +1,258 @@
+import { readFile } from "node:fs/promises";
+import { openOwnToken } from "../broker/access/own-token.ts";
+import { AccessTokens } from "../broker/access/provide-access-token.ts";
+import { exportAudit } from "../broker/audit/export-audit.ts";
+import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
+import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import type { GrantPorts } from "../broker/grants/manage-grants.ts";
+import { Revoker } from "../broker/grants/revoke-pending.ts";
+import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
+import type { Clock, Timers } from "../broker/ports.ts";
+import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
+import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
+import type { Settings } from "../config/settings.ts";
+import { ImanageApi } from "../imanage/imanage-api.ts";
+import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
+import { Outbound } from "../imanage/outbound.ts";
+import { systemClock, systemTimers } from "../ops/clock.ts";
+import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
+import type { OperatorLog } from "../ops/log.ts";
+import { makeBrokerTokens } from "../security/broker-tokens.ts";
+import { makeClientSecrets } from "../security/client-secrets.ts";
+import { makeCursors } from "../security/cursors.ts";
+import { makeHandles } from "../security/handles.ts";
+import { systemRandom } from "../security/random.ts";
+import type { RootKeyset } from "../security/root-keyset.ts";
+import { makeSealer } from "../security/sealer.ts";
+import { ChangeListener } from "../store/change-listener.ts";
+import {
+  connectRedis,
+  disconnect,
+  type RedisAddress,
+  type RedisConnection,
+  whenReady,
+} from "../store/connect-redis.ts";
+import { OutcomeListener } from "../store/outcome-listener.ts";
+import { RedisAccessStore } from "../store/redis-access-store.ts";
+import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
+import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
+import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
+import { RedisContainmentStore } from "../store/redis-containment-store.ts";
+import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
+import { RedisGrantStore } from "../store/redis-grant-store.ts";
+import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
+import { RedisStore } from "../store/redis-store.ts";
+import { RedisSyncStore } from "../store/redis-sync-store.ts";
+import { ChangeReader } from "../sync/read-changes.ts";
+import { SyncRuns } from "../sync/run-sync.ts";
+import { SyncSweep } from "../sync/sweep-syncs.ts";
+import { Syncs } from "../sync/syncs.ts";
+import type { WorkerStories } from "../workers/start-workers.ts";
+
+export interface Surroundings {
+  readonly settings: Settings;
+  readonly rootKeyset: RootKeyset;
+  readonly log: OperatorLog;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  /** Shifts the time that Redis scripts see: 0 outside tests. */
+  readonly storeOffsetMs?: () => number;
+}
+
+/** Everything that can be told, introduced to everything that can be done. The only place that knows everyone. */
+export type Broker = Awaited<ReturnType<typeof compose>>;
+
+export async function compose({ settings, rootKeyset, log, ...given }: Surroundings) {
+  const clock = given.clock ?? systemClock();
+  const timers = given.timers ?? systemTimers();
+  const random = systemRandom;
+
+  const address = await redisAddress(settings);
+  const connections: RedisConnection[] = [];
+  const connect = (patience: "fast" | "durable", what: string): RedisConnection => {
+    const connection = connectRedis(address, patience, (code) =>
+      log.warn({ code, detail: what }, "redis connection"),
+    );
+    connections.push(connection);
+    return connection;
+  };
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs);
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const announcements = connect("durable", "announcements");
+  const outcomes = new OutcomeListener(announcements);
+  const changed = new ChangeListener(announcements);
+
+  const configuration = new RedisConfigurationStore(fast);
+  const grantStore = new RedisGrantStore(fast);
+  const authorizations = new RedisAuthorizationStore(fast);
+  const refreshes = new RedisRefreshStore({ fast, durable, outcomes });
+  const auditBuffer = new RedisAuditBuffer(fast);
+
+  const sealer = makeSealer({ dataKeys: new RedisDataKeyStore(fast), rootKeyset, random, clock });
+  const handles = makeHandles(random);
+  const clientSecrets = makeClientSecrets({ rootKeyset, random });
+  const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
+
+  const outbound = new Outbound({
+    loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
+    privateRanges: settings.EGRESS_PRIVATE_CIDRS,
+  });
+  const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
+  const api = new ImanageApi(outbound, { now: () => clock.now() });
+
+  const refresher = new GrantRefresher({
+    clock,
+    timers,
+    random,
+    log,
+    sealer,
+    refreshes,
+    grants: grantStore,
+    servers: configuration,
+    authorizationServer,
+  });
+  const accessTokens = new AccessTokens({
+    clock,
+    timers,
+    sealer,
+    access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES),
+    clients: configuration,
+    servers: configuration,
+    refreshes,
+    refresher,
+  });
+  const revoker = new Revoker({
+    clock,
+    log,
+    sealer,
+    outbox: grantStore,
+    grants: grantStore,
+    servers: configuration,
+    organisations: configuration,
+    authorizationServer,
+  });
+  const authorization: AuthorizationPorts = {
+    clock,
+    timers,
+    random,
+    log,
+    sealer,
+    handles,
+    authorizations,
+    consents: grantStore,
+    grants: grantStore,
+    servers: configuration,
+    clients: configuration,
+    authorizationServer,
+    identities: api,
+    libraries: api,
+    publicBaseUrl: settings.PUBLIC_BASE_URL,
+  };
+  const ownTokenPorts = {
+    sealer,
+    grants: grantStore,
+    servers: configuration,
+    tokens: grantStore,
+    refreshes,
+    refresher,
+  };
+  const libraryPages: LibraryPagePorts = {
+    ...authorization,
+    lent: grantStore,
+    ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
+  };
+  const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
+  const grants: GrantPorts = { grants: grantStore, clients: configuration, revoker };
+
+  const syncStore = new RedisSyncStore(fast);
+  const syncPorts = {
+    clock,
+    random,
+    log,
+    sealer,
+    syncs: syncStore,
+    schedule: syncStore,
+    announcements: changed,
+    documents: api,
+    servers: configuration,
+    clients: configuration,
+    accessToken: accessTokens.provide.bind(accessTokens),
+  };
+  // Shorter than a firm's iManage should be asked: for the simulator alone.
+  const minIntervalMs = settings.NODE_ENV === "production" ? {} : { minIntervalMs: 1_000 };
+  const syncs = new Syncs(syncPorts, minIntervalMs);
+  const syncRuns = new SyncRuns(
+    syncPorts,
+    settings.NODE_ENV === "production" ? {} : { parkedRetryMs: 2_000 },
+  );
+  const syncSweep = new SyncSweep(syncPorts);
+
+  const auditSink = makeFileAuditSink(settings.AUDIT_FILE);
+  const auditPorts = { buffer: auditBuffer, sink: auditSink, organisations: configuration };
+  const workerStories: WorkerStories = {
+    sweepRefreshes: () => sweepDueGrants(grantStore),
+    refreshGrant: (id) => refresher.refresh(id, { why: "due" }),
+    sweepSyncs: () => syncSweep.sweep(),
+    runSync: (id, signal) => syncRuns.run(id, signal),
+    exportAudit: () => exportAudit(auditPorts),
+    revokePending: () => revoker.revokeAll(),
+    async reapUnbound() {
+      for (const { id } of await configuration.listOrganisations()) await grantStore.reapUnbound(id, 100);
+    },
+  };
+
+  return {
+    settings,
+    log,
+    clock,
+    random,
+    sealer,
+    configuration,
+    grantStore,
+    auditBuffer,
+    containment: new RedisContainmentStore(fast),
+    clientSecrets,
+    cursors: makeCursors(rootKeyset),
+    refresher,
+    accessTokens,
+    revoker,
+    authorization,
+    libraryPages,
+    clients,
+    grants,
+    api,
+    syncs,
+    changes: new ChangeReader(syncPorts, syncs),
+    workerStories,
+    stores: { fast, durable },
+    redisAddress: address,
+
+    /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
+    async ready(): Promise<void> {
+      await Promise.all(connections.map(whenReady));
+      await Promise.all([outcomes.listen(), changed.listen()]);
+    },
+    /** The hints across organisations, written anew from what each organisation's own schedule says. */
+    async reconcile(): Promise<void> {
+      for (const { id } of await configuration.listOrganisations()) await grantStore.restateHint(id);
+    },
+
+    /** Lets refreshes that are under way be stored (they may have rotated a token), then lets go of everything. */
+    async close(): Promise<void> {
+      await refresher.settled();
+      await revoker.settled();
+      await outbound.close();
+      for (const connection of connections) disconnect(connection);
+    },
+  };
+}
+
+export async function redisAddress(settings: Settings): Promise<RedisAddress> {
+  const nodes = settings.REDIS_CLUSTER_NODES.map(({ host, port }) => `${host}:${port}`);
+  const passwordFile = settings.REDIS_PASSWORD_FILE;
+  return {
+    url: settings.REDIS_URL,
+    ...(nodes.length === 0 ? {} : { clusterNodes: nodes }),
+    ...(passwordFile === undefined ? {} : { password: (await readFile(passwordFile, "utf8")).trim() }),
+  };
+}

@@ -1,0 +1,176 @@
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Queue } from "bullmq";
+import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
+import { installCrashGuards } from "../ops/crash-guards.ts";
+import { refuses } from "../ops/finding.ts";
+import { makeLog, type OperatorLog } from "../ops/log.ts";
+import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
+import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
+import { makeShutdown, onSignals } from "../ops/shutdown.ts";
+import { systemRandom } from "../security/random.ts";
+import {
+  createRootKeyset,
+  loadRootKeyset,
+  type RootKeyset,
+  RootKeysetError,
+} from "../security/root-keyset.ts";
+import { connectRedis, disconnect } from "../store/connect-redis.ts";
+import { QUEUES, queueOptions } from "../workers/queues.ts";
+import { startWorkers } from "../workers/start-workers.ts";
+import { type Broker, compose } from "./compose.ts";
+import { ListenError, listen, publicApp, stopListening } from "./start-http.ts";
+
+/** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
+const LAST_REFRESH_MS = 75_000;
+const RECONCILE_MS = 60_000;
+
+/**
+ * One process of the broker: the public listener, the workers, or both. Starts in any order with Redis, refuses with a
+ * sentence what would lose grants, and ends within its grace on SIGTERM.
+ */
+export async function run(roles: { readonly http: boolean; readonly worker: boolean }): Promise<void> {
+  try {
+    await start(roles, readSettings());
+  } catch (error) {
+    const sentence = explain(error);
+    if (sentence === undefined) throw error;
+    process.stderr.write(`${sentence}\n`);
+    process.exit(1);
+  }
+}
+
+async function start(
+  roles: { readonly http: boolean; readonly worker: boolean },
+  settings: Settings,
+): Promise<void> {
+  const log = makeLog({ level: settings.LOG_LEVEL });
+  installCrashGuards({ log });
+  const shutdown = makeShutdown(log);
+  onSignals({ shutdown, log });
+
+  const broker = await compose({ settings, rootKeyset: await rootKeysetOf(settings, log), log });
+  shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
+
+  // Health first, so that whoever waits can read why.
+  const queues = openQueues(broker, log);
+  shutdown.push("queues", async () => {
+    await Promise.allSettled(queues.map((queue) => queue.close()));
+    for (const queue of queues) disconnect(queue.opts.connection as never);
+  });
+  const ops = await listen(
+    buildOpsApp({ checks: () => readiness(broker), queues, log, allowedHosts: opsHosts(settings) }),
+    settings.OPS_HOST,
+    settings.OPS_PORT,
+  );
+  shutdown.push("ops listener", () => stopListening(ops.server));
+
+  await broker.ready();
+  await refuseBadStore(broker, log);
+
+  if (roles.worker) {
+    const workers = await startWorkers({
+      connect: () =>
+        connectRedis(broker.redisAddress, "durable", (code) =>
+          log.warn({ code, detail: "worker" }, "redis connection"),
+        ),
+      stories: broker.workerStories,
+      log,
+    });
+    shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);
+    shutdown.push(
+      "reconciler",
+      every(RECONCILE_MS, () => broker.reconcile(), log),
+    );
+  }
+  if (roles.http) {
+    const http = await listen(publicApp(broker), settings.HTTP_HOST, settings.HTTP_PORT);
+    shutdown.push("public listener", () => stopListening(http.server), 10_000);
+    log.info({ detail: settings.PUBLIC_BASE_URL }, "listening");
+  }
+  log.info(
+    {
+      detail: Object.entries(roles)
+        .filter(([, on]) => on)
+        .map(([role]) => role)
+        .join(" and "),
+    },
+    "ready",
+  );
+  process.send?.({ ready: true });
+}
+
+/** The dashboard's view of the queues, on a connection of its own that never waits for Redis. */
+function openQueues(broker: Broker, log: OperatorLog): Queue[] {
+  return Object.values(QUEUES).map((name) => {
+    const connection = connectRedis(broker.redisAddress, "durable");
+    const queue = new Queue(name, { ...queueOptions(name, connection), skipWaitingForReady: true });
+    queue.on("error", () => log.warn({ code: "queue_unavailable", detail: name }, "queue"));
+    return queue;
+  });
+}
+
+async function readiness(broker: Broker): Promise<Readiness> {
+  const facts = await readRedisFacts(broker.stores.fast.connection, broker.clock);
+  const production = broker.settings.NODE_ENV === "production";
+  return { checks: judgeRedis(facts, production), durability: durabilityOf(facts) };
+}
+
+async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {
+  const { checks, durability } = await readiness(broker);
+  for (const finding of checks.filter(({ ok }) => !ok)) {
+    log.warn({ code: finding.check, detail: finding.sentence }, "self-check");
+  }
+  const refusals = checks.filter(refuses);
+  if (refusals.length > 0)
+    throw new StartRefused(refusals.map(({ sentence, remedy }) => `${sentence} ${remedy ?? ""}`));
+  if (durability !== undefined)
+    log.info({ code: durability.class, detail: durability.sentence }, "durability");
+}
+
+class StartRefused extends Error {
+  constructor(sentences: readonly string[]) {
+    super(`Not started.\n${sentences.map((sentence) => `  ${sentence.trim()}`).join("\n")}`);
+    this.name = "StartRefused";
+  }
+}
+
+/** In production the file that the operator names; otherwise one of the work folder's own, made when it is missing. */
+export async function rootKeysetOf(settings: Settings, log?: OperatorLog): Promise<RootKeyset> {
+  const production = settings.NODE_ENV === "production";
+  const path = settings.ROOT_KEYSET_FILE ?? ".data/root-keyset.json";
+  if (!production && !existsSync(path)) {
+    await mkdir(dirname(path), { recursive: true });
+    // `wx`: of two processes that start together one makes it, the other reads it.
+    await writeFile(path, createRootKeyset(systemRandom, Date.now()).reveal(), {
+      mode: 0o600,
+      flag: "wx",
+    }).catch(() => {});
+    log?.warn(
+      { code: "root_keyset_made", detail: path },
+      "a root keyset was made: lost with it is every authorization",
+    );
+  }
+  return loadRootKeyset(path, { production });
+}
+
+/** A sentence for what an operator can mend; undefined: unforeseen. */
+export function explain(error: unknown): string | undefined {
+  const known = [SettingsError, RootKeysetError, ListenError, StartRefused];
+  return known.some((kind) => error instanceof kind) ? (error as Error).message : undefined;
+}
+
+const opsHosts = (settings: Settings): readonly string[] => [
+  "localhost",
+  "127.0.0.1",
+  "[::1]",
+  settings.OPS_HOST,
+];
+
+function every(ms: number, task: () => Promise<void>, log: OperatorLog): () => void {
+  const timer = setInterval(() => {
+    task().catch(() => log.warn({ code: "store_unavailable" }, "reconcile"));
+  }, ms);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,186 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { WalkingClient } from "../../scripts/walk/client.ts";
+import { connect, type Person } from "../../scripts/walk/connect.ts";
+import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
+import { readSettings } from "../../src/config/settings.ts";
+import type { ServerId } from "../../src/domain/id.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { ServerSettings } from "../../src/domain/server.ts";
+import { endpointsOf } from "../../src/domain/server.ts";
+import { type Broker, compose } from "../../src/main/compose.ts";
+import { publicApp } from "../../src/main/start-http.ts";
+import { systemClock } from "../../src/ops/clock.ts";
+import { makeLog } from "../../src/ops/log.ts";
+import { systemRandom } from "../../src/security/random.ts";
+import { createRootKeyset, parseRootKeyset } from "../../src/security/root-keyset.ts";
+import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
+import { sharedRedisUrl } from "./redis.ts";
+
+export const RETURN_URL = "https://app.example.com/imanage/authorized";
+
+export const AMELIA: Person = { subject: "u-amelia", username: "amelia.hart", password: "hart" };
+export const MOREAU: Person = { subject: "u-moreau", username: "e.moreau", password: "moreau" };
+
+/** A broker, an iManage, a firm with one server and one client, on a real Redis: what most stories need. */
+export interface World {
+  readonly broker: Broker;
+  readonly simulator: Simulator;
+  readonly client: WalkingClient;
+  readonly base: string;
+  readonly server: ServerId;
+  readonly organisation: string;
+  readonly lines: readonly string[];
+  /** Moves the time of the broker, of Redis' scripts and of iManage alike. */
+  advance(ms: number): void;
+  /** Another broker on the same Redis: another replica. */
+  replica(): Promise<{ readonly broker: Broker; readonly base: string; readonly client: WalkingClient }>;
+  connect(person?: Person): ReturnType<typeof connect>;
+}
+
+export interface WorldOptions {
+  readonly redisUrl?: string;
+  readonly clusterNodes?: readonly { readonly host: string; readonly port: number }[];
+  readonly serverSettings?: Partial<ServerSettings>;
+  readonly customerId?: string | undefined;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Runs before the first sign-in: switches of the simulator. */
+  readonly prepare?: (simulator: Simulator) => void;
+}
+
+/** Starts a world for the running test, and ends it afterwards. */
+export async function world(options: WorldOptions = {}): Promise<World> {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  const folder = await mkdtemp(join(tmpdir(), "broker-test-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+
+  const rootKeyset = parseRootKeyset(createRootKeyset(systemRandom, Date.now()).reveal());
+  let offset = 0;
+  const lines: string[] = [];
+  const start = async () => {
+    const listener = createServer();
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+    const base = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+    const settings = readSettings({
+      NODE_ENV: "test",
+      REDIS_URL: options.redisUrl ?? sharedRedisUrl(),
+      ...(options.clusterNodes === undefined
+        ? {}
+        : { REDIS_CLUSTER_NODES: options.clusterNodes.map(({ host, port }) => `${host}:${port}`).join(",") }),
+      PUBLIC_BASE_URL: base,
+      EGRESS_LOOPBACK_ORIGINS: simulator.origin,
+      AUDIT_FILE: join(folder, "audit.jsonl"),
+      LOG_LEVEL: "trace",
+      ...options.settings,
+    });
+    const log = makeLog({ level: "trace", destination: { write: (line) => void lines.push(line) } });
+    const broker = await compose({
+      settings,
+      rootKeyset,
+      log,
+      clock: systemClock(() => offset),
+      storeOffsetMs: () => offset,
+    });
+    await broker.ready();
+    listener.on("request", publicApp(broker));
+    onTestFinished(async () => {
+      listener.closeAllConnections();
+      await new Promise((resolve) => listener.close(resolve));
+      await broker.close();
+    });
+    return { broker, base };
+  };
+
+  const { broker, base } = await start();
+  const organisationName = `firm-${Buffer.from(systemRandom.bytes(6)).toString("hex")}`;
+  const clientName = `app-${organisationName.slice(5)}`;
+  const applied = await applyConfiguration(
+    {
+      store: broker.configuration,
+      sealer: broker.sealer,
+      clientSecrets: broker.clientSecrets,
+      secretSource: { read: async () => new Secret("sim_secret_token-broker") },
+      clock: broker.clock,
+      random: broker.random,
+    },
+    {
+      sharedRegistrations: [],
+      organisations: [
+        {
+          name: organisationName,
+          displayName: "Meridian Legal",
+          enabled: true,
+          servers: [
+            {
+              name: "dms",
+              displayName: "Meridian DMS",
+              kind: "on-premises",
+              endpoints: endpointsOf(simulator.origin),
+              registration: {
+                own: {
+                  name: "dms",
+                  clientId: "token-broker",
+                  tokenOrigin: simulator.origin,
+                  secret: { env: "SECRET" },
+                  secretExpiresAt: undefined,
+                },
+              },
+              customerId: "customerId" in options ? options.customerId : "5948",
+              settings: options.serverSettings ?? {},
+            },
+          ],
+        },
+      ],
+      clients: [
+        {
+          name: clientName,
+          displayName: "Matter tracker",
+          state: "active",
+          returnUrls: [RETURN_URL],
+          secret: undefined,
+          policies: [
+            {
+              organisation: organisationName,
+              servers: undefined,
+              actions: ["token", "status", "connect", "revoke", "sync"],
+              tokensPerMinute: 600_000,
+            },
+          ],
+        },
+      ],
+    },
+    { dryRun: false },
+  );
+  if (!applied.applied) throw new Error(`not applied: ${JSON.stringify(applied.plan.refusals)}`);
+  const server = applied.records.servers[`${organisationName}/dms`]!;
+  const { id, secret } = applied.newClientSecrets[0]!;
+  simulator.registrations.patch("token-broker", {
+    redirect_urls: [`${base}/oauth2/callback/${server.registration}`],
+  });
+  options.prepare?.(simulator);
+  const client = new WalkingClient(base, id, secret.reveal());
+
+  return {
+    broker,
+    simulator,
+    client,
+    base,
+    server: server.id,
+    organisation: applied.records.organisations[organisationName]!,
+    lines,
+    advance(ms) {
+      offset += ms;
+      simulator.advance(ms);
+    },
+    async replica() {
+      const another = await start();
+      return { ...another, client: new WalkingClient(another.base, id, secret.reveal()) };
+    },
+    connect: (person = AMELIA) => connect(client, { server: server.id, returnUrl: RETURN_URL }, person),
+  };
+}
