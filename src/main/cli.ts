@@ -1,0 +1,64 @@
+import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
+import { readSettings } from "../config/settings.ts";
+import { Problem } from "../domain/problem.ts";
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { makeLog } from "../ops/log.ts";
+import { makeClientSecrets } from "../security/client-secrets.ts";
+import { systemRandom } from "../security/random.ts";
+import { createRootKeyset, parseRootKeyset } from "../security/root-keyset.ts";
+import { compose } from "./compose.ts";
+import { explain, rootKeysetOf } from "./run.ts";
+
+/** How long a command waits for Redis before it says that Redis is away. */
+const REDIS_WAIT_MS = 5_000;
+
+const newKeyset = () => createRootKeyset(systemRandom, Date.now());
+
+const cli = buildCli({
+  write: (text) => void process.stdout.write(text),
+  complain: (text) => void process.stderr.write(text),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+  environment: (name) => process.env[name],
+  addressRules: () => addressRulesOf(readSettings()),
+  names: () => readSettings(),
+  createRootKeyset: newKeyset,
+  // A secret is random; the keyset it would be hashed under plays no part in making one.
+  createClientSecret: () =>
+    makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
+  async withBroker(use) {
+    const settings = readSettings();
+    const broker = await compose({
+      settings,
+      rootKeyset: await rootKeysetOf(settings),
+      log: makeLog({ level: "silent" }),
+    });
+    try {
+      await within(REDIS_WAIT_MS, broker.ready());
+      return await use({
+        store: broker.configuration,
+        sealer: broker.sealer,
+        clientSecrets: broker.clientSecrets,
+        clock: broker.clock,
+        random: broker.random,
+        grants: broker.grantStore,
+      });
+    } finally {
+      await broker.close();
+    }
+  },
+  explain: (error) =>
+    explain(error) ??
+    (error instanceof Problem ? `${PROBLEMS[error.code].title} ${PROBLEMS[error.code].action}` : undefined),
+});
+
+await cli.parseAsync();
+
+async function within(ms: number, ready: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const away = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Problem("store_unavailable")), ms);
+  });
+  await Promise.race([ready, away]).finally(() => clearTimeout(timer));
+}
