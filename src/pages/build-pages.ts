@@ -1,0 +1,47 @@
+import express, { type RequestHandler, Router } from "express";
+import { getAuthorizeLibrary, postAuthorizeLibrary } from "./authorize-library.ts";
+import { BROWSER_PATHS, errorHandler, getConnectError, notFoundPage } from "./error-page.ts";
+import { getConnectResult } from "./get-connect-result.ts";
+import { getConnectStart } from "./get-connect-start.ts";
+import { getLibraries } from "./get-libraries.ts";
+import { getOauth2Callback } from "./get-oauth2-callback.ts";
+import { onlyVisits } from "./only-visits.ts";
+import type { PageDeps } from "./page-deps.ts";
+import { pageHeaders } from "./page-headers.ts";
+import { seeOther } from "./send-page.ts";
+import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
+import { getWithdrawLibrary, postWithdrawLibrary } from "./withdraw-library.ts";
+
+export type { PageDeps } from "./page-deps.ts";
+
+/** Every page, as one table. Outside its own paths the router touches nothing, so it is mounted at `/`. */
+export function buildPages(deps: PageDeps): Router {
+  const router = Router();
+  const paths = [...BROWSER_PATHS];
+  const libraries = "/servers/:id/libraries";
+  const form = express.urlencoded({ extended: false, limit: "4kb", parameterLimit: 10 });
+
+  router.use(paths, ...pageHeaders);
+
+  router.get("/connect/start/:start", onlyVisits, getConnectStart(deps));
+  router.get("/oauth2/callback/:registration", onlyVisits, getOauth2Callback(deps));
+  router.get("/connect/result/:session", getConnectResult(deps));
+  router.get("/connect/error/:code", getConnectError(deps));
+
+  router.get(libraries, getLibraries(deps));
+  router.post(`${libraries}/sign-in`, form, postSignIn(deps));
+  router.post(`${libraries}/sign-out`, form, postSignOut(deps));
+  router.get([`${libraries}/sign-in`, `${libraries}/sign-out`], toLibraries);
+  router.get(`${libraries}/:library/authorize`, getAuthorizeLibrary(deps));
+  router.post(`${libraries}/:library/authorize`, form, postAuthorizeLibrary(deps));
+  router.get(`${libraries}/:library/withdraw`, getWithdrawLibrary(deps));
+  router.post(`${libraries}/:library/withdraw`, form, postWithdrawLibrary(deps));
+
+  router.use(paths, notFoundPage(deps));
+  router.use(paths, errorHandler(deps));
+  return router;
+}
+
+/** Somebody reloaded, or went back to, what a form had answered. */
+const toLibraries: RequestHandler = (request, response) =>
+  seeOther(response, `/servers/${encodeURIComponent(String(request.params.id))}/libraries`);

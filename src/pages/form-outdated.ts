@@ -1,0 +1,15 @@
+import type { Server } from "../domain/server.ts";
+import { type Html, html } from "./html.ts";
+import { layout } from "./layout.ts";
+import type { PageSettings } from "./page-deps.ts";
+import { librariesAddress } from "./page-session.ts";
+import { en } from "./texts.en.ts";
+
+/** Told where a form's token is not that of the session, or another site sent it (CSRF). */
+export const formOutdatedPage = (settings: PageSettings, server: Server): Html =>
+  layout(settings, {
+    title: en.formOutdated.title,
+    main: html`<h1>${en.formOutdated.title}</h1>
+<section class="card note warn"><p>${en.formOutdated.body}</p>
+<p class="actions"><a class="button" href="${librariesAddress(server)}">${en.formOutdated.back}</a></p></section>`,
+  });

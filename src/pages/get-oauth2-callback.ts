@@ -1,0 +1,110 @@
+import type { Request, RequestHandler, Response } from "express";
+import { z } from "zod";
+import { type AuthorizationResponse, receiveCallback } from "../broker/authorization/receive-callback.ts";
+import { finishPageAuthorization } from "../broker/libraries/library-pages.ts";
+import { parseId, type ServerId } from "../domain/id.ts";
+import { Problem } from "../domain/problem.ts";
+import { Secret } from "../domain/secret.ts";
+import { clearCookie, connectCookie, readCookie, setPageCookie } from "./cookies.ts";
+import { errorAddress, problemOf } from "./error-page.ts";
+import type { PageDeps } from "./page-deps.ts";
+import { auditNote, endPageSession } from "./page-session.ts";
+import { queryValues } from "./query.ts";
+import { seeOther } from "./send-page.ts";
+
+/**
+ * `GET /oauth2/callback/:registration`: the browser is back from iManage (RFC 6749 §4.1.2). Whatever happens, the answer
+ * is a 303 to an address without code and state, so that neither stays in the address bar, the history or a referrer (T08).
+ */
+export function getOauth2Callback(deps: PageDeps): RequestHandler<{ registration: string }> {
+  return async (request, response) => {
+    const seen: { server?: ServerId } = {};
+    try {
+      seeOther(response, await follow(deps, request, response, seen));
+    } catch (error) {
+      const { code } = problemOf(deps, response, error);
+      seeOther(response, errorAddress(code, seen.server, deps.requestIdOf(response)));
+    }
+  };
+}
+
+/** @returns where to send the browser */
+async function follow(
+  deps: PageDeps,
+  request: Request<{ registration: string }>,
+  response: Response,
+  seen: { server?: ServerId },
+): Promise<string> {
+  const { settings } = deps;
+  let connect: string | undefined;
+  const outcome = await receiveCallback(deps.authorization, {
+    ...readAuthorizationResponse(request),
+    cookie: (suffix) => {
+      const secret = readCookie(request, connectCookie(settings, suffix));
+      if (secret !== undefined) connect = connectCookie(settings, suffix);
+      return secret;
+    },
+  });
+  // Only now: an answer that took nothing leaves the cookie to the one that is still to come (T03).
+  if (connect !== undefined) clearCookie(response, settings, connect);
+
+  switch (outcome.kind) {
+    case "return":
+      return outcome.redirectTo;
+    case "failed":
+      return `/connect/result/${outcome.session}`;
+    case "page": {
+      seen.server = outcome.server.id;
+      const { sessionCookie } = await finishPageAuthorization(
+        deps.libraries,
+        outcome,
+        auditNote(deps, request, response),
+      );
+      // A new sign-in is a new session; the one before ends with it (session fixation).
+      await endPageSession(deps, request);
+      setPageCookie(response, settings, sessionCookie);
+      const page = `/servers/${outcome.server.id}/libraries`;
+      return outcome.purpose.act === "authorize-library"
+        ? `${page}?${new URLSearchParams({ authorized: outcome.purpose.library })}`
+        : page;
+    }
+  }
+}
+
+/**
+ * Each at most once (RFC 6749 §3.1), and no longer than what it may be; one without a value counts as left out (ibid.).
+ * Parameters we do not know are ignored (§4.1.2), `error_description` among them: it is prose, and not ours (T09).
+ */
+const parameter = (max: number) =>
+  z
+    .array(z.string().max(max))
+    .max(1)
+    .transform(([value]) => (value === "" ? undefined : value));
+
+const responseSchema = z.object({
+  registration: z.string().refine((id) => parseId("reg", id) !== undefined),
+  state: parameter(200),
+  code: parameter(4_096),
+  error: parameter(256),
+  iss: parameter(2_048),
+});
+
+function readAuthorizationResponse(
+  request: Request<{ registration: string }>,
+): Omit<AuthorizationResponse, "cookie"> {
+  const { success, data } = responseSchema.safeParse({
+    registration: request.params.registration,
+    state: queryValues(request, "state"),
+    code: queryValues(request, "code"),
+    error: queryValues(request, "error"),
+    iss: queryValues(request, "iss"),
+  });
+  if (!success || data.state === undefined) throw new Problem("authorization_response_invalid");
+  return {
+    registration: data.registration,
+    state: new Secret(data.state),
+    code: data.code === undefined ? undefined : new Secret(data.code),
+    error: data.error,
+    issuer: data.iss,
+  };
+}

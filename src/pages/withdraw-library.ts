@@ -1,0 +1,62 @@
+import type { RequestHandler } from "express";
+import { type LibraryRow, type SignedIn, withdrawLibrary } from "../broker/libraries/library-pages.ts";
+import { findRow } from "./authorize-library.ts";
+import { sendNotFound } from "./error-page.ts";
+import { formOutdatedPage } from "./form-outdated.ts";
+import { libraryName } from "./get-libraries.ts";
+import { type Html, html } from "./html.ts";
+import { layout } from "./layout.ts";
+import type { PageDeps, PageSettings } from "./page-deps.ts";
+import { auditNote, librariesAddress, readForm, signedInVisit } from "./page-session.ts";
+import { seeOther, sendPage } from "./send-page.ts";
+import { en } from "./texts.en.ts";
+
+const texts = en.withdrawLibrary;
+
+interface Params {
+  readonly id: string;
+  readonly library: string;
+  [name: string]: string;
+}
+
+/** `GET /servers/:id/libraries/:library/withdraw`: asked once more, since a background service stops. */
+export function getWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
+  return async (request, response) => {
+    const signedIn = await signedInVisit(deps, request, response);
+    if (signedIn === undefined) return;
+    const row = await findRow(deps, signedIn, request.params.library);
+    if (row === undefined) return sendNotFound(deps, response);
+    if (row.status === "unauthorized") return seeOther(response, librariesAddress(signedIn.server));
+    sendPage(response, 200, withdrawPage(deps.settings, signedIn, row));
+  };
+}
+
+/** `POST` there. Withdrawing what is not lent is no fault: the page then shows that it is so. */
+export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
+  return async (request, response) => {
+    const signedIn = await signedInVisit(deps, request, response);
+    if (signedIn === undefined) return;
+    const { server } = signedIn;
+    if (readForm(request, signedIn) === undefined)
+      return sendPage(response, 403, formOutdatedPage(deps.settings, server));
+    const { library } = request.params;
+    await withdrawLibrary(deps.libraries, signedIn, library, auditNote(deps, request, response));
+    seeOther(response, `${librariesAddress(server)}?${new URLSearchParams({ withdrawn: library })}`);
+  };
+}
+
+function withdrawPage(settings: PageSettings, { server, session }: SignedIn, row: LibraryRow): Html {
+  const name = libraryName(row);
+  const { lentBy } = row;
+  return layout(settings, {
+    title: texts.title(name),
+    main: html`<h1>${texts.title(name)}</h1>
+<p class="lead">${texts.lead(name)}</p>
+<p>${lentBy !== undefined && texts.owner(lentBy.name ?? lentBy.userId)} ${texts.last}</p>
+<form method="post" action="/servers/${server.id}/libraries/${row.library}/withdraw">
+<input type="hidden" name="csrf" value="${session.csrf}">
+<p class="actions"><button class="button danger" type="submit">${texts.button}</button>
+<a class="button plain" href="${librariesAddress(server)}">${texts.cancel}</a></p>
+</form>`,
+  });
+}

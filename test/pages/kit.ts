@@ -1,0 +1,380 @@
+import express, { type Express } from "express";
+import type { AuthorizationPorts } from "../../src/broker/authorization/connect-ports.ts";
+import type {
+  ApiOutcome,
+  AuthorizationRequest,
+  AuthorizationStore,
+  PageSession,
+  PendingCompletion,
+} from "../../src/broker/authorization/ports.ts";
+import type { LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
+import type { LibraryAdministration, LibraryBinding } from "../../src/broker/libraries/ports.ts";
+import type { LogFields } from "../../src/broker/ports.ts";
+import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
+import type { Client } from "../../src/domain/client.ts";
+import type { ConnectSession } from "../../src/domain/connect-session.ts";
+import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
+import { type GrantId, makeId, makeRoute, organisationId, type ServerId } from "../../src/domain/id.ts";
+import { days, hours, type Instant, minutes } from "../../src/domain/instant.ts";
+import { Problem } from "../../src/domain/problem.ts";
+import type { TokenCallOutcome } from "../../src/domain/refresh-failure.ts";
+import type { Registration } from "../../src/domain/registration.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
+import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
+import { makeHandles } from "../../src/security/handles.ts";
+import { CountedRandom } from "../fakes/counted-random.ts";
+import { MemorySealer } from "../fakes/memory-sealer.ts";
+
+export const BASE_URL = "https://broker.example";
+export const IMANAGE = "https://firm.cloudimanage.com";
+export const RETURN_URL = "https://app.example/imanage/back?from=profile";
+
+const NOW: Instant = Date.UTC(2026, 2, 4, 14, 5);
+
+/** A firm, its server, an application and an admin, behind ports that hold what theirs MUST. */
+export class World {
+  now = NOW;
+  readonly random = new CountedRandom();
+  readonly sealer = new MemorySealer();
+  readonly handles = makeHandles(this.random);
+  readonly route = makeRoute(this.random.bytes(7));
+  readonly logged: (LogFields & { readonly message: string })[] = [];
+
+  server: Server;
+  registration!: Registration;
+  client: Client;
+  admin: UpstreamUser = {
+    customerId: "5948",
+    userId: "DTAYLOR",
+    name: "Dana Taylor",
+    email: "dana.taylor@firm.example",
+  };
+  /** Who is signed in at iManage in the browser. */
+  atImanage: UpstreamUser = this.admin;
+  imanageLibraries: ApiOutcome<readonly LibraryAdministration[]> = { kind: "ok", value: [] };
+  redemption: TokenCallOutcome = answered("a-refresh-token");
+  redemptions = 0;
+  /** Thrown by every port that reads a server. */
+  storeFault: Error | undefined;
+
+  readonly sessions = new Map<string, ConnectSession>();
+  readonly starts = new Map<string, string>();
+  readonly requests = new Map<string, AuthorizationRequest>();
+  readonly pending = new Map<string, PendingCompletion>();
+  readonly pageSessions = new Map<string, PageSession>();
+  readonly grants = new Map<GrantId, Grant>();
+  readonly lent = new Map<string, LibraryBinding>();
+
+  private constructor() {
+    const registration = makeId("reg", this.route, NOW, this.random.bytes(16));
+    this.server = {
+      v: 1,
+      id: makeId("srv", this.route, NOW, this.random.bytes(16)),
+      organisation: organisationId(this.route),
+      name: "work",
+      displayName: "Firm & Partners iManage",
+      kind: "cloud-subdomain",
+      endpoints: endpointsOf(IMANAGE),
+      registration,
+      customerId: "5948",
+      settings: defaultServerSettings,
+      configurationGeneration: 1,
+      createdAt: NOW,
+    };
+    this.client = {
+      v: 1,
+      id: makeId("cli", undefined, NOW, this.random.bytes(16)),
+      name: "checklists",
+      displayName: "Matter Checklists",
+      secrets: [],
+      returnUrls: [RETURN_URL],
+      state: "active",
+      generation: 1,
+      createdAt: NOW,
+    };
+  }
+
+  static async open(): Promise<World> {
+    const world = new World();
+    await world.sealer.prepare(serverOwner(world.server));
+    const registration = {
+      v: 1 as const,
+      id: world.server.registration,
+      organisation: world.server.organisation,
+      name: "work",
+      clientId: "client-at-imanage",
+      tokenOrigin: IMANAGE,
+      generation: 1,
+      createdAt: NOW,
+    };
+    const sealed = await world.sealer.seal(new Secret("s3cret"), clientSecretContext(registration));
+    world.registration = { ...registration, secrets: [{ sealed, addedAt: NOW, expiresAt: undefined }] };
+    return world;
+  }
+
+  /** A connect session with its start link. */
+  begin(change: Partial<ConnectSession> = {}): { readonly session: ConnectSession; readonly start: string } {
+    const session: ConnectSession = {
+      v: 1,
+      id: makeId("cns", this.route, this.now, this.random.bytes(16)),
+      client: this.client.id,
+      organisation: this.server.organisation,
+      server: this.server.id,
+      subject: { type: "user", issuer: "client", id: "u-1" },
+      returnUrl: RETURN_URL,
+      loginHint: undefined,
+      state: "created",
+      grant: undefined,
+      problem: undefined,
+      createdAt: this.now,
+      returnedAt: undefined,
+      expiresAt: this.now + minutes(15),
+      ...change,
+    };
+    const start = this.handles.make(this.route);
+    this.sessions.set(session.id, session);
+    this.starts.set(this.handles.digest(start), session.id);
+    return { session, start: start.reveal() };
+  }
+
+  /** A page's cookie of somebody who is signed in, with his grant. */
+  signIn(user: UpstreamUser = this.admin): { readonly cookie: string; readonly csrf: string } {
+    const secret = this.handles.make(this.route);
+    const csrf = this.handles.make(this.route).reveal();
+    const session: PageSession = {
+      v: 1,
+      server: this.server.id,
+      user,
+      csrf,
+      expiresAt: this.now + minutes(30),
+    };
+    this.pageSessions.set(this.handles.digest(secret), session);
+    this.grantOf(user);
+    return { cookie: `__Host-imb-page=${secret.reveal()}`, csrf };
+  }
+
+  grantOf(user: UpstreamUser, change: Partial<Grant> = {}): Grant {
+    const known = [...this.grants.values()].find(({ owner }) => owner.userId === user.userId);
+    const grant: Grant = {
+      ...(known ?? {
+        v: 1,
+        id: makeId("grt", this.route, this.now, this.random.bytes(16)),
+        organisation: this.server.organisation,
+        server: this.server.id,
+        registration: this.server.registration,
+        state: "active",
+        owner: user,
+        consentGeneration: 1,
+        consentedAt: this.now - days(40),
+        createdAt: this.now - days(40),
+        refreshable: true,
+        refreshTokenExpiresAt: this.now + days(325),
+        accessTokenExpiresAt: this.now + minutes(20),
+        lastRefreshedAt: this.now - hours(3),
+        lastUsedAt: this.now,
+        dueAt: undefined,
+        lastProblem: undefined,
+        spares: 0,
+      }),
+      ...change,
+    };
+    this.grants.set(grant.id, grant);
+    return grant;
+  }
+
+  administers(...libraries: (string | Partial<LibraryAdministration>)[]): void {
+    this.imanageLibraries = {
+      kind: "ok",
+      value: libraries.map((library) => ({
+        id: "LIB",
+        displayName: undefined,
+        hidden: false,
+        adminByOperations: true,
+        adminByGroup: false,
+        ...(typeof library === "string" ? { id: library } : library),
+      })),
+    };
+  }
+
+  lend(library: string, user: UpstreamUser = this.admin, change: Partial<Grant> = {}): void {
+    const grant = this.grantOf(user, change);
+    const since = this.now - days(40);
+    this.lent.set(library, { server: this.server.id, library, grant: grant.id, lentBy: user, since });
+  }
+
+  app(settings: Partial<PageDeps["settings"]> = {}): Express {
+    const app = express();
+    app.use(buildPages(this.deps(settings)));
+    app.use((_request, response) => void response.status(404).json({ code: "not_found" }));
+    return app;
+  }
+
+  deps(settings: Partial<PageDeps["settings"]> = {}): PageDeps {
+    const ports = this.#ports();
+    return {
+      authorization: ports,
+      libraries: ports,
+      settings: {
+        publicBaseUrl: BASE_URL,
+        productName: "Token Broker for iManage Work",
+        supportContact: "it-help@firm.example",
+        plainCookies: false,
+        ...settings,
+      },
+      log: ports.log,
+      requestIdOf: () => "req_0123456789",
+    };
+  }
+
+  #ports(): LibraryPagePorts {
+    const log = (fields: LogFields, message: string) => void this.logged.push({ ...fields, message });
+    const { random, sealer, handles } = this;
+    const never = () => {
+      throw new Error("not of the pages");
+    };
+    const ports: AuthorizationPorts = {
+      clock: { now: () => this.now, monotonicMs: () => this.now },
+      timers: { every: never, after: () => ({ elapsed: Promise.resolve(), cancel: () => undefined }) },
+      random,
+      log: { info: log, warn: log, error: log },
+      sealer,
+      handles,
+      publicBaseUrl: BASE_URL,
+      authorizations: this.#authorizations(),
+      consents: {
+        findConsent: async (_server, user) => {
+          const grant = [...this.grants.values()].find(({ owner }) => owner.userId === user.userId);
+          return grant && { grant: grant.id, consentGeneration: grant.consentGeneration };
+        },
+        putConsent: async (consent, binding) => {
+          const known = this.grants.get(consent.grant);
+          if ((known?.consentGeneration ?? 0) !== consent.consentGeneration - 1) return "stale";
+          const { consentGeneration } = consent;
+          const grant = this.grantOf(consent.user, {
+            id: consent.grant,
+            state: "active",
+            consentGeneration,
+            consentedAt: this.now,
+          });
+          if (binding?.type === "library")
+            this.lent.set(binding.library, {
+              server: this.server.id,
+              library: binding.library,
+              grant: grant.id,
+              lentBy: consent.user,
+              since: this.now,
+            });
+          return "stored";
+        },
+        findUserBinding: never,
+      },
+      grants: { findGrant: async (id) => this.grants.get(id) },
+      servers: {
+        findServer: async (id) => {
+          if (this.storeFault !== undefined) throw this.storeFault;
+          return id === this.server.id ? this.server : undefined;
+        },
+        findRegistration: async (id) => (id === this.server.registration ? this.registration : undefined),
+      },
+      clients: {
+        findClient: async (id) => (id === this.client.id ? this.client : undefined),
+        findPolicy: never,
+      },
+      authorizationServer: {
+        authorizationUrl: async ({ clientId, redirectUri, state, loginHint }) => {
+          const url = new URL(`${IMANAGE}/auth/oauth2/authorize`);
+          const members = { response_type: "code", client_id: clientId, redirect_uri: redirectUri };
+          for (const [name, value] of Object.entries(members)) url.searchParams.set(name, value);
+          url.searchParams.set("state", state.reveal());
+          if (loginHint !== undefined) url.searchParams.set("login_hint", loginHint);
+          return url.href;
+        },
+        redeemCode: async () => {
+          this.redemptions += 1;
+          return this.redemption;
+        },
+        refresh: never,
+        revoke: async () => "revoked",
+      },
+      identities: {
+        whoAmI: async () => ({
+          kind: "ok",
+          value: { user: this.atImanage, apiRoot: `${IMANAGE}/work/api/v2`, dmsVersion: undefined },
+        }),
+      },
+      libraries: { listLibraries: async () => this.imanageLibraries },
+    };
+    return {
+      ...ports,
+      lent: {
+        findLibrary: async (_server, library) => this.lent.get(library),
+        listLibraries: async () => [...this.lent.values()],
+        withdrawLibrary: async (server: ServerId, library, note) => {
+          if (server !== this.server.id || !note.actor.startsWith("user:")) throw new Error("not his");
+          return this.lent.delete(library) ? "withdrawn" : "not_lent";
+        },
+      },
+      ownTokens: {
+        open: async (id) => {
+          const grant = this.grants.get(id);
+          if (grant?.state !== "active") throw new Problem("reauthorization_required");
+          return new Secret("own-token");
+        },
+      },
+    };
+  }
+
+  #authorizations(): AuthorizationStore {
+    return {
+      insertConnectSession: () => Promise.reject(new Error("not of the pages")),
+      findConnectSession: async (id) => this.sessions.get(id),
+      advanceConnectSession: async (id, from, change) => {
+        const session = this.sessions.get(id);
+        if (session === undefined || !from.includes(session.state)) return { moved: false, session };
+        const next = { ...session, ...change };
+        this.sessions.set(id, next);
+        return { moved: true, session: next };
+      },
+      takeStart: async (_route, digest) => take(this.starts, digest, (id) => this.sessions.get(id)),
+      insertAuthorizationRequest: async (_route, digest, request) => void this.requests.set(digest, request),
+      takeAuthorizationRequest: async (_route, digest, { cookieDigests, registration }) => {
+        const request = this.requests.get(digest);
+        if (request === undefined) return "unknown";
+        if (!cookieDigests.includes(request.cookieDigest)) return "other_browser";
+        if (request.registration !== registration) return "other_registration";
+        this.requests.delete(digest);
+        return request;
+      },
+      insertPendingCompletion: async (_route, digest, pending) => void this.pending.set(digest, pending),
+      takePendingCompletion: async (_route, digest) => take(this.pending, digest, (pending) => pending),
+      insertPageSession: async (_route, digest, session) => void this.pageSessions.set(digest, session),
+      findPageSession: async (_route, digest) => this.pageSessions.get(digest),
+      deletePageSession: async (_route, digest) => void this.pageSessions.delete(digest),
+    };
+  }
+}
+
+export const answered = (refreshToken: string | undefined): TokenCallOutcome => ({
+  kind: "answered",
+  salvaged: false,
+  answer: {
+    accessToken: new Secret("an-access-token"),
+    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+    accessTokenLifeMs: minutes(30),
+    scope: "user",
+  },
+});
+
+function take<K, V, T>(map: Map<K, V>, key: K, of: (value: V) => T): T | undefined {
+  const value = map.get(key);
+  map.delete(key);
+  return value === undefined ? undefined : of(value);
+}
+
+/** `name=value` of every cookie that an answer sets, ready to be sent back; cleared ones are left out. */
+export const cookiesOf = (headers: Record<string, unknown>): string =>
+  ((headers["set-cookie"] as string[] | undefined) ?? [])
+    .filter((cookie) => !cookie.includes("Max-Age=0"))
+    .map((cookie) => cookie.split(";")[0])
+    .join("; ");
