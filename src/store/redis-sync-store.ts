@@ -225,10 +225,17 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
     return answer;
   }
 
-  /** The hint may be too early, never too late: whoever makes something due pulls it forward, the sweep puts it back. */
+  /**
+   * The hint may be too early: whoever makes something due pulls it forward, the sweep puts it back. What was to be
+   * stored is stored by now, so a hint that cannot be written (Redis is full) is left to the sweep that restates all.
+   */
   async #hintSooner(organisation: OrganisationId, id: SyncId): Promise<void> {
-    const due = await this.#store.call((redis) => redis.zscore(syncDueKey(organisation), id));
-    if (due !== null) await this.#hintAtMost(organisation, Number(due));
+    try {
+      const due = await this.#store.call((redis) => redis.zscore(syncDueKey(organisation), id));
+      if (due !== null) await this.#hintAtMost(organisation, Number(due));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+    }
   }
 
   async #hintAtMost(organisation: OrganisationId, at: Instant): Promise<void> {

@@ -71,13 +71,15 @@ export class SyncRuns {
     const until = clock.monotonicMs() + sliceMs;
     let cursor: Running = sync.cursor;
     let { failures } = sync.counts;
+    let troubled = failures > 0 || sync.state === "parked";
     let changes = 0;
     try {
       for (;;) {
         const { page, server } = await this.#page(sync, cursor);
         const stored = await this.#store(sync, cursor, page, server);
         if (stored.answer !== "committed") return { kind: stored.answer };
-        if (failures > 0 || sync.state === "parked") this.#tell(sync, "recovered");
+        if (troubled) this.#tell(sync, "recovered");
+        troubled = false;
         failures = 0;
         changes += stored.changes;
         if (page.next === undefined) return { kind: "complete", changes };

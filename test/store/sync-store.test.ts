@@ -1,0 +1,247 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { RunningCluster } from "../../scripts/redis/index.ts";
+import type { SyncId } from "../../src/domain/id.ts";
+import type { Sealed } from "../../src/domain/sealed.ts";
+import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
+import { organisationNamesKey, syncDueHintKey, syncDueKey } from "../../src/store/keys.ts";
+import { RedisStore } from "../../src/store/redis-store.ts";
+import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
+import type { SyncPage } from "../../src/sync/ports.ts";
+import { ownRedisCluster, ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
+import { identities, NOTE, redisFor } from "../sync/kit.ts";
+
+const QUIET = 30_000;
+let cluster: RunningCluster;
+
+beforeAll(async () => {
+  cluster = await ownRedisCluster();
+});
+afterAll(() => cluster.stop());
+
+async function storeOn(where: "one Redis" | "a cluster") {
+  const offset = { ms: 0 };
+  const address =
+    where === "one Redis"
+      ? { url: sharedRedisUrl() }
+      : { url: "redis://cluster", clusterNodes: cluster.nodes.map(({ host, port }) => `${host}:${port}`) };
+  const connection = connectRedis(address, "durable");
+  onTestFinished(() => disconnect(connection));
+  await whenReady(connection);
+  const store = new RedisStore(connection, () => offset.ms);
+  const ids = identities();
+  const syncs = new RedisSyncStore(store);
+  return { offset, store, syncs, ...ids, insert: () => insert(syncs, ids) };
+}
+
+async function insert(syncs: RedisSyncStore, ids: ReturnType<typeof identities>, library = "ACTIVE") {
+  const { id } = await syncs.insertSync(
+    {
+      id: ids.newSync(),
+      client: ids.client,
+      server: ids.server,
+      library,
+      intervalMs: 60_000,
+      fields: undefined,
+    },
+    NOTE,
+  );
+  return id;
+}
+
+const change = (object: string, version = "v1") => ({
+  object,
+  version,
+  sealed: `sealed ${object}` as Sealed,
+});
+
+const page = (sequence: number, of: Partial<SyncPage> = {}): SyncPage => ({
+  sequence,
+  changes: [change("A!1.1"), change("A!2.1")],
+  documents: 2,
+  unreadable: 0,
+  latestEditAt: 5_000,
+  next: "cursor-2",
+  editedFrom: 4_000,
+  ...of,
+});
+
+const read = async (syncs: RedisSyncStore, id: SyncId) => {
+  const answer = await syncs.readChanges(id, undefined, 100);
+  return answer.kind === "read" ? answer.changes.map(({ id: at, sealed }) => `${at} ${sealed}`) : answer.kind;
+};
+
+describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
+  test("a page that is committed twice is stored once, and so is its cursor", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    expect(await syncs.commitPage(id, page(1), QUIET)).toBe("committed");
+    const after = await syncs.findSync(id);
+    expect(await syncs.commitPage(id, page(1, { next: "elsewhere" }), QUIET)).toBe("overtaken");
+    expect(await syncs.findSync(id)).toEqual(after);
+    expect(await read(syncs, id)).toEqual(["1-1 sealed A!1.1", "1-2 sealed A!2.1"]);
+  });
+
+  test("of many who commit the same page at the same moment one does", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        syncs.commitPage(id, page(1, { changes: [change("A!1.1", `v${n}`)] }), QUIET),
+      ),
+    );
+    expect(answers.filter((answer) => answer === "committed")).toHaveLength(1);
+    expect(await read(syncs, id)).toHaveLength(1);
+    expect(await syncs.toldVersions(id, ["A!1.1"])).toEqual([`v${answers.indexOf("committed")}`]);
+  });
+
+  test("a pass remembers its page, its start and its latest edit, and forgets them when it is complete", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    const begun = await syncs.beginRun(id, QUIET);
+    if (begun.kind !== "begun") throw new Error(begun.kind);
+    const { startedAt } = begun.sync.cursor.pass;
+    expect(begun.sync.cursor).toEqual({
+      sequence: 1,
+      editedFrom: undefined,
+      pass: { startedAt, page: undefined, latestEditAt: undefined },
+    });
+    await syncs.commitPage(id, page(1), QUIET);
+    expect((await syncs.findSync(id))!.cursor).toEqual({
+      sequence: 2,
+      editedFrom: undefined,
+      pass: { startedAt, page: "cursor-2", latestEditAt: 5_000 },
+    });
+    await syncs.commitPage(id, page(2, { next: undefined, changes: [change("A!1.1", "v2")] }), QUIET);
+    const complete = (await syncs.findSync(id))!;
+    expect(complete.cursor).toEqual({ sequence: 3, editedFrom: 4_000, pass: undefined });
+    expect(complete.dueAt).toBe(startedAt + 60_000);
+    expect(complete.counts).toEqual({
+      passes: 1,
+      documents: 4,
+      changes: 3,
+      unreadable: 0,
+      objects: 2,
+      failures: 0,
+    });
+  });
+
+  test("a run that says nothing for its quiet time is due again, one that ends is due when it said", async () => {
+    const { syncs, offset, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    expect(await syncs.dueSyncs(kit.organisation, 10)).toEqual([]);
+    // Its job comes again before that: the run was killed.
+    expect((await syncs.beginRun(id, QUIET)).kind).toBe("begun");
+    offset.ms += QUIET;
+    expect(await syncs.dueSyncs(kit.organisation, 10)).toEqual([id]);
+
+    await syncs.beginRun(id, QUIET);
+    await syncs.endRun(id, 1, {
+      retryAfterMs: 5_000,
+      code: "imanage_unavailable",
+      park: false,
+      restartPass: false,
+    });
+    expect((await syncs.beginRun(id, QUIET)).kind).toBe("not_due");
+    offset.ms += 5_000;
+    expect(await syncs.dueSyncs(kit.organisation, 10)).toEqual([id]);
+  });
+
+  test("the end of a run that was overtaken changes nothing", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    await syncs.commitPage(id, page(1), QUIET);
+    const after = await syncs.findSync(id);
+    await syncs.endRun(id, 1, {
+      retryAfterMs: 0,
+      code: "authorization_required",
+      park: true,
+      restartPass: true,
+    });
+    expect(await syncs.findSync(id)).toEqual(after);
+  });
+
+  test("an organisation is found by its hint as soon as one of its syncs is due, and no longer than that", async () => {
+    const { syncs, offset, ...kit } = await storeOn(where);
+    const found = async () => (await syncs.dueOrganisations(100_000)).includes(kit.organisation);
+    const id = await kit.insert();
+    expect(await found()).toBe(true);
+    await syncs.beginRun(id, QUIET);
+    await syncs.restateHint(kit.organisation);
+    expect(await found()).toBe(false);
+    // Complete long before its quiet time, and wanted again at once.
+    await syncs.wantSync(id);
+    expect(await found()).toBe(true);
+    await syncs.restateHint(kit.organisation);
+    await syncs.commitPage(id, page(1, { next: undefined }), QUIET);
+    expect(await found()).toBe(true);
+    await syncs.beginRun(id, QUIET);
+    await syncs.restateHint(kit.organisation);
+    await syncs.commitPage(id, page(2, { next: undefined }), QUIET);
+    expect(await found()).toBe(false);
+    offset.ms += 60_000;
+    expect(await found()).toBe(true);
+    await syncs.deleteSync(id, NOTE);
+    await syncs.restateHint(kit.organisation);
+    expect(await found()).toBe(false);
+  });
+
+  test("everything of an organisation's syncs lies in its own slot, and an ended one leaves no key", async () => {
+    const { syncs, store, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    await syncs.commitPage(id, page(1), QUIET);
+    await syncs.deleteSync(id, NOTE);
+    expect(await syncs.findSync(id)).toBeUndefined();
+    expect(await syncs.listSyncs(kit.organisation, kit.client)).toEqual([]);
+    expect(await store.call((redis) => redis.exists(syncDueKey(kit.organisation)))).toBe(0);
+  });
+});
+
+test("a hint that was lost is made anew from the organisations' own schedules (F34)", async () => {
+  const redis = await ownRedisForThisTest();
+  const { store } = await redisFor({ ms: 0 }, redis.url);
+  const syncs = new RedisSyncStore(store);
+  const ids = identities();
+  await store.call((connection) => connection.hset(organisationNamesKey(), "firm", ids.organisation));
+  const id = await insert(syncs, ids);
+  await store.call((connection) => connection.del(syncDueHintKey()));
+  expect(await syncs.dueOrganisations(10)).toEqual([]);
+  await syncs.restateAllHints();
+  expect(await syncs.dueOrganisations(10)).toEqual([ids.organisation]);
+  expect(await syncs.dueSyncs(ids.organisation, 10)).toEqual([id]);
+});
+
+test("with Redis full a run still ends, and pausing and deleting still work (F29)", async () => {
+  const redis = await ownRedisForThisTest();
+  const { store } = await redisFor({ ms: 0 }, redis.url);
+  const syncs = new RedisSyncStore(store);
+  const ids = identities();
+  const id = await insert(syncs, ids);
+  await syncs.beginRun(id, QUIET);
+  await store.call((connection) => connection.config("SET", "maxmemory", "1"));
+
+  await expect(syncs.commitPage(id, page(1), QUIET)).rejects.toMatchObject({ code: "store_unavailable" });
+  await syncs.endRun(id, 1, { retryAfterMs: 0, code: "store_unavailable", park: false, restartPass: false });
+  expect(await syncs.pauseSync(id, NOTE)).toBe("paused");
+  expect(await syncs.deleteSync(id, NOTE)).toBe("deleted");
+});
+
+test("a sync written by a newer broker is refused, never guessed at", async () => {
+  const { syncs, store, ...kit } = await storeOn("one Redis");
+  const id = await kit.insert();
+  await store.call((redis) => redis.hset(`b1:{o:${kit.route}}:sync:${id}`, "v", "2"));
+  await expect(syncs.findSync(id)).rejects.toMatchObject({ code: "integrity_failure" });
+});
+
+test("clients see their own syncs of an organisation, oldest first", async () => {
+  const { syncs, ...kit } = await storeOn("one Redis");
+  const first = await kit.insert();
+  const second = await insert(syncs, kit, "LITIGATION");
+  await insert(syncs, { ...kit, client: identities().client }, "ACTIVE");
+  const listed = await syncs.listSyncs(kit.organisation, kit.client);
+  expect(listed.map(({ id }) => id)).toEqual([first, second].sort());
+});

@@ -1,0 +1,124 @@
+import { expect, test } from "vitest";
+import { makeId } from "../../src/domain/id.ts";
+import { systemRandom } from "../../src/security/random.ts";
+import { identities, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
+
+test("the same client asks for the same library twice and has one sync, also when it asks at the same moment", async () => {
+  const kit = await syncKit();
+  const request = { client: kit.client, server: kit.server, library: LIBRARY, note: NOTE };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => kit.stories.create(request)));
+  expect(new Set(answers.map(({ sync }) => sync.id)).size).toBe(1);
+  expect(answers.filter(({ created }) => created)).toHaveLength(1);
+  expect(answers[0]!.sync).toMatchObject({ intervalMs: 300_000, state: "active", library: LIBRARY });
+  expect(await kit.stories.list(kit.client, kit.organisation)).toHaveLength(1);
+});
+
+test("a new sync is due at once", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([sync]);
+});
+
+test("a client without the action sync may not, and one without a policy finds nothing", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  const all = () =>
+    Promise.all([
+      problemCode(
+        kit.stories.create({ client: kit.client, server: kit.server, library: LIBRARY, note: NOTE }),
+      ),
+      problemCode(kit.stories.find(kit.client, sync)),
+      problemCode(kit.stories.list(kit.client, kit.organisation)),
+      problemCode(kit.stories.runNow(kit.client, sync)),
+      problemCode(kit.stories.pause(kit.client, sync, NOTE)),
+      problemCode(kit.stories.resume(kit.client, sync, NOTE)),
+      problemCode(kit.stories.delete(kit.client, sync, NOTE)),
+      problemCode(kit.reader.read({ client: kit.client, sync })),
+    ]);
+  kit.policies.set(kit.client, { ...kit.policy, actions: ["token"] });
+  expect(new Set(await all())).toEqual(new Set(["not_allowed"]));
+  kit.policies.delete(kit.client);
+  expect(new Set(await all())).toEqual(new Set(["not_found"]));
+  expect(await kit.syncs.findSync(sync)).toMatchObject({ state: "active" });
+});
+
+test("another client's sync is not there", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  const other = makeId("cli", undefined, Date.now(), systemRandom.bytes(16));
+  kit.policies.set(other, { ...kit.policy, client: other });
+  expect(await problemCode(kit.stories.find(other, sync))).toBe("not_found");
+  expect(await problemCode(kit.reader.read({ client: other, sync }))).toBe("not_found");
+  expect(await kit.stories.list(other, kit.organisation)).toEqual([]);
+});
+
+test("a server that is not there, or that the policy does not name, cannot be synced", async () => {
+  const kit = await syncKit();
+  const create = (server = kit.server) =>
+    problemCode(kit.stories.create({ client: kit.client, server, library: LIBRARY, note: NOTE }));
+  expect(await create(makeId("srv", kit.route, 1, systemRandom.bytes(16)))).toBe("not_found");
+  expect(await create(identities().server)).toBe("not_found");
+  kit.policies.set(kit.client, { ...kit.policy, servers: [] });
+  expect(await create()).toBe("not_found");
+});
+
+test("all faults of a request are named together", async () => {
+  const kit = await syncKit();
+  const attempt = kit.stories.create({
+    client: kit.client,
+    server: kit.server,
+    library: "../ACTIVE",
+    intervalMs: 29_999,
+    fields: ["name", "secret"],
+    note: NOTE,
+  });
+  await expect(attempt).rejects.toMatchObject({
+    code: "invalid_request",
+    details: {
+      faults: [
+        { field: "library", message: "is not a library id" },
+        { field: "interval", message: "is less than 30 seconds" },
+        { field: "fields", message: "does not know secret" },
+      ],
+    },
+  });
+});
+
+test("a paused sync is not due, and sync-now says that it is paused", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  expect(await kit.stories.pause(kit.client, sync, NOTE)).toMatchObject({
+    state: "paused",
+    dueAt: undefined,
+  });
+  expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([]);
+  expect(await problemCode(kit.stories.runNow(kit.client, sync))).toBe("invalid_request");
+  expect(await kit.stories.resume(kit.client, sync, NOTE)).toMatchObject({ state: "active" });
+  expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([sync]);
+});
+
+test("a sync that was deleted can be made again, and starts from the beginning", async () => {
+  const kit = await syncKit();
+  const first = await kit.create();
+  await kit.runs.run(first);
+  await kit.stories.delete(kit.client, first, NOTE);
+  expect(await problemCode(kit.stories.find(kit.client, first))).toBe("not_found");
+  const second = await kit.create();
+  expect(second).not.toBe(first);
+  expect(await kit.runs.run(second)).toEqual({ kind: "complete", changes: 24 });
+});
+
+test("making, pausing, resuming and deleting a sync is audited", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.stories.pause(kit.client, sync, NOTE);
+  await kit.stories.resume(kit.client, sync, NOTE);
+  await kit.stories.delete(kit.client, sync, NOTE);
+  const entries = await kit.store.call((redis) => redis.xrange(`b1:{o:${kit.route}}:audit`, "-", "+"));
+  expect(entries.map(([number, fields]) => [number, fields[fields.indexOf("action") + 1]])).toEqual([
+    ["1-0", "sync.created"],
+    ["2-0", "sync.paused"],
+    ["3-0", "sync.resumed"],
+    ["4-0", "sync.deleted"],
+  ]);
+});
