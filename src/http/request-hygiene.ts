@@ -23,9 +23,9 @@ export const requestHygiene: RequestHandler = (request, _response, next) => {
 };
 
 /** `a=1&a=2` has no meaning anybody agreed on: a query names each member once (T39). */
-export function parseQuery(text: string): Record<string, string> {
+export function parseQuery(text: string | null): Record<string, string> {
   const query: Record<string, string> = Object.create(null);
-  for (const [name, value] of new URLSearchParams(text)) {
+  for (const [name, value] of new URLSearchParams(text ?? "")) {
     if (Object.hasOwn(query, name))
       throw new Problem("invalid_request", { detail: "The query names a member twice." });
     query[name] = value;
