@@ -1,0 +1,359 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { appRoutes } from "@bull-board/api/dist/routes.js";
+import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { LogFields } from "../../src/broker/ports.ts";
+import { Problem } from "../../src/domain/problem.ts";
+import type { Finding } from "../../src/ops/finding.ts";
+import { buildOpsApp, type Readiness } from "../../src/ops/ops-listener.ts";
+import { queueBoard } from "../../src/ops/queue-board.ts";
+import { ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
+
+const WELL: Readiness = {
+  checks: [{ check: "redis-role", ok: true, severity: "warn", sentence: "Redis is a master." }],
+  durability: { class: "D2", sentence: "Every write is on the disk." },
+};
+const GRANT = "grt_abcdefghjk01234567890123456789012345";
+const SERVER = "srv_abcdefghjk01234567890123456789012345";
+
+async function listening(parts: Partial<Parameters<typeof buildOpsApp>[0]> = {}) {
+  const lines: (LogFields & { message: string })[] = [];
+  const write = (fields: LogFields, message: string) => void lines.push({ ...fields, message });
+  const app = buildOpsApp({
+    checks: async () => WELL,
+    queues: [],
+    log: { info: write, warn: write, error: write },
+    ...parts,
+  });
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const port = (server.address() as AddressInfo).port;
+  const get = (path: string, method = "GET") => fetch(`http://127.0.0.1:${port}${path}`, { method });
+  return { get, port, lines };
+}
+
+/** `fetch` sets Host by itself. */
+async function statusFor(port: number, host: string | undefined): Promise<number> {
+  const call = request({
+    host: "127.0.0.1",
+    port,
+    path: "/healthz",
+    setHost: false,
+    headers: host === undefined ? {} : { host },
+  });
+  call.end();
+  const [answer] = await once(call, "response");
+  answer.resume();
+  return answer.statusCode;
+}
+
+describe("health and readiness", () => {
+  it("says that the process lives, whatever the checks say", async () => {
+    const { get } = await listening({ checks: () => Promise.reject(new Error("x")) });
+    const answer = await get("/healthz");
+    expect([answer.status, await answer.json()]).toEqual([200, { status: "ok" }]);
+  });
+
+  it("is ready with every check, its reason and what the store may lose", async () => {
+    const warning: Finding = {
+      check: "redis-clock",
+      ok: false,
+      severity: "warn",
+      sentence: "Off.",
+      remedy: "NTP.",
+    };
+    const { get } = await listening({ checks: async () => ({ ...WELL, checks: [...WELL.checks, warning] }) });
+    const answer = await get("/readyz");
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      { status: "ready", durability: WELL.durability, checks: [...WELL.checks, warning] },
+    ]);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("is not ready where one check refuses, and says why", async () => {
+    const refusal: Finding = {
+      check: "redis-eviction",
+      ok: false,
+      severity: "refuse",
+      sentence: "It evicts.",
+      remedy: "Set noeviction.",
+    };
+    const { get } = await listening({ checks: async () => ({ checks: [...WELL.checks, refusal] }) });
+    const answer = await get("/readyz");
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toEqual({ status: "not_ready", checks: [...WELL.checks, refusal] });
+  });
+
+  it.each<[string, () => Promise<Readiness>, string]>([
+    [
+      "reject",
+      () => Promise.reject(new Problem("store_unavailable", { detail: "canary" })),
+      "The checks failed: store_unavailable.",
+    ],
+    [
+      "throw something",
+      () => {
+        throw new TypeError("canary");
+      },
+      "The checks failed: TypeError.",
+    ],
+    [
+      "throw anything",
+      () => {
+        throw "canary canary";
+      },
+      "The checks failed: unknown.",
+    ],
+    ["never end", () => new Promise(() => {}), "The checks did not end within 20 ms."],
+  ])("is not ready where the checks %s", async (_, checks, sentence) => {
+    const { get, lines } = await listening({ checks, checksMaxMs: 20 });
+    const answer = await get("/readyz");
+    expect(answer.status).toBe(503);
+    const text = await answer.text();
+    expect(JSON.parse(text).checks).toMatchObject([{ check: "checks", ok: false, sentence }]);
+    expect(text + JSON.stringify(lines)).not.toContain("canary");
+  });
+
+  it("shows metrics where there are some", async () => {
+    const { get } = await listening({ metricsText: () => "broker_up 1\n" });
+    const answer = await get("/metrics");
+    expect(answer.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+    expect(await answer.text()).toBe("broker_up 1\n");
+  });
+});
+
+describe("the listener", () => {
+  it.each(["/", "/metrics", "/queues", "/queues/api/queues", "/nowhere?x=canary", "/healthz/x", "/%zz"])(
+    "answers JSON for %s, which it does not have",
+    async (path) => {
+      const { get } = await listening();
+      const answer = await get(path);
+      expect([answer.status, await answer.text()]).toEqual([404, '{"error":"not_found"}']);
+    },
+  );
+
+  it("gives no text of an error away", async () => {
+    const { get, lines } = await listening({ metricsText: () => Promise.reject(new Error("canary")) });
+    const answer = await get("/metrics");
+    expect([answer.status, await answer.text()]).toEqual([500, '{"error":"internal_error"}']);
+    expect(lines).toEqual([{ code: "Error", message: "ops listener: a request failed" }]);
+  });
+
+  it.each<[string | undefined, number]>([
+    ["localhost", 200],
+    ["LOCALHOST:9090", 200],
+    ["127.0.0.1:1", 200],
+    ["[::1]:9090", 200],
+    ["evil.example", 421],
+    ["localhost.evil.example", 421],
+    ["127.0.0.1.nip.io:9090", 421],
+    ["localhost@evil.example", 421],
+    ["", 421],
+    ["[::1", 421],
+  ])("asked as %j answers %d (DNS rebinding)", async (host, status) => {
+    const { port } = await listening();
+    expect(await statusFor(port, host)).toBe(status);
+  });
+
+  it("can be given another name", async () => {
+    const { port } = await listening({ allowedHosts: ["Ops.Internal"] });
+    expect(await statusFor(port, "ops.internal:9090")).toBe(200);
+    expect(await statusFor(port, "localhost")).toBe(421);
+  });
+
+  it("lets a page load, frame or submit nothing", async () => {
+    const { get } = await listening();
+    const { headers } = await get("/healthz");
+    expect(headers.get("content-security-policy")).toBe(
+      "default-src 'none';frame-ancestors 'none';form-action 'none';base-uri 'none'",
+    );
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("x-frame-options")).toBe("DENY");
+    expect(headers.get("strict-transport-security")).toBeNull();
+    expect(headers.get("x-powered-by")).toBeNull();
+  });
+});
+
+describe("T37: the board", () => {
+  const CANARY = `canary${randomBytes(6).toString("hex")}`;
+  const CODE = "refresh_pending";
+  const name = `q${randomBytes(6).toString("hex")}`;
+
+  /** A queue with canaries wherever a job can carry something: waiting, done, failed, repeated. */
+  async function queueWithCanaries(): Promise<Queue> {
+    const connection = new Redis(sharedRedisUrl(), { maxRetriesPerRequest: null });
+    const queue = new Queue(name, { connection: connection as never });
+    const data = { grant: GRANT, token: CANARY, [CANARY]: 1, deep: { server: SERVER, list: [CANARY, 7] } };
+    const worker = new Worker(
+      name,
+      async (job) => {
+        await job.log(`log ${CANARY}`);
+        await job.updateProgress({ progress: CANARY });
+        if (job.name === "done") return { grant: GRANT, access_token: CANARY };
+        throw new Error(job.name === "coded" ? `${CODE}: ${CANARY}` : `upstream said ${CANARY}`);
+      },
+      { connection: connection.duplicate() as never },
+    );
+    const ended = new Promise<void>((resolve) => {
+      let left = 3;
+      const count = () => void (--left === 0 && resolve());
+      worker.on("completed", count).on("failed", count);
+    });
+    const options = { attempts: 1, deduplication: { id: CANARY } };
+    await queue.add("done", data, { jobId: "done" });
+    await queue.add("coded", data, { jobId: "coded", ...options });
+    await queue.add("failing", data, { jobId: "failing" });
+    await ended;
+    await worker.close();
+    await queue.add("waiting", data, { jobId: "waiting", delay: 3_600_000 });
+    await queue.add(CANARY, data, { jobId: "named" });
+    await queue.upsertJobScheduler(
+      "sweep",
+      { every: 3_600_000 },
+      { name: "sweep", data, opts: { attempts: 2 } },
+    );
+    return queue;
+  }
+
+  let queue: Queue;
+  beforeAll(async () => {
+    queue = await queueWithCanaries();
+    return async () => {
+      const connection = queue.opts.connection as unknown as Redis;
+      await queue.obliterate({ force: true });
+      await queue.close();
+      connection.disconnect();
+    };
+  });
+
+  const jobIds = async () => (await queue.getJobs()).map((job) => job.id!);
+  const bodyOf = async (answer: Response) => [answer.status, await answer.text()] as const;
+
+  it("holds the canary in Redis, or the tests below prove nothing", async () => {
+    const jobs = await queue.getJobs();
+    expect(jobs).toHaveLength(6);
+    const failing = jobs.find(({ id }) => id === "failing")!;
+    expect([failing.failedReason, failing.stacktrace?.join(), JSON.stringify(failing.data)].join()).toMatch(
+      new RegExp(`${CANARY}.*${CANARY}.*${CANARY}`, "s"),
+    );
+  });
+
+  it("shows of jobs only ids, numbers, names of ours and problem codes, on every route it has", async () => {
+    const { get } = await listening({ queues: [queue] });
+    const paths = [
+      `/queues/api/queues?activeQueue=${name}&jobsPerPage=50`,
+      "/queues/",
+      `/queues/queue/${name}`,
+    ];
+    for (const status of ["completed", "failed", "delayed", "waiting", "latest"]) {
+      paths.push(`/queues/api/queues?activeQueue=${name}&status=${status}&jobsPerPage=50`);
+    }
+    for (const { method, route } of appRoutes.api) {
+      if (method !== "get") continue;
+      for (const jobId of await jobIds()) {
+        paths.push(
+          `/queues${[route].flat()[0]!.replace(":queueName", name).replace(":jobId", encodeURIComponent(jobId))}`,
+        );
+      }
+    }
+    let all = "";
+    for (const path of new Set(paths)) {
+      const [status, text] = await bodyOf(await get(path));
+      expect(status, path).not.toBe(500);
+      expect(text, path).not.toContain(CANARY);
+      all += text;
+    }
+    expect(all).toContain(`"data":{"ids":["${GRANT}","${SERVER}"]}`);
+    expect(all).toContain(`"returnValue":{"ids":["${GRANT}"]}`);
+    expect(all).toContain(`"failedReason":"${CODE}: `);
+    expect(all).toContain('"failedReason":"(hidden: the log has the reason)"');
+    expect(all).toContain('"readOnlyMode":true');
+    expect(all).toContain('"name":"(hidden)"');
+  });
+
+  it("hides what it knows of Redis and of the workers", async () => {
+    const { get } = await listening({ queues: [queue] });
+    expect((await get("/queues/api/redis/stats")).status).toBe(403);
+    expect((await get(`/queues/api/queues/${name}/workers`)).status).toBe(403);
+  });
+
+  it("changes nothing, by any route and any method", async () => {
+    const { get } = await listening({ queues: [queue] });
+    const before = await queue.getJobCounts();
+    const changing = appRoutes.api.filter(({ method }) => method !== "get");
+    expect(changing.length).toBeGreaterThan(20);
+    for (const { route } of appRoutes.api) {
+      const path = `/queues${[route].flat()[0]!}`
+        .replace(":queueName", name)
+        .replace(":jobId", "failing")
+        .replace(":schedulerId", "sweep")
+        .replace(":queueStatus", "failed");
+      for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+        const answer = await get(path, method);
+        expect([answer.status, answer.headers.get("allow")], `${method} ${path}`).toEqual([405, "GET, HEAD"]);
+        await answer.body?.cancel();
+      }
+    }
+    expect(await queue.getJobCounts()).toEqual(before);
+    expect(await queue.isPaused()).toBe(false);
+  });
+
+  it("loads nothing from elsewhere, and may name its own address as base", async () => {
+    const { get } = await listening({ queues: [queue] });
+    const page = await get("/queues/");
+    expect(page.status).toBe(200);
+    expect(page.headers.get("x-powered-by")).toBeNull();
+    const policy = page.headers.get("content-security-policy")!;
+    expect(policy).toContain("base-uri 'self'");
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
+    const text = await page.text();
+    expect(text).toContain('<base href="/queues/"');
+    const script = /src="(static\/js\/main[^"]+)"/.exec(text)![1];
+    const loaded = await get(`/queues/${script}`);
+    expect([loaded.status, loaded.headers.get("x-content-type-options")]).toEqual([200, "nosniff"]);
+    await loaded.body?.cancel();
+  });
+
+  it("answers, and says nothing of Redis, while Redis is away", async () => {
+    const server = await ownRedisForThisTest();
+    const connection = new Redis(server.url, { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+    connection.on("error", () => {});
+    onTestFinished(() => connection.disconnect());
+    await once(connection, "ready");
+    const away = new Queue("away", { connection: connection as never, skipWaitingForReady: true });
+    away.on("error", () => {});
+    await away.waitUntilReady();
+    await server.kill();
+    const { get } = await listening({ queues: [away] });
+    const [status, text] = await bodyOf(await get("/queues/api/queues"));
+    expect(status).toBe(500);
+    expect(text).toBe('{"error":{"key":"ERRORS.INTERNAL_SERVER_ERROR"}}');
+  });
+
+  it("does not wait for a Redis that has frozen", async () => {
+    const server = await ownRedisForThisTest();
+    const connection = new Redis(server.url, { maxRetriesPerRequest: null });
+    onTestFinished(() => connection.disconnect());
+    const frozen = new Queue("frozen", { connection: connection as never });
+    frozen.on("error", () => {});
+    await frozen.waitUntilReady();
+    server.pause();
+    onTestFinished(() => server.resume());
+    const board = createServer(queueBoard([frozen], "/", 20)).listen(0, "127.0.0.1");
+    await once(board, "listening");
+    onTestFinished(() => void board.close());
+    const answer = await fetch(`http://127.0.0.1:${(board.address() as AddressInfo).port}/api/queues`);
+    expect(answer.status).toBe(500);
+    await answer.body?.cancel();
+  });
+});
