@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -37,7 +37,11 @@ export interface World {
   readonly lines: readonly string[];
   /** Moves the time of the broker, of Redis' scripts and of iManage alike. */
   advance(ms: number): void;
-  /** Another broker on the same Redis: another replica. */
+  /** What a process of its own needs to be another broker of this world: see `broker-process.ts`. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The same client, talking to another address. */
+  clientOf(base: string): WalkingClient;
+  /** Another broker on the same Redis, in this process: another replica. */
   replica(): Promise<{ readonly broker: Broker; readonly base: string; readonly client: WalkingClient }>;
   connect(person?: Person): ReturnType<typeof connect>;
 }
@@ -59,14 +63,17 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "broker-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
 
-  const rootKeyset = parseRootKeyset(createRootKeyset(systemRandom, Date.now()).reveal());
+  const keysetFile = join(folder, "root-keyset.json");
+  const keysetText = createRootKeyset(systemRandom, Date.now()).reveal();
+  await writeFile(keysetFile, keysetText, { mode: 0o600 });
+  const rootKeyset = parseRootKeyset(keysetText);
   let offset = 0;
   const lines: string[] = [];
   const start = async () => {
     const listener = createServer();
     await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
     const base = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
-    const settings = readSettings({
+    const environment = {
       NODE_ENV: "test",
       REDIS_URL: options.redisUrl ?? sharedRedisUrl(),
       ...(options.clusterNodes === undefined
@@ -75,9 +82,11 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       PUBLIC_BASE_URL: base,
       EGRESS_LOOPBACK_ORIGINS: simulator.origin,
       AUDIT_FILE: join(folder, "audit.jsonl"),
+      ROOT_KEYSET_FILE: keysetFile,
       LOG_LEVEL: "trace",
       ...options.settings,
-    });
+    };
+    const settings = readSettings(environment);
     const log = makeLog({ level: "trace", destination: { write: (line) => void lines.push(line) } });
     const broker = await compose({
       settings,
@@ -93,10 +102,10 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       await new Promise((resolve) => listener.close(resolve));
       await broker.close();
     });
-    return { broker, base };
+    return { broker, base, environment };
   };
 
-  const { broker, base } = await start();
+  const { broker, base, environment } = await start();
   const organisationName = `firm-${Buffer.from(systemRandom.bytes(6)).toString("hex")}`;
   const clientName = `app-${organisationName.slice(5)}`;
   const applied = await applyConfiguration(
@@ -177,6 +186,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       offset += ms;
       simulator.advance(ms);
     },
+    environment,
+    clientOf: (at) => new WalkingClient(at, id, secret.reveal()),
     async replica() {
       const another = await start();
       return { ...another, client: new WalkingClient(another.base, id, secret.reveal()) };
