@@ -26,7 +26,7 @@ export function getLibraries(deps: PageDeps): RequestHandler<{ id: string }> {
     if (visit === undefined) return;
     const { server, signedIn } = visit;
     if (signedIn === undefined) {
-      const notice = texts.notices[queryValue(request, "notice") ?? ""];
+      const notice = texts.notices.get(queryValue(request, "notice") ?? "");
       return sendPage(response, 200, signInPage(deps.settings, server, notice));
     }
     try {

@@ -184,6 +184,12 @@ export const en = {
         who: NOBODY,
         action: "Wait a minute and try again. The operator is told. Nothing is lost.",
       }),
+      refresh_pending: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      token_rejected_again: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      organisation_disabled: ({ support }) => ({
+        who: BROKER,
+        action: `Ask ${support}: iManage is switched off here for your organisation.`,
+      }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
       integrity_failure: ({ support }) => ({
         who: BROKER,
@@ -257,10 +263,11 @@ export const en = {
     signOut: "Sign out",
     signedInAs: "Signed in as",
     userId: "user id",
-    notices: {
-      "signed-out": "You are signed out here. You may still be signed in to iManage itself.",
-      "session-over": "Your sign-in here is over. Nothing was changed. Sign in again to go on.",
-    } as Readonly<Record<string, string>>,
+    /** By the word in `?notice=`. A map, since every object also has a `constructor`. */
+    notices: new Map([
+      ["signed-out", "You are signed out here. You may still be signed in to iManage itself."],
+      ["session-over", "Your sign-in here is over. Nothing was changed. Sign in again to go on."],
+    ]) as ReadonlyMap<string, string>,
     authorized: (library: string) => `${library} is authorized.`,
     withdrawn: (library: string) => `The authorization of ${library} is withdrawn.`,
     counts: (all: number, authorized: number, attention: number) =>

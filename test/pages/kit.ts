@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import express, { type Express } from "express";
 import type { AuthorizationPorts } from "../../src/broker/authorization/connect-ports.ts";
 import type {
@@ -215,13 +217,14 @@ export class World {
     return {
       authorization: ports,
       libraries: ports,
-      settings: {
+      // In place, so that a test may change it later.
+      settings: Object.assign(settings, {
         publicBaseUrl: BASE_URL,
         productName: "Token Broker for iManage Work",
         supportContact: "it-help@firm.example",
         plainCookies: false,
         ...settings,
-      },
+      }),
       log: ports.log,
       requestIdOf: () => "req_0123456789",
     };
@@ -378,3 +381,49 @@ export const cookiesOf = (headers: Record<string, unknown>): string =>
     .filter((cookie) => !cookie.includes("Max-Age=0"))
     .map((cookie) => cookie.split(";")[0])
     .join("; ");
+
+/** A world behind one listener and kept connections, for tests that ask thousands of times. */
+export interface Served {
+  readonly origin: string;
+  get(path: string, cookie?: string): Promise<Answer>;
+  post(path: string, cookie: string, form: Record<string, string>): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly location: string;
+  readonly cookies: string;
+}
+
+export async function serve(world: World, settings: Partial<PageDeps["settings"]>): Promise<Served> {
+  const app = world.app(settings);
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const ask = async (path: string, init: RequestInit): Promise<Answer> => {
+    const answer = await fetch(origin + path, { redirect: "manual", ...init });
+    return {
+      status: answer.status,
+      text: await answer.text(),
+      location: answer.headers.get("Location") ?? "",
+      cookies: cookiesOf({ "set-cookie": answer.headers.getSetCookie() }),
+    };
+  };
+  return {
+    origin,
+    get: (path, cookie = "") => ask(path, { headers: { Cookie: cookie, Accept: "text/html" } }),
+    post: (path, cookie, form) =>
+      ask(path, {
+        method: "POST",
+        headers: { Cookie: cookie, "Sec-Fetch-Site": "same-origin" },
+        body: new URLSearchParams(form),
+      }),
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

