@@ -172,10 +172,12 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
     await syncs.beginRun(id, QUIET);
     await syncs.restateHint(kit.organisation);
     expect(await found()).toBe(false);
-    // Complete long before its quiet time, and wanted again at once.
+    // Wanted while it runs, then heard of again, then complete long before its quiet time: due at once.
     await syncs.wantSync(id);
     expect(await found()).toBe(true);
+    await syncs.beginRun(id, QUIET);
     await syncs.restateHint(kit.organisation);
+    expect(await found()).toBe(false);
     await syncs.commitPage(id, page(1, { next: undefined }), QUIET);
     expect(await found()).toBe(true);
     await syncs.beginRun(id, QUIET);

@@ -62,14 +62,15 @@ export function identities() {
 export interface KitOptions extends SyncRunOptions {
   readonly changesKept?: number;
   readonly minIntervalMs?: Milliseconds;
+  readonly redisUrl?: string;
 }
 
 /** The stories on a real Redis, real seals and the simulator, whose time is moved by `advance`. */
-export async function syncKit({ changesKept, minIntervalMs, ...runOptions }: KitOptions = {}) {
+export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOptions }: KitOptions = {}) {
   const offset = { ms: 0 };
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
-  const { store, listener } = await redisFor(offset);
+  const { store, listener } = await redisFor(offset, redisUrl);
   const ids = identities();
   const server = { ...serverAt(simulator.origin), id: ids.server, organisation: ids.organisation };
   const { sealer } = sealerKit();
@@ -147,7 +148,7 @@ export async function syncKit({ changesKept, minIntervalMs, ...runOptions }: Kit
       const { changes } = await reader.read({ client: ids.client, sync, limit: 500 });
       return changes;
     },
-    /** Paths of the lists of documents that iManage was asked for. */
+    /** The lists of documents that iManage was asked for. */
     listed: () => simulator.requests().filter(({ path }) => path.endsWith("/documents")),
   };
 }

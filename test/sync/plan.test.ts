@@ -20,7 +20,7 @@ test.each([
   expect(nextEditedFrom({ editedFrom }, NOON, latestEditAt, OVERLAP)).toBe(expected);
 });
 
-test("no pass leaves out an edit made after the last one that the pass before showed", () => {
+test("the window only ever moves on, and never past the latest edit that was shown", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 30 * HOUR }),
@@ -29,7 +29,6 @@ test("no pass leaves out an edit made after the last one that the pass before sh
       (startedAt, shown, editedFrom) => {
         fc.pre(editedFrom === undefined || shown >= editedFrom);
         const next = nextEditedFrom({ editedFrom }, startedAt, shown, OVERLAP)!;
-        // A window only ever moves on, and never past what had been seen.
         expect(next).toBeGreaterThanOrEqual(editedFrom ?? Number.NEGATIVE_INFINITY);
         expect(next).toBeLessThanOrEqual(Math.max(shown, editedFrom ?? 0));
       },

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
+import { seeded } from "../security/kit.ts";
 import { DOCUMENTS, dyingAfter, LIBRARY, NOTE, syncKit } from "./kit.ts";
 
 const MINUTE = 60_000;
@@ -93,6 +94,41 @@ test("a run that is killed between two pages is gone on with from the stored pag
   const objects = (await kit.all(sync)).map(({ object }) => object);
   expect(objects).toHaveLength(DOCUMENTS);
   expect(new Set(objects).size).toBe(DOCUMENTS);
+});
+
+test("whatever is edited and whenever runs are killed, the last change of each document is what it became", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  const { next } = seeded("edits and kills");
+  const pick = <T>(of: readonly T[]): T => of[Math.floor(next() * of.length)]!;
+  const became = new Map<string, string>();
+  let killed = 0;
+  for (let step = 0; step < 60; step++) {
+    if (next() < 0.5) {
+      const id = `ACTIVE!${1001 + Math.floor(next() * DOCUMENTS)}.1`;
+      became.set(id, `step ${step}`);
+      kit.simulator.editDocument(LIBRARY, id, { name: `step ${step}` });
+    } else {
+      const method = pick(["beginRun", "toldVersions", "commitPage"] as const);
+      const dying = dyingAfter(kit.syncs, method, 1 + Math.floor(next() * 3));
+      await new SyncRuns({ ...kit.ports, syncs: dying }, { pageSize: 7 }).run(sync).catch(() => killed++);
+    }
+    kit.advance(Math.floor(next() * 2 * MINUTE));
+  }
+  kit.advance(5 * MINUTE);
+  while ((await kit.runs.run(sync)).kind !== "complete") kit.advance(MINUTE);
+  kit.advance(5 * MINUTE);
+  await kit.runs.run(sync);
+
+  const changes = await kit.all(sync);
+  expect(killed).toBeGreaterThan(5);
+  expect(new Set(changes.map(({ object }) => object)).size).toBe(DOCUMENTS);
+  for (const [id, name] of became) {
+    const told = changes.filter(({ object }) => object === id).map(({ document }) => document);
+    expect(told.at(-1)!.name).toBe(name);
+    // No version is told twice.
+    expect(new Set(told.map((document) => JSON.stringify(document))).size).toBe(told.length);
+  }
 });
 
 test("of two runs of one sync at the same moment one gives way, and every document is told once", async () => {

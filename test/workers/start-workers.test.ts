@@ -1,0 +1,198 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { Problem } from "../../src/domain/problem.ts";
+import { connectRedis } from "../../src/store/connect-redis.ts";
+import { QUEUES, queuePrefix } from "../../src/workers/queues.ts";
+import { ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
+import { ALL_QUEUES, Happened, queueOn, workersOn } from "./kit.ts";
+import { FAST, GRANT, SYNC } from "./names.ts";
+
+test("everything that is scheduled happens again and again", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  await workersOn(redis.url, {
+    sweepRefreshes: async () => happened.found("sweepRefreshes", []),
+    sweepSyncs: async () => happened.found("sweepSyncs", []),
+    exportAudit: async () => happened.tell("exportAudit"),
+    revokePending: async () => happened.tell("revokePending"),
+    reapUnbound: async () => happened.tell("reapUnbound"),
+  });
+  await Promise.all(
+    ["sweepRefreshes", "sweepSyncs", "exportAudit", "revokePending", "reapUnbound"].map((what) =>
+      happened.until(what, 5),
+    ),
+  );
+});
+
+test("each grant and each sync that is due becomes one job, however many sweeps find it while it runs", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  const released = Promise.withResolvers<void>();
+  await workersOn(redis.url, {
+    sweepRefreshes: async () => happened.found("sweep", [GRANT]),
+    sweepSyncs: async () => [SYNC],
+    async refreshGrant(id) {
+      happened.tell(id);
+      await released.promise;
+    },
+    async runSync(id) {
+      happened.tell(id);
+      await released.promise;
+    },
+  });
+  await Promise.all([happened.until(GRANT), happened.until(SYNC)]);
+  await happened.until("sweep", happened.count("sweep") + 5);
+  expect([happened.count(GRANT), happened.count(SYNC)]).toEqual([1, 1]);
+  // Done and due again: the next sweep brings it back.
+  released.resolve();
+  await Promise.all([happened.until(GRANT, 2), happened.until(SYNC, 2)]);
+});
+
+test("F34 with every queue deleted, running jobs included, schedules and due work are back by themselves", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  await workersOn(redis.url, {
+    sweepRefreshes: async () => happened.found("sweepRefreshes", [GRANT]),
+    refreshGrant: async () => happened.tell("refreshGrant"),
+    sweepSyncs: async () => happened.found("sweepSyncs", [SYNC]),
+    runSync: async () => happened.tell("runSync"),
+    exportAudit: async () => happened.tell("exportAudit"),
+  });
+  await happened.until("runSync", 2);
+  for (const name of ALL_QUEUES) await queueOn(redis.url, name).obliterate({ force: true });
+  const all = ["sweepRefreshes", "refreshGrant", "sweepSyncs", "runSync", "exportAudit"];
+  await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
+
+  // And with their keys deleted under the workers' hands.
+  const connection = connectRedis({ url: redis.url }, "durable");
+  onTestFinished(() => connection.disconnect());
+  const keys = await connection.keys("b1:{q:*");
+  expect(keys.length).toBeGreaterThan(10);
+  await connection.del(...keys);
+  await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
+});
+
+test("T36 a job that fails leaves its problem code and nothing else of the error, and is not tried again", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  const { log } = await workersOn(redis.url, {
+    sweepRefreshes: async () => (happened.count("refreshed") === 0 ? [GRANT] : []),
+    async refreshGrant() {
+      happened.tell("refreshed");
+      throw new TypeError("canary-token in a foreign error");
+    },
+    sweepSyncs: async () => (happened.count("ran") === 0 ? [SYNC] : []),
+    async runSync() {
+      happened.tell("ran");
+      throw new Problem("store_unavailable", { detail: "Redis: LOADING" });
+    },
+  });
+  const failedOf = async (name: typeof QUEUES.sync | typeof QUEUES.refreshGrant) => {
+    const queue = queueOn(redis.url, name);
+    for (;;) {
+      const [job] = await queue.getFailed();
+      if (job !== undefined) return job;
+      await new Promise(setImmediate);
+    }
+  };
+  const defect = await failedOf(QUEUES.refreshGrant);
+  expect(defect).toMatchObject({
+    failedReason: "internal_error",
+    stacktrace: ["internal_error"],
+    attemptsMade: 1,
+    data: { id: GRANT },
+  });
+  expect(await failedOf(QUEUES.sync)).toMatchObject({
+    failedReason: "store_unavailable",
+    data: { id: SYNC },
+  });
+  expect([happened.count("refreshed"), happened.count("ran")]).toEqual([1, 1]);
+
+  expect(log.lines).toContainEqual(
+    expect.objectContaining({ code: "internal_error", requestId: GRANT, message: "refresh-grant" }),
+  );
+  expect(log.lines).toContainEqual(
+    expect.objectContaining({ code: "store_unavailable", detail: "Redis: LOADING", message: "sync" }),
+  );
+  expect(JSON.stringify(log.lines)).not.toContain("canary");
+  const connection = connectRedis({ url: redis.url }, "durable");
+  onTestFinished(() => connection.disconnect());
+  for (const key of await connection.keys("*")) {
+    expect((await connection.dumpBuffer(key))?.includes("canary") ?? false).toBe(false);
+  }
+});
+
+test("closing tells running syncs to stop, waits for them, and takes no further job", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  const { workers } = await workersOn(redis.url, {
+    sweepSyncs: async () => [SYNC],
+    async runSync(_id, stopping) {
+      happened.tell("running");
+      await once(stopping, "abort");
+      happened.tell("stopped");
+    },
+  });
+  await happened.until("running");
+  await workers.close();
+  expect(happened.all).toEqual(["running", "stopped"]);
+  await workers.close();
+});
+
+test("closing does not wait for ever for a job that does not stop", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  const released = Promise.withResolvers<void>();
+  const { workers } = await workersOn(
+    redis.url,
+    {
+      sweepSyncs: async () => [SYNC],
+      async runSync() {
+        happened.tell("running");
+        await released.promise;
+      },
+    },
+    { timing: { ...FAST, graceMs: 50 } },
+  );
+  await happened.until("running");
+  await workers.close();
+  released.resolve();
+}, 5_000);
+
+test("F38 the job of a worker process that was killed with SIGKILL runs again within about 15 s", async () => {
+  const redis = await ownRedisForThisTest();
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL("./hanging-worker.ts", import.meta.url)), redis.url],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const [line] = await once(child.stdout, "data");
+  expect(String(line)).toBe(`running ${SYNC}\n`);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+
+  const killedAt = performance.now();
+  const happened = new Happened();
+  // The sweep adds nothing: it is the same job that comes back.
+  await workersOn(redis.url, { sweepSyncs: async () => [], runSync: async (id) => happened.tell(id) });
+  await happened.until(SYNC);
+  expect(performance.now() - killedAt).toBeLessThan(17_000);
+});
+
+test("on a three-node cluster each queue has a slot of its own, and its jobs run", async () => {
+  expect(ALL_QUEUES.map(queuePrefix)).toEqual(ALL_QUEUES.map((name) => `b1:{q:${name}}`));
+  const cluster = await ownRedisCluster();
+  onTestFinished(() => cluster.stop());
+  const happened = new Happened();
+  const clusterNodes = cluster.nodes.map(({ host, port }) => `${host}:${port}`);
+  await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "durable"), {
+    sweepSyncs: async () => [SYNC],
+    runSync: async (id) => happened.tell(id),
+    sweepRefreshes: async () => [GRANT],
+    refreshGrant: async (id) => happened.tell(id),
+  });
+  await Promise.all([happened.until(SYNC, 3), happened.until(GRANT, 3)]);
+});
