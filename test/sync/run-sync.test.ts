@@ -110,8 +110,9 @@ test("whatever is edited and whenever runs are killed, the last change of each d
       kit.simulator.editDocument(LIBRARY, id, { name: `step ${step}` });
     } else {
       const method = pick(["beginRun", "toldVersions", "commitPage"] as const);
-      const dying = dyingAfter(kit.syncs, method, 1 + Math.floor(next() * 3));
-      await new SyncRuns({ ...kit.ports, syncs: dying }, { pageSize: 7 }).run(sync).catch(() => killed++);
+      const dying = dyingAfter(kit.syncs, method, 1 + Math.floor(next() * 2));
+      await kit.stories.runNow(kit.client, sync);
+      await new SyncRuns({ ...kit.ports, syncs: dying }, { pageSize: 3 }).run(sync).catch(() => killed++);
     }
     kit.advance(Math.floor(next() * 2 * MINUTE));
   }
