@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFile,
+  type FileHandle,
   mkdir,
   mkdtemp,
+  open,
   readFile,
   rename,
   rm,
@@ -14,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { AuditEntry } from "../../src/broker/audit/ports.ts";
 import { AuditFileError, makeFileAuditSink } from "../../src/ops/file-audit-sink.ts";
 
@@ -107,6 +109,31 @@ describe("the audit file", () => {
     await rm(path, { recursive: true });
     await sink.write(ORGANISATION, entries(1));
     expect(await sequencesIn(path)).toEqual([1]);
+  });
+
+  it("acknowledges what is on the disk, and nothing that is only on its way there", async () => {
+    const path = join(await folder(), "audit.jsonl");
+    const sink = sinkAt(path);
+    const probe = await open(path, "a+");
+    await probe.close();
+    const steps: string[] = [];
+    const handles = new Set<unknown>();
+    const prototype = Object.getPrototypeOf(probe) as FileHandle;
+    const datasync = prototype.datasync;
+    const spy = vi.spyOn(prototype, "datasync").mockImplementation(async function (this: FileHandle) {
+      handles.add(this);
+      steps.push(`${(await sequencesIn(path)).length} written`);
+      if (handles.size === 1) throw Object.assign(new Error("canary"), { code: "EIO" });
+      await datasync.call(this);
+      steps.push("on the disk");
+    });
+    onTestFinished(() => spy.mockRestore());
+
+    await expect(sink.write(ORGANISATION, entries(1))).rejects.toMatchObject({ code: "EIO" });
+    await sink.write(ORGANISATION, entries(1)).then(() => steps.push("acknowledged"));
+    // After a failed sync the system may take the pages for clean: they are written again, through another handle.
+    expect(steps).toEqual(["1 written", "2 written", "on the disk", "acknowledged"]);
+    expect(handles.size).toBe(2);
   });
 
   it("on a full disk refuses the batch instead of acknowledging it", async () => {

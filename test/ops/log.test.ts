@@ -47,6 +47,17 @@ describe("a line of the log", () => {
     expect(lines.join()).not.toContain("canary");
   });
 
+  it.each([
+    [200, "info"],
+    [503, "warn"],
+  ])("of a request that ended with %d is a line of level %s, and holds no address", (status, level) => {
+    const { log, only } = logged();
+    const line = { method: "GET", route: "/v1/grants/:grant", status, elapsedMs: 1.5, requestId: "r" };
+    log.request({ ...line, url: "/v1/grants/canary", headers: {} } as typeof line);
+    const { time: _, ...rest } = only();
+    expect(rest).toEqual({ ...line, level, message: "request" });
+  });
+
   it("says [secret] where somebody put one", () => {
     const { log, only } = logged();
     const secret = new Secret("canary") as unknown as string;

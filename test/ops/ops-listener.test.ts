@@ -307,6 +307,23 @@ describe("T37: the board", () => {
     expect(await queue.isPaused()).toBe(false);
   });
 
+  it("has no route that changes anything, whoever mounts it", async () => {
+    const board = createServer(queueBoard([queue], "/")).listen(0, "127.0.0.1");
+    await once(board, "listening");
+    onTestFinished(() => void board.close());
+    const url = `http://127.0.0.1:${(board.address() as AddressInfo).port}/api/queues`;
+    for (const [method, path] of [
+      ["PUT", "/pause"],
+      ["PUT", `/${name}/obliterate`],
+      ["POST", `/${name}/add`],
+      ["PATCH", `/${name}/failing/update-data`],
+    ] as const) {
+      const answer = await fetch(url + path, { method });
+      expect(answer.status, path).toBe(404);
+      await answer.body?.cancel();
+    }
+  });
+
   it("loads nothing from elsewhere, and may name its own address as base", async () => {
     const { get } = await listening({ queues: [queue] });
     const page = await get("/queues/");

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
 import { systemClock } from "../../src/ops/clock.ts";
@@ -12,7 +12,7 @@ import {
   readRedisFacts,
   worstOf,
 } from "../../src/ops/self-checks.ts";
-import { ownRedisForThisTest } from "../kit/redis.ts";
+import { ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
 
 const GOOD: RedisFacts = {
   redisVersion: "7.0.15",
@@ -176,14 +176,7 @@ describe("a real Redis", () => {
 
   it("that is a replica is refused, and its master with min-replicas is D3", async () => {
     const master = await ownRedisForThisTest({
-      extraArgs: [
-        "--min-replicas-to-write",
-        "1",
-        "--repl-diskless-sync-delay",
-        "0",
-        "--shutdown-timeout",
-        "0",
-      ],
+      extraArgs: ["--min-replicas-to-write", "1", "--repl-diskless-sync-delay", "0"],
     });
     const redis = connectedTo(master.url);
     expect(durabilityOf(await readRedisFacts(redis)).class).toBe("D2");
@@ -195,6 +188,27 @@ describe("a real Redis", () => {
     await expect
       .poll(async () => durabilityOf(await readRedisFacts(redis)).class, { timeout: 15_000 })
       .toBe("D3");
+    // Asked politely, a replica and its master wait ten seconds for one another.
+    await Promise.all([replica.kill(), master.kill()]);
+  });
+
+  it("of a cluster is judged by all its masters", async () => {
+    const cluster = await ownRedisCluster();
+    onTestFinished(() => cluster.stop());
+    const [first, second] = cluster.nodes;
+    await connectedTo(`redis://${first!.host}:${first!.port}`).config(
+      "SET",
+      "maxmemory-policy",
+      "allkeys-lru",
+    );
+    await connectedTo(`redis://${second!.host}:${second!.port}`).config("SET", "appendfsync", "everysec");
+    const connection = new Cluster([...cluster.nodes]);
+    onTestFinished(() => connection.disconnect());
+    await connection.ping();
+    expect(complaints(await readRedisFacts(connection))).toEqual([
+      "redis-eviction: refuse",
+      "redis-durability: warn",
+    ]);
   });
 
   it("is judged by its clock", async () => {
