@@ -60,6 +60,7 @@ export const PROBLEMS = {
     "client",
     "There is nothing here for this client.",
     "Check the id, and that a policy names this client for the organisation.",
+    "invalid_target",
   ),
   not_allowed: kind(
     403,

@@ -7,7 +7,7 @@ import type { HttpDeps } from "./deps.ts";
 import { docsRouter } from "./docs.ts";
 import { notFound, problemHandler } from "./error-response.ts";
 import { authorizationServerMetadata } from "./metadata.ts";
-import { postOauth2Token } from "./post-oauth2-token.ts";
+import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
 import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
 import { giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
@@ -45,11 +45,17 @@ export function buildApp(
     referrerPolicy: { policy: "no-referrer" },
   });
   app.use(["/v1", "/oauth2/token", "/.well-known"], api);
+  app.use("/oauth2/token", (_request, response, next) => {
+    // RFC 6749 §5.1 and §5.2: both, whatever the answer.
+    response.set({ "Cache-Control": "no-store", Pragma: "no-cache" });
+    next();
+  });
   app.post(
     "/oauth2/token",
     express.urlencoded({ extended: false, limit: BODY_LIMIT, type: "application/x-www-form-urlencoded" }),
     postOauth2Token(deps),
   );
+  app.all("/oauth2/token", postAlone(deps));
   app.get("/.well-known/oauth-authorization-server", authorizationServerMetadata(deps));
 
   const json = express.json({ limit: BODY_LIMIT, strict: true });

@@ -128,6 +128,7 @@ export const postConnectSessionComplete = route({
     "connect_session_used",
     "completed_too_late",
     "session_user_mismatch",
+    "authorization_response_invalid",
     "code_expired_at_imanage",
     "refresh_token_missing",
     "customer_mismatch",

@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, RequestHandler, Response } from "express";
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
@@ -64,11 +64,12 @@ export function problemHandler(deps: HttpDeps): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error);
     const problem = asProblem(deps, response, error);
-    const oauth = request.path.startsWith("/oauth2/");
+    const oauth = /^\/oauth2\/token\/?$/i.test(request.path);
     sendRetryAfter(response, problem);
     response.set("Cache-Control", "no-store");
-    if (problem.code === "invalid_client")
-      response.set("WWW-Authenticate", 'Basic realm="token broker", charset="UTF-8"');
+    if (problem.code === "invalid_client") {
+      response.set("WWW-Authenticate", oauth ? BASIC : `${bearerChallenge(request)}, ${BASIC}`);
+    }
     const status = oauth ? oauthErrorStatus(problem.code) : PROBLEMS[problem.code].status;
     const body = oauth ? oauthErrorBody(deps, response, problem) : problemBody(deps, response, problem);
     response
@@ -77,6 +78,14 @@ export function problemHandler(deps: HttpDeps): ErrorRequestHandler {
       .send(JSON.stringify(body));
   };
 }
+
+const BASIC = 'Basic realm="token broker", charset="UTF-8"';
+
+/** RFC 6750 §3.1: `invalid_token` to whoever brought one; no error code to whoever brought nothing. */
+const bearerChallenge = (request: Request): string =>
+  /^bearer /i.test(request.headers.authorization ?? "")
+    ? 'Bearer realm="token broker", error="invalid_token"'
+    : 'Bearer realm="token broker"';
 
 export const notFound: RequestHandler = () => {
   throw new Problem("not_found");

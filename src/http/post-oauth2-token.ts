@@ -3,15 +3,17 @@ import { z } from "zod";
 import { authenticateBySecret, issueBrokerToken } from "../broker/clients/authenticate-client.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
+import { parseId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
 import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
 import { readBasic } from "./authenticate.ts";
 import type { HttpDeps } from "./deps.ts";
+import { oauthErrorBody } from "./error-response.ts";
 import { accessTokenBody } from "./post-access-tokens.ts";
 import { readBody } from "./read-request.ts";
 import { requestIdOf } from "./route.ts";
-import { minTtlText, purpose, rejected, serverId } from "./schemas.ts";
+import { minTtlText, purpose, rejected } from "./schemas.ts";
 
 export const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
@@ -30,18 +32,22 @@ const credentials = {
   client_secret: z.string().max(256).optional(),
 };
 
-export const clientCredentialsForm = z.strictObject({
+/** RFC 6749 §3.2: parameters that are not known are ignored, so these forms are open, unlike everything under `/v1`. */
+export const clientCredentialsForm = z.object({
   grant_type: z.literal("client_credentials"),
   ...credentials,
   scope: z.string().max(256).optional().meta({ description: "Ignored: policies decide." }),
 });
 
-export const tokenExchangeForm = z.strictObject({
+export const tokenExchangeForm = z.object({
   grant_type: z.literal(TOKEN_EXCHANGE),
   ...credentials,
   subject_token: z.string().min(1).max(256),
   subject_token_type: z.enum(Object.keys(SUBJECT_TOKEN_TYPES) as [keyof typeof SUBJECT_TOKEN_TYPES]),
-  audience: serverId.meta({ description: "The iManage server for which the token is: its id here." }),
+  audience: z
+    .string()
+    .max(512)
+    .meta({ description: "The iManage server for which the token is: its id here.", examples: ["srv_…"] }),
   requested_token_type: z.literal(ACCESS_TOKEN_TYPE).optional(),
   scope: z
     .string()
@@ -56,18 +62,41 @@ export const tokenExchangeForm = z.strictObject({
 /** The token endpoint: `client_credentials` (RFC 6749 §4.4) and token exchange (RFC 8693). */
 export function postOauth2Token(deps: HttpDeps): RequestHandler {
   return async (request, response) => {
-    const form = (request.body ?? {}) as Record<string, unknown>;
-    const answer = await answerForm(deps, request, response, form);
-    // RFC 6749 §5.1.
-    response.set("Cache-Control", "no-store").json(answer);
+    response.json(await answerForm(deps, request, response, readForm(request.body)));
   };
+}
+
+/** RFC 6749 §3.2: the client must use POST. */
+export function postAlone(deps: HttpDeps): RequestHandler {
+  return (_request, response) => {
+    const problem = new Problem("invalid_request", { detail: "The token endpoint takes POST." });
+    response
+      .status(405)
+      .set("Allow", "POST")
+      .json(oauthErrorBody(deps, response, problem));
+  };
+}
+
+/** RFC 6749 §3.2: a parameter without a value counts as left out, and none may stand twice. */
+function readForm(body: unknown): Record<string, string> {
+  const form: Record<string, string> = {};
+  for (const [name, sent] of Object.entries((body ?? {}) as Record<string, string | string[]>)) {
+    const [value, another] = [sent].flat().filter((text) => text !== "");
+    // RFC 8693 §2.1 lets a client name several targets; a token of ours opens one server.
+    if (another !== undefined && name === "audience") throw noSuchTarget();
+    if (another !== undefined) {
+      throw new Problem("invalid_request", { detail: "The form names a parameter twice." });
+    }
+    if (value !== undefined) Object.defineProperty(form, name, { value, enumerable: true });
+  }
+  return form;
 }
 
 async function answerForm(
   deps: HttpDeps,
   request: Request,
   response: Response,
-  form: Record<string, unknown>,
+  form: Record<string, string>,
 ) {
   const client = await authenticateForm(deps, request, form);
   switch (form.grant_type) {
@@ -81,7 +110,7 @@ async function answerForm(
         deps,
         { actor: `client:${client.id}`, requestId: requestIdOf(response), address: request.ip ?? "" },
         client,
-        readBody(tokenExchangeForm, form),
+        readExchange(form),
       );
     case undefined:
       throw new Problem("invalid_request", { faults: [{ field: "grant_type", message: "is missing" }] });
@@ -94,17 +123,37 @@ async function answerForm(
 async function authenticateForm(
   deps: HttpDeps,
   request: Request,
-  form: Record<string, unknown>,
+  form: Record<string, string>,
 ): Promise<Client> {
-  const basic = readBasic(request);
   const { client_id: id, client_secret: secret } = form;
-  if (basic !== undefined && secret !== undefined) {
-    throw new Problem("invalid_request", { detail: "The client authenticates in two ways at once." });
+  if (request.headers.authorization !== undefined) {
+    if (secret !== undefined) {
+      throw new Problem("invalid_request", { detail: "The client authenticates in two ways at once." });
+    }
+    const basic = readBasic(request);
+    if (basic === undefined) throw new Problem("invalid_client");
+    if (id !== undefined && id !== basic.id) {
+      throw new Problem("invalid_request", { detail: "The request names two clients." });
+    }
+    return authenticateBySecret(deps.clients, basic.id, basic.secret);
   }
-  if (basic !== undefined) return authenticateBySecret(deps.clients, basic.id, basic.secret);
-  if (typeof id !== "string" || typeof secret !== "string") throw new Problem("invalid_client");
+  if (id === undefined || secret === undefined) throw new Problem("invalid_client");
   return authenticateBySecret(deps.clients, id, new Secret(secret));
 }
+
+/** What would change whom the token is for is not ignored, even where it is not offered. */
+function readExchange(form: Record<string, string>): z.infer<typeof tokenExchangeForm> {
+  if (form.actor_token !== undefined || form.actor_token_type !== undefined) {
+    throw new Problem("invalid_request", {
+      faults: [{ field: "actor_token", message: "is not offered: the client that asks is the one who acts" }],
+    });
+  }
+  if (form.resource !== undefined) throw noSuchTarget();
+  return readBody(tokenExchangeForm, form);
+}
+
+const noSuchTarget = (): Problem =>
+  new Problem("not_found", { detail: "A token opens one server: name it as `audience`, by its id." });
 
 async function exchange(
   deps: HttpDeps,
@@ -112,6 +161,8 @@ async function exchange(
   client: Client,
   form: z.infer<typeof tokenExchangeForm>,
 ) {
+  const server = parseId("srv", form.audience);
+  if (server === undefined) throw noSuchTarget();
   const type = SUBJECT_TOKEN_TYPES[form.subject_token_type];
   const subject: Subject =
     type === "user"
@@ -119,7 +170,7 @@ async function exchange(
       : { type, id: form.subject_token };
   const provided = await deps.accessTokens.provide({
     client: client.id,
-    server: form.audience,
+    server,
     subject,
     ...(form.min_ttl === undefined ? {} : { minTtlMs: form.min_ttl * 1_000 }),
     ...(form.rejected === undefined ? {} : { rejected: form.rejected }),

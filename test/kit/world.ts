@@ -31,6 +31,8 @@ export interface World {
   readonly broker: Broker;
   readonly simulator: Simulator;
   readonly client: WalkingClient;
+  /** What the client proves itself with, for OAuth libraries. */
+  readonly credentials: { readonly id: string; readonly secret: string };
   readonly base: string;
   readonly server: ServerId;
   readonly organisation: string;
@@ -178,6 +180,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     broker,
     simulator,
     client,
+    credentials: { id, secret: secret.reveal() },
     base,
     server: server.id,
     organisation: applied.records.organisations[organisationName]!,
