@@ -19,6 +19,9 @@ import { endWithThisProcess } from "./watchdog.mjs";
 const ROUNDS = 3;
 const SECONDS = 5;
 const CONNECTIONS = 64;
+/** `--profile DIR`: the broker's CPU profile goes there, for Chrome's developer tools or speedscope. */
+const profileAt = process.argv.indexOf("--profile");
+const profiling = profileAt < 0 ? [] : ["--cpu-prof", `--cpu-prof-dir=${process.argv[profileAt + 1] ?? "."}`];
 
 const folder = await mkdtemp(join(tmpdir(), "bench-token-"));
 const ends: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -126,7 +129,7 @@ clients:
   const applied = JSON.parse(await command("apply", join(folder, "bench.yaml"), "--json")) as Applied;
   const server = Object.values(applied.servers)[0]!;
   simulator.registrations.patch("token-broker", { redirect_urls: [server.redirect_uri] });
-  await startChild(fileURLToPath(new URL("../src/main/http.ts", import.meta.url)), env);
+  await startChild(fileURLToPath(new URL("../src/main/http.ts", import.meta.url)), env, profiling);
 
   const [{ client_id: id, client_secret: secret }] = applied.new_client_secrets;
   const client = new WalkingClient(base, id, secret);
@@ -154,10 +157,15 @@ interface Applied {
   readonly new_client_secrets: readonly [{ client_id: string; client_secret: string }];
 }
 
-async function startChild(script: string, env: Record<string, string>): Promise<{ port?: number }> {
+async function startChild(
+  script: string,
+  env: Record<string, string>,
+  execArgv: string[] = [],
+): Promise<{ port?: number }> {
   const child = fork(script, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
+    execArgv,
   });
   endWithThisProcess(child, { graceSeconds: 2 });
   ends.push(async () => {

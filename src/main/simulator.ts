@@ -63,6 +63,8 @@ process.stdout.write(
   ].join("\n"),
 );
 
+process.send?.({ ready: true });
+
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
     simulator.close().then(
