@@ -22,7 +22,7 @@ export function errorPage(
   const remedy = remedyFor(code, remedyFacts(settings, server));
   const back =
     server !== undefined &&
-    html`<p class="actions"><a class="button" href="/servers/${server.id}/libraries">${en.libraries.title}</a></p>`;
+    html`<p class="actions"><a class="button" href="/servers/${server.id}/libraries">${en.libraries.back}</a></p>`;
   return layout(settings, {
     title: remedy.title,
     main: html`<h1>${remedy.title}</h1>

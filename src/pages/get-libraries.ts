@@ -116,7 +116,7 @@ function noticeOf(
         : undefined;
   return text === undefined
     ? undefined
-    : html`<p class="card note good" role="status">${statusIcon("good")} ${text}</p>`;
+    : html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${text}</p>`;
 }
 
 export const libraryName = ({ displayName, library }: Pick<LibraryRow, "displayName" | "library">): string =>

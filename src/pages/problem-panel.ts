@@ -1,3 +1,4 @@
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { type Hole, type Html, html, words } from "./html.ts";
 import type { PageSettings } from "./page-deps.ts";
 import type { Remedy } from "./remedy.ts";
@@ -11,7 +12,7 @@ export function problemPanel(
   actions?: Hole,
 ): Html {
   const { problem } = en;
-  return html`<section class="card note bad" aria-labelledby="what-to-do">
+  return html`<section class="card note ${PROBLEMS[remedy.code].remedy === "time" ? "warn" : "bad"}" aria-labelledby="what-to-do">
 <h2 id="what-to-do">${problem.whatToDo}</h2>
 <p>${words(remedy.action)}</p>
 <dl class="small">

@@ -251,6 +251,7 @@ export const en = {
 
   libraries: {
     title: "Background service authorization",
+    back: "Back to Background service authorization",
     lead: (server: string) =>
       `Libraries of ${server} whose background service works with the authorization of a library admin.`,
     explain: [

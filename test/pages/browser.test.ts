@@ -1,0 +1,326 @@
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { days } from "../../src/domain/instant.ts";
+import { hostileTexts } from "./hostile-text.ts";
+import { IMANAGE, type Served, serve, World } from "./kit.ts";
+
+const executablePath = [process.env.CHROMIUM_PATH, "/usr/bin/chromium"].find(isProgram);
+if (executablePath === undefined)
+  console.warn(
+    "The pages were not opened in a browser: no Chromium at CHROMIUM_PATH or /usr/bin/chromium. Install one, or name it.",
+  );
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const SIZES = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
+
+/** Text in so narrow a place that words break inside, or wider than its box: axe does not mind, readers do. */
+const SQUEEZED = `[...document.querySelectorAll("caption,th,td,p,dd,a,button,bdi,time,span:not(.hidden)")]
+  .filter((e) => e.textContent.trim().length > 1 && e.offsetParent && !e.closest("thead,.hidden"))
+  .filter((e) => e.clientWidth > 0 && (e.clientWidth < 40 && e.clientHeight > 60 || e.scrollWidth > e.clientWidth + 1))
+  .map((e) => e.outerHTML.slice(0, 120))`;
+
+/** Where to put a picture of every state, for eyes. Unset: none is taken. */
+const pictures = process.env.PAGE_PICTURES;
+
+describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
+  let context: BrowserContext;
+  let profile: string;
+  let world: World;
+  let served: Served;
+  let page: Page;
+  let libraries: string;
+  /** What the browser was not allowed to do, and what it asked others for. */
+  let complaints: string[];
+
+  beforeAll(async () => {
+    profile = mkdtempSync(join(tmpdir(), "pages-browser-"));
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: executablePath!,
+      args: FLAGS,
+      headless: true,
+      viewport: SIZES.desk,
+    });
+  });
+  afterAll(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    world = await World.open();
+    world.administers(
+      "ACTIVE",
+      "EMPLOYMENT",
+      { id: "LEGACY", displayName: "Old matters", hidden: true },
+      "LITIGATION",
+    );
+    served = await serve(world, { plainCookies: true });
+    libraries = `${served.origin}/servers/${world.server.id}/libraries`;
+    complaints = [];
+    await context.clearCookies();
+    page = await context.newPage();
+    page.on("console", (message) => complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("dialog", (dialog) => void complaints.push(dialog.message()));
+    // Nothing leaves this machine: iManage answers nothing, which keeps the page, and anybody else is a complaint.
+    await context.route(
+      (url) => url.origin !== served.origin,
+      (route) => {
+        if (!route.request().url().startsWith(`${IMANAGE}/auth/oauth2/authorize?`))
+          complaints.push(route.request().url());
+        return route.fulfill({ status: 204 });
+      },
+    );
+    return async () => {
+      await page.close();
+      await context.unrouteAll();
+      await served.close();
+    };
+  });
+
+  const signIn = async (): Promise<void> => {
+    const [name, value] = world.signIn().cookie.replace("__Host-", "").split("=") as [string, string];
+    await context.addCookies([{ name, value, url: served.origin }]);
+  };
+
+  /** What axe finds, as lines. The page's own CSP forbids scripts; axe comes in by the debugger. */
+  const findings = async (): Promise<string[]> => {
+    const { violations } = (await page.evaluate(
+      `${AXE};axe.run(document,{runOnly:${JSON.stringify(WCAG)}})`,
+    )) as { violations: { id: string; help: string; nodes: { html: string }[] }[] };
+    return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+  };
+
+  interface State {
+    readonly name: string;
+    readonly open: () => Promise<unknown>;
+  }
+
+  const at = (path: () => string) => async () => page.goto(served.origin + path());
+  const result = (change: Parameters<World["begin"]>[0]) =>
+    at(() => `/connect/result/${world.begin(change).session.id}`);
+  const lendAll = (): void => {
+    world.lend("ACTIVE");
+    world.lend("LEGACY", user("PGONE", "Pat Gone"), { state: "reauthorization_required" });
+    world.lend("LITIGATION", user("SLATE", "Sam Late"), { refreshTokenExpiresAt: world.now + days(9) });
+  };
+  const user = (userId: string, name: string) => ({ customerId: "5948", userId, name, email: undefined });
+
+  const states: State[] = [
+    { name: "sign-in", open: () => page.goto(libraries) },
+    { name: "signed-out", open: () => page.goto(`${libraries}?notice=signed-out`) },
+    {
+      name: "libraries",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(`${libraries}?authorized=ACTIVE`);
+      },
+    },
+    {
+      name: "libraries-none",
+      open: async () => {
+        world.administers();
+        await signIn();
+        await page.goto(libraries);
+      },
+    },
+    {
+      name: "libraries-unavailable",
+      open: async () => {
+        world.imanageLibraries = { kind: "unavailable", reason: "test" };
+        await signIn();
+        await page.goto(libraries);
+      },
+    },
+    {
+      name: "libraries-signed-out-upstream",
+      open: async () => {
+        world.imanageLibraries = { kind: "unauthorized" };
+        await signIn();
+        await page.goto(libraries);
+      },
+    },
+    {
+      name: "authorize",
+      open: async () => {
+        await signIn();
+        await page.goto(`${libraries}/ACTIVE/authorize`);
+      },
+    },
+    {
+      name: "authorize-refused",
+      open: async () => {
+        await signIn();
+        await page.goto(`${libraries}/ACTIVE/authorize`);
+        await page.getByLabel("E-mail id").fill("somebody.else@firm.example");
+        await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
+      },
+    },
+    {
+      name: "withdraw",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(`${libraries}/LITIGATION/withdraw`);
+      },
+    },
+    {
+      name: "leaving",
+      open: async () => {
+        await page.goto(libraries);
+        await page.getByRole("button", { name: "Sign in with iManage" }).click();
+        await page.waitForURL("**/sign-in");
+      },
+    },
+    {
+      name: "form-outdated",
+      open: async () => {
+        await signIn();
+        await page.goto(`${libraries}/ACTIVE/authorize`);
+        for (const [digest, session] of world.pageSessions)
+          world.pageSessions.set(digest, { ...session, csrf: "new" });
+        await page.getByLabel("E-mail id").fill("DTAYLOR");
+        await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
+      },
+    },
+    { name: "result-connected", open: result({ state: "connected" }) },
+    { name: "result-waiting", open: () => result({ state: "returned", returnedAt: world.now })() },
+    { name: "result-started", open: result({ state: "started" }) },
+    { name: "result-over", open: result({ state: "started", expiresAt: 0 }) },
+    { name: "result-cancelled", open: result({ state: "failed", problem: "authorization_denied" }) },
+    { name: "result-refused", open: result({ state: "failed", problem: "authorization_refused" }) },
+    {
+      name: "error-refresh-token",
+      open: at(
+        () => `/connect/error/refresh_token_missing?server=${world.server.id}&reference=req_0123456789`,
+      ),
+    },
+    { name: "error-unknown", open: at(() => "/connect/error/nonsense") },
+    { name: "not-found", open: at(() => "/connect/nowhere") },
+  ];
+
+  test.each(states)(
+    "$name: axe finds nothing, nothing is wider than a phone, nothing is asked of others",
+    async ({ name, open }) => {
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        await page.setViewportSize(viewport);
+        await open();
+        // A phone shows the same elements; only the table of libraries becomes something else there.
+        if (size === "desk" || name === "libraries") expect(await findings()).toEqual([]);
+        const wide = await page.evaluate(
+          "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        );
+        expect(wide).toBe(0);
+        expect(await page.locator("h1").count()).toBe(1);
+        expect(await page.evaluate(SQUEEZED)).toEqual([]);
+        if (pictures !== undefined)
+          await page.screenshot({
+            path: join(pictures, `${name}-${size}.png`),
+            fullPage: name !== "libraries-200",
+          });
+      }
+      // A 4xx is the state that was asked for, and Chromium notes it as a failed load.
+      expect(
+        complaints.filter((line) => !line.startsWith("Failed to load resource: the server responded")),
+      ).toEqual([]);
+    },
+  );
+
+  test("T09 five hundred libraries with hostile names run nothing in a browser", async () => {
+    world.administers(...hostileTexts().map((text) => ({ id: text, displayName: text })));
+    world.admin = { ...world.admin, name: `<img src=x onerror="document.title='owned'">` };
+    await signIn();
+    await page.goto(libraries);
+    expect(await page.locator("tbody tr").count()).toBe(hostileTexts().length);
+    expect(await page.locator("script, img, iframe, object, base, form >> nth=1").count()).toBe(0);
+    expect(await page.title()).toBe("Background service authorization – Token Broker for iManage Work");
+    expect(complaints).toEqual([]);
+  });
+
+  test("signing in leads on to iManage by itself, in spite of form-action 'self', and comes back signed in", async () => {
+    await page.goto(libraries);
+    const asked = page.waitForRequest((request) => request.url().startsWith(IMANAGE));
+    await page.getByRole("button", { name: "Sign in with iManage" }).click();
+    const to = new URL((await asked).url());
+    expect((await asked).headers().referer).toBeUndefined();
+
+    // The link stays for whoever switched such refreshes off.
+    const again = page.waitForRequest((request) => request.url().startsWith(IMANAGE));
+    await page.getByRole("link", { name: "Continue to iManage" }).click();
+    expect(new URL((await again).url()).searchParams.get("state")).toBe(to.searchParams.get("state"));
+
+    const callback = new URL(to.searchParams.get("redirect_uri")!).pathname;
+    await page.goto(`${served.origin}${callback}?code=c-1&state=${to.searchParams.get("state")}`);
+    expect(page.url()).toBe(libraries);
+    expect(await page.getByText("Dana Taylor").count()).toBe(1);
+  });
+
+  test("T08 after a callback neither code nor state is in the address bar or the history", async () => {
+    await page.goto(libraries);
+    const callback = `/oauth2/callback/${world.registration.id}?code=c-4711&state=s-4711`;
+    await page.evaluate(`location.assign(${JSON.stringify(callback)})`);
+    await page.waitForURL("**/connect/error/authorization_response_invalid?*");
+    const debug = await context.newCDPSession(page);
+    const { entries } = await debug.send("Page.getNavigationHistory");
+    expect(entries.map(({ url }) => new URL(url).pathname)).toContain(
+      "/connect/error/authorization_response_invalid",
+    );
+    expect(entries.map(({ url, title }) => url + title).join()).not.toContain("4711");
+  });
+
+  test("the whole of it by keyboard alone: authorize a library, and withdraw it", async () => {
+    world.administers("ACTIVE");
+    await signIn();
+    await page.goto(libraries);
+    const focused = () => page.evaluate("document.activeElement.textContent.trim()");
+    const tabTo = async (text: string) => {
+      for (let at = 0; at < 20 && (await focused()) !== text; at++) await page.keyboard.press("Tab");
+      expect(await focused()).toBe(text);
+      expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+    };
+    await tabTo("Authorize ACTIVE");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ACTIVE/authorize");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("dana.taylor@firm.example");
+    const asked = page.waitForRequest((request) => request.url().startsWith(IMANAGE));
+    await page.keyboard.press("Enter");
+    const to = new URL((await asked).url());
+    const callback = new URL(to.searchParams.get("redirect_uri")!).pathname;
+    await page.goto(`${served.origin}${callback}?code=c-1&state=${to.searchParams.get("state")}`);
+    expect(await page.getByRole("status").innerText()).toMatch(/^\s?ACTIVE is authorized\.$/);
+    await tabTo("Withdraw ACTIVE");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ACTIVE/withdraw");
+    await tabTo("Withdraw the authorization");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/libraries?withdrawn=ACTIVE");
+    expect(await page.getByText("The authorization of ACTIVE is withdrawn.").count()).toBe(1);
+  });
+});
+
+function isProgram(path: string | undefined): path is string {
+  if (path === undefined || path === "") return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
