@@ -17,6 +17,8 @@ export const timing = {
   completionMarginMs: seconds(5),
   authorizationRequestMs: minutes(10),
   connectSessionMs: minutes(15),
+  /** How long it can be read how a connect session ended. */
+  connectRecordMs: minutes(60),
   brokerTokenMs: minutes(5),
   pageSessionMs: minutes(30),
   /** A sign-in to a page of ours that led to no binding is ended after this long. */

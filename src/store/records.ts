@@ -3,6 +3,7 @@ import type { AuthorizationRequest, PageSession, PendingCompletion } from "../br
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
+import type { ConnectSessionId } from "../domain/id.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
@@ -33,6 +34,9 @@ export const readRegistration = reader<Registration>("registration");
 export const readClient = reader<Client>("client");
 export const readPolicy = reader<Policy>("policy");
 export const readConnectSession = reader<ConnectSession>("connect session");
+export const readConnectStart = reader<{ readonly v: 1; readonly session: ConnectSessionId }>(
+  "connect start link",
+);
 export const readAuthorizationRequest = reader<AuthorizationRequest>("authorization request");
 export const readPendingCompletion = reader<PendingCompletion>("pending completion");
 export const readPageSession = reader<PageSession>("page session");

@@ -15,9 +15,9 @@ import {
   pendingCompletionKey,
 } from "./keys.ts";
 import {
-  optional,
   readAuthorizationRequest,
   readConnectSession,
+  readConnectStart,
   readPageSession,
   readPendingCompletion,
 } from "./records.ts";
@@ -33,17 +33,15 @@ export class RedisAuthorizationStore implements AuthorizationStore {
   async insertConnectSession(
     session: ConnectSession,
     startDigest: string,
-    lifeMs: Milliseconds,
+    lives: { readonly startMs: Milliseconds; readonly recordMs: Milliseconds },
   ): Promise<void> {
     const route = routeOf(session.id);
-    await this.#put(connectSessionKey(session.id), session, lifeMs);
-    await this.#store.call((redis) =>
-      redis.set(connectStartKey(route, startDigest), session.id, "PX", lifeMs),
-    );
+    await this.#put(connectSessionKey(session.id), session, lives.recordMs);
+    await this.#put(connectStartKey(route, startDigest), { v: 1, session: session.id }, lives.startMs);
   }
 
   async findConnectSession(id: ConnectSessionId): Promise<ConnectSession | undefined> {
-    return optional(readConnectSession)(await this.#store.readJson(connectSessionKey(id)));
+    return this.#read(await this.#store.readJson(connectSessionKey(id)), readConnectSession);
   }
 
   async advanceConnectSession(
@@ -63,8 +61,8 @@ export class RedisAuthorizationStore implements AuthorizationStore {
   }
 
   async takeStart(route: Route, startDigest: string): Promise<ConnectSession | undefined> {
-    const id = await this.#store.call((redis) => redis.getdel(connectStartKey(route, startDigest)));
-    return id === null ? undefined : this.findConnectSession(id as ConnectSessionId);
+    const start = await this.#take(connectStartKey(route, startDigest), readConnectStart);
+    return start && this.findConnectSession(start.session);
   }
 
   async insertAuthorizationRequest(
@@ -102,7 +100,7 @@ export class RedisAuthorizationStore implements AuthorizationStore {
     route: Route,
     completionDigest: string,
   ): Promise<PendingCompletion | undefined> {
-    return this.#take(pendingCompletionKey(route, completionDigest), optional(readPendingCompletion));
+    return this.#take(pendingCompletionKey(route, completionDigest), readPendingCompletion);
   }
 
   async insertPageSession(
@@ -115,19 +113,29 @@ export class RedisAuthorizationStore implements AuthorizationStore {
   }
 
   async findPageSession(route: Route, digest: string): Promise<PageSession | undefined> {
-    return optional(readPageSession)(await this.#store.readJson(pageSessionKey(route, digest)));
+    return this.#read(await this.#store.readJson(pageSessionKey(route, digest)), readPageSession);
   }
 
   async deletePageSession(route: Route, digest: string): Promise<void> {
     await this.#store.call((redis) => redis.del(pageSessionKey(route, digest)));
   }
 
+  /** Redis ends the record by itself; the time that is written beside it is what shifted clocks are compared with. */
   async #put(key: string, record: object, lifeMs: Milliseconds): Promise<void> {
-    await this.#store.call((redis) => redis.set(key, JSON.stringify(record), "PX", Math.ceil(lifeMs)));
+    const life = Math.ceil(lifeMs);
+    const text = JSON.stringify({ ...record, endsAt: (await this.#store.now()) + life });
+    await this.#store.call((redis) => redis.set(key, text, "PX", life));
   }
 
-  async #take<T>(key: string, read: (stored: unknown) => T | undefined): Promise<T | undefined> {
+  async #take<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
     const text = await this.#store.call((redis) => redis.getdel(key));
-    return text === null ? undefined : read(JSON.parse(text));
+    return this.#read(text === null ? undefined : JSON.parse(text), read);
+  }
+
+  /** A record that is over is none, whether Redis has ended it yet or not. */
+  async #read<T>(stored: unknown, read: (stored: unknown) => T): Promise<T | undefined> {
+    if (stored === undefined) return undefined;
+    const { endsAt } = stored as { endsAt?: number };
+    return endsAt !== undefined && endsAt <= (await this.#store.now()) ? undefined : read(stored);
   }
 }

@@ -50,10 +50,9 @@ export async function beginConnect(
     expiresAt: now + timing.connectSessionMs,
   };
   const start = ports.handles.make(route);
-  await ports.authorizations.insertConnectSession(
-    session,
-    ports.handles.digest(start),
-    timing.connectSessionMs,
-  );
+  await ports.authorizations.insertConnectSession(session, ports.handles.digest(start), {
+    startMs: timing.connectSessionMs,
+    recordMs: timing.connectRecordMs,
+  });
   return { session, startUrl: `${ports.publicBaseUrl}/connect/start/${start.reveal()}` };
 }

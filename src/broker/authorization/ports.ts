@@ -65,7 +65,12 @@ export interface PageSession {
 }
 
 export interface AuthorizationStore {
-  insertConnectSession(session: ConnectSession, startDigest: string, lifeMs: Milliseconds): Promise<void>;
+  /** What is stored here MUST be as good as gone once its life is over. */
+  insertConnectSession(
+    session: ConnectSession,
+    startDigest: string,
+    lives: { readonly startMs: Milliseconds; readonly recordMs: Milliseconds },
+  ): Promise<void>;
   findConnectSession(id: ConnectSessionId): Promise<ConnectSession | undefined>;
   /**
    * Moves a session on; the state it must be in is part of the call.

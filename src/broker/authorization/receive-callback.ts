@@ -107,6 +107,8 @@ async function awaitCompletion(
   response: AuthorizationResponse,
 ): Promise<CallbackOutcome> {
   const now = ports.clock.now();
+  const begun = await ports.authorizations.findConnectSession(id);
+  if (begun === undefined || begun.expiresAt <= now) throw new Problem("connect_session_expired");
   const { moved, session } = await ports.authorizations.advanceConnectSession(id, ["started"], {
     state: "returned",
     returnedAt: now,

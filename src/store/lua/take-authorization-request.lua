@@ -8,6 +8,7 @@
 local stored = redis.call('GET', KEYS[1])
 if not stored then return { 'unknown' } end
 local request = cjson.decode(stored)
+if (request.endsAt or math.huge) <= now_ms() then return { 'unknown' } end
 if request.registration ~= ARGV[1] then return { 'other_registration' } end
 for i = 1, tonumber(ARGV[2]) do
   if request.cookieDigest == ARGV[2 + i] then
