@@ -40,9 +40,9 @@ export async function completeConnect(
     ports.handles.digest(asked.completion),
   );
   if (pending === undefined) throw await lateOrUsed(ports, session, server);
+  if (pending.session !== session.id) throw await ofAnotherSession(ports, session, pending, note);
 
   try {
-    if (pending.session !== session.id) throw new Problem("authorization_response_invalid");
     if (!sameUser(session.subject, asked.subject)) throw new Problem("session_user_mismatch");
     const grant = await finish(ports, session, server, pending, note);
     const { session: connected } = await ports.authorizations.advanceConnectSession(
@@ -94,6 +94,28 @@ async function finish(
     note,
   );
   return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
+}
+
+/**
+ * What was presented belongs to another session, whose code is thrown away: it is in the wrong hands. The session it was
+ * presented at goes on, or anybody with a completion of his own could end someone else's sign-in.
+ */
+async function ofAnotherSession(
+  ports: AuthorizationPorts,
+  session: ConnectSession,
+  pending: PendingCompletion,
+  note: AuditNote,
+): Promise<Problem> {
+  const code = "authorization_response_invalid";
+  await ports.authorizations.advanceConnectSession(pending.session, ["returned"], {
+    state: "failed",
+    problem: code,
+  });
+  ports.log.warn(
+    { client: session.client, server: pending.server, requestId: note.requestId, code },
+    "a completion was presented at another session than its own",
+  );
+  return new Problem(code);
 }
 
 /** No code waits: it was too late (and how late), or it was used, or it never came. */
