@@ -1,4 +1,4 @@
-import express, { type Express, type RequestHandler, type Router } from "express";
+import express, { type Express, type Request, type RequestHandler, type Router } from "express";
 import helmet from "helmet";
 import { z } from "zod";
 import { Problem } from "../domain/problem.ts";
@@ -86,6 +86,7 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
         : readBody(nothing, { ...request.query }),
       body: route.body && readBody(route.body, request.body),
       note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
+      idempotencyKey: route.idempotent && readIdempotencyKey(request),
       signal: gone.signal,
       record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
     };
@@ -100,6 +101,16 @@ function readParams(schema: NonNullable<Route["params"]>, params: unknown): unkn
   const read = schema.safeParse({ ...(params as object) });
   if (!read.success) throw new Problem("not_found");
   return read.data;
+}
+
+function readIdempotencyKey(request: Request): string | undefined {
+  const key = request.get("Idempotency-Key");
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
+    throw new Problem("invalid_request", {
+      faults: [{ field: "Idempotency-Key", message: "has 1 to 255 printable characters" }],
+    });
+  }
+  return key;
 }
 
 function refuse(): never {

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { beginConnect } from "../broker/authorization/begin-connect.ts";
 import { completeConnect, resultPage } from "../broker/authorization/complete-connect.ts";
+import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
+import { organisationOf } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
@@ -68,24 +70,29 @@ export const postConnectSessions = route({
   answer: {
     status: 201,
     description: "The session, and where to send the browser.",
-    schema: session.extend({ start_url: z.string() }),
+    schema: session.extend({
+      start_url: z
+        .string()
+        .optional()
+        .meta({ description: "One use. Not told again when an Idempotency-Key is repeated." }),
+    }),
   },
-  problems: [
-    "invalid_request",
-    "invalid_client",
-    "not_found",
-    "not_allowed",
-    "return_url_not_registered",
-    "store_unavailable",
-  ],
-  async handle({ deps, body, record }) {
-    const begun = await beginConnect(deps.authorization, await record(), {
-      server: body.server,
-      subject: body.subject,
-      returnUrl: body.return_url,
-      loginHint: body.login_hint,
-    });
-    return { ...sessionBody(deps, begun.session), start_url: begun.startUrl };
+  problems: ["not_found", "not_allowed", "return_url_not_registered"],
+  idempotent: true,
+  async handle({ deps, client, body, record, idempotencyKey: key }) {
+    const begin = async () => {
+      const begun = await beginConnect(deps.authorization, await record(), {
+        server: body.server,
+        subject: body.subject,
+        returnUrl: body.return_url,
+        loginHint: body.login_hint,
+      });
+      return { ...sessionBody(deps, begun.session), start_url: begun.startUrl };
+    };
+    if (key === undefined) return begin();
+    // The start link is a secret: a repeat gets the session without it.
+    const at = { organisation: organisationOf(body.server), client, key };
+    return answerOnce(deps.idempotency, at, body, begin, ({ start_url: _, ...rest }) => rest);
   },
 });
 
@@ -96,7 +103,7 @@ export const getConnectSession = route({
   summary: "How a connect session stands",
   params: z.strictObject({ id: connectSessionId }),
   answer: { status: 200, description: "The session.", schema: session },
-  problems: ["invalid_client", "not_found", "store_unavailable"],
+  problems: ["not_found"],
   async handle({ deps, client, params }) {
     const found = await deps.authorization.authorizations.findConnectSession(params.id);
     if (found === undefined || found.client !== client) throw new Problem("not_found");
@@ -122,9 +129,8 @@ export const postConnectSessionComplete = route({
   }),
   answer: { status: 200, description: "Connected.", schema: session },
   problems: [
-    "invalid_request",
-    "invalid_client",
     "not_found",
+    "authorization_response_invalid",
     "connect_session_used",
     "completed_too_late",
     "session_user_mismatch",
@@ -138,8 +144,6 @@ export const postConnectSessionComplete = route({
     "client_secret_refused",
     "imanage_unavailable",
     "imanage_answer_unusable",
-    "integrity_failure",
-    "store_unavailable",
   ],
   async handle({ deps, params, body, record, note }) {
     const { session: completed } = await completeConnect(

@@ -2,6 +2,7 @@ import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
+import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
 import type { Log } from "../broker/ports.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
@@ -14,6 +15,7 @@ export interface HttpDeps {
   readonly clients: ClientPorts;
   readonly grants: GrantPorts;
   readonly libraries: LibraryStore;
+  readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;
   readonly cursors: Cursors;

@@ -1,8 +1,15 @@
 import { z } from "zod";
-import { createDocument, type ZodOpenApiPathsObject } from "zod-openapi";
+import { type CreateDocumentOptions, createDocument, type ZodOpenApiPathsObject } from "zod-openapi";
 import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
-import { clientCredentialsForm, tokenExchangeForm } from "./post-oauth2-token.ts";
-import type { Route } from "./route.ts";
+import { oauthErrorStatus } from "./error-response.ts";
+import { accessTokenProblems } from "./post-access-tokens.ts";
+import {
+  brokerTokenAnswer,
+  clientCredentialsForm,
+  tokenExchangeAnswer,
+  tokenExchangeForm,
+} from "./post-oauth2-token.ts";
+import { everyRoute, type Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
 const problem = z
@@ -25,15 +32,24 @@ const problem = z
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details." });
 
-const oauthError = z
-  .object({
-    error: z.string(),
-    error_description: z.string(),
-    code: z.string(),
-    remedy: z.string(),
-    request_id: z.string(),
-  })
+const idempotencyHeader = z.object({
+  "Idempotency-Key": z.string().max(255).optional().meta({
+    description:
+      "Yours to choose. Repeated within a day with the same request, it is done once; secrets are told once.",
+  }),
+});
+
+const oauthError = problem
+  .omit({ type: true, title: true, status: true })
+  .extend({ error: z.string(), error_description: z.string(), error_uri: z.string() })
   .meta({ id: "OAuthError", description: "RFC 6749 §5.2, with the members of a problem as extensions." });
+
+/** Without a warning in it, a generator would make of each answer a type that the next member breaks. */
+const answersStayOpen: CreateDocumentOptions = {
+  override({ jsonSchema, io }) {
+    if (io === "output" && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+  },
+};
 
 /** The whole interface, made from the schemas that validate it. */
 export function openApiDocument(publicBaseUrl: string) {
@@ -41,63 +57,64 @@ export function openApiDocument(publicBaseUrl: string) {
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
   }
-  return createDocument({
-    openapi: "3.1.0",
-    info: {
-      title: "Token broker for iManage Work",
-      version: "1",
-      description:
-        "Hands short-lived iManage access tokens to the services that need them. `/v1` only grows: requests are strict, answers open.",
-    },
-    servers: [{ url: publicBaseUrl }],
-    security: [{ brokerToken: [] }, { clientSecret: [] }],
-    paths: {
-      "/oauth2/token": {
-        post: {
-          operationId: "token",
-          summary: "Token endpoint: client_credentials and token exchange (RFC 8693)",
-          security: [{ clientSecret: [] }],
-          requestBody: {
-            required: true,
-            content: {
-              "application/x-www-form-urlencoded": {
-                schema: z.union([clientCredentialsForm, tokenExchangeForm]),
-              },
-            },
-          },
-          responses: {
-            "200": {
-              description: "A broker token, or an iManage access token.",
+  return createDocument(
+    {
+      openapi: "3.1.0",
+      info: {
+        title: "Token broker for iManage Work",
+        version: "1",
+        description:
+          "Hands short-lived iManage access tokens to the services that need them. `/v1` only grows: requests are strict, answers open.",
+      },
+      servers: [{ url: publicBaseUrl }],
+      security: [{ brokerToken: [] }, { clientSecret: [] }],
+      paths: {
+        "/oauth2/token": {
+          post: {
+            operationId: "token",
+            summary: "Token endpoint: client_credentials and token exchange (RFC 8693)",
+            security: [{ clientSecret: [] }],
+            requestBody: {
+              required: true,
               content: {
-                "application/json": {
-                  schema: z
-                    .object({
-                      access_token: z.string(),
-                      token_type: z.string(),
-                      expires_in: z.int(),
-                      issued_token_type: z.string().optional(),
-                    })
-                    .meta({ id: "TokenAnswer" }),
+                "application/x-www-form-urlencoded": {
+                  schema: z.union([clientCredentialsForm, tokenExchangeForm]),
                 },
               },
             },
-            default: { description: "Refused.", content: { "application/json": { schema: oauthError } } },
+            responses: {
+              "200": {
+                description: "A broker token, or an iManage access token.",
+                content: {
+                  "application/json": {
+                    schema: z.union([brokerTokenAnswer, tokenExchangeAnswer]),
+                  },
+                },
+              },
+              ...refusals(
+                [...everyRoute, "unsupported_grant_type", ...accessTokenProblems],
+                oauthErrorStatus,
+                "application/json",
+                oauthError,
+              ),
+            },
           },
         },
+        ...paths,
       },
-      ...paths,
-    },
-    components: {
-      securitySchemes: {
-        brokerToken: {
-          type: "http",
-          scheme: "bearer",
-          description: "From client_credentials; five minutes.",
+      components: {
+        securitySchemes: {
+          brokerToken: {
+            type: "http",
+            scheme: "bearer",
+            description: "From client_credentials; five minutes.",
+          },
+          clientSecret: { type: "http", scheme: "basic", description: "Client id and secret." },
         },
-        clientSecret: { type: "http", scheme: "basic", description: "Client id and secret." },
       },
     },
-  });
+    answersStayOpen,
+  );
 }
 
 function operationOf(route: Route) {
@@ -109,6 +126,7 @@ function operationOf(route: Route) {
     requestParams: {
       ...(route.params === undefined ? {} : { path: route.params }),
       ...(route.query === undefined ? {} : { query: route.query }),
+      ...(route.idempotent ? { header: idempotencyHeader } : {}),
     },
     ...(route.body === undefined
       ? {}
@@ -120,20 +138,30 @@ function operationOf(route: Route) {
           ? {}
           : { content: { "application/json": { schema: answer.schema } } }),
       },
-      ...refusals(route.problems),
+      ...refusals(
+        [...everyRoute, ...route.problems],
+        (code) => PROBLEMS[code].status,
+        "application/problem+json",
+        problem,
+      ),
     },
   };
 }
 
 /** One response a status, naming the codes it stands for. */
-function refusals(codes: readonly ProblemCode[]) {
-  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
+function refusals(
+  codes: readonly ProblemCode[],
+  statusOf: (code: ProblemCode) => number,
+  mediaType: string,
+  schema: z.ZodType,
+) {
+  const byStatus = Map.groupBy(codes, statusOf);
   return Object.fromEntries(
     [...byStatus].map(([status, those]) => [
       `${status}`,
       {
         description: those.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join("\n\n"),
-        content: { "application/problem+json": { schema: problem } },
+        content: { [mediaType]: { schema } },
       },
     ]),
   );

@@ -20,14 +20,26 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodObject;
+  /** Takes an `Idempotency-Key`: repeated within a day, the request is done once. */
+  readonly idempotent?: true;
   readonly answer: {
     readonly status: 200 | 201 | 204;
     readonly description: string;
     readonly schema?: z.ZodType;
   };
+  /** Besides those that any request under `/v1` can meet (`everyRoute`). */
   readonly problems: readonly ProblemCode[];
   readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;
 }
+
+/** What any route answers: a request that cannot be read, a caller not known, a store or a record not well, a defect of ours. */
+export const everyRoute = [
+  "invalid_request",
+  "invalid_client",
+  "store_unavailable",
+  "integrity_failure",
+  "internal_error",
+] as const satisfies readonly ProblemCode[];
 
 /** A request that has been read: who calls, what for, and what he sent, validated. */
 export interface RouteCall<P, Q, B> {
@@ -37,6 +49,8 @@ export interface RouteCall<P, Q, B> {
   readonly query: Q;
   readonly body: B;
   readonly note: AuditNote;
+  /** The caller's `Idempotency-Key`, on routes that take one. */
+  readonly idempotencyKey: string | undefined;
   /** Ends when the caller goes away. */
   readonly signal: AbortSignal;
   /** The caller's whole record, where a story needs it. */

@@ -40,6 +40,7 @@ import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
+import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
@@ -221,6 +222,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     clients,
     grants,
     api,
+    idempotency: new RedisIdempotencyStore(fast),
     syncs,
     changes: new ChangeReader(syncPorts, syncs),
     workerStories,

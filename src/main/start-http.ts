@@ -30,6 +30,7 @@ export function publicApp(broker: Broker): Express {
       clients: broker.clients,
       grants: broker.grants,
       libraries: broker.grantStore,
+      idempotency: broker.idempotency,
       syncs: broker.syncs,
       changes: broker.changes,
       cursors: broker.cursors,

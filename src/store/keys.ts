@@ -104,7 +104,7 @@ export const pendingCompletionKey = (route: Route, completionDigest: string): st
   `${organisation(route)}pending-completion:${completionDigest}`;
 export const pageSessionKey = (route: Route, sessionDigest: string): string =>
   `${organisation(route)}page-session:${sessionDigest}`;
-/** String: the answer to an Idempotency-Key, for 24 h. */
+/** Hash: digest of the request that came with an Idempotency-Key, and the answer to it; lives 24 h. */
 export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
   `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
 
