@@ -46,7 +46,7 @@ export function docsRouter({ settings }: Pick<HttpDeps, "settings">): Router {
   return router;
 }
 
-const start = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true, supportedSubmitMethods: [] });`;
+const start = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true, supportedSubmitMethods: [], validatorUrl: null });`;
 
 const page = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Token broker for iManage Work: interface</title>

@@ -84,7 +84,7 @@ export const getGrants = route({
   summary: "An organisation's grants: owner, age, state, who uses them",
   query: z.strictObject({ organisation: organisationId, ...pageQuery }),
   answer: { status: 200, description: "A page of grants, oldest first.", schema: pageOf(grant) },
-  problems: ["invalid_request", "invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  problems: ["not_found", "not_allowed"],
   async handle({ deps, client, query }) {
     const after = query.cursor === undefined ? undefined : readPosition(deps.cursors, query.cursor);
     const page = await listGrants(deps.grants, client, query.organisation, after, query.limit);
@@ -113,7 +113,7 @@ export const getGrantById = route({
   summary: "One grant",
   params: z.strictObject({ id: grantId }),
   answer: { status: 200, description: "The grant.", schema: grant },
-  problems: ["invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  problems: ["not_found", "not_allowed"],
   async handle({ deps, client, params }) {
     return grantBody(await getGrant(deps.grants, client, params.id));
   },
@@ -128,7 +128,7 @@ export const deleteGrantById = route({
     "Once this has answered, no replica hands out its token. iManage is told at once, and again until it answers.",
   params: z.strictObject({ id: grantId }),
   answer: { status: 204, description: "Ended." },
-  problems: ["invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  problems: ["not_found", "not_allowed"],
   async handle({ deps, client, params, note }) {
     await deleteGrant(deps.grants, client, params.id, note);
   },

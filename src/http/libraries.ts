@@ -30,7 +30,7 @@ export const getLibraries = route({
       page: z.string().meta({ description: "Where a library admin authorises and withdraws." }),
     }),
   },
-  problems: ["invalid_request", "invalid_client", "not_found", "not_allowed", "store_unavailable"],
+  problems: ["not_found", "not_allowed"],
   async handle({ deps, client, query }) {
     await allowed(deps.grants, client, organisationOf(query.server), "status", query.server);
     const lent = await deps.libraries.listLibraries(query.server);

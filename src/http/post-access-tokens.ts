@@ -1,8 +1,46 @@
 import { z } from "zod";
 import type { ProvidedAccessToken } from "../broker/access/provide-access-token.ts";
 import { rfc3339 } from "../domain/instant.ts";
+import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { route } from "./route.ts";
 import { instant, minTtl, purpose, rejected, serverId, subject } from "./schemas.ts";
+
+/** The same answer under `/v1` and at the token endpoint, which adds `issued_token_type`. */
+export const accessToken = z.object({
+  access_token: z.string(),
+  token_type: z.literal("Bearer"),
+  expires_in: z
+    .int()
+    .meta({ description: "Seconds. A hint: iManage's limit is inactivity, a 401 is the truth." }),
+  expires_at: instant,
+  header: z.literal("X-Auth-Token"),
+  api_base_url: z.string(),
+  customer_id: z.string(),
+  fingerprint: z
+    .string()
+    .meta({ description: "Names the token without giving it away: send it as `rejected` after a 401." }),
+  grant: z.string(),
+  warning: z
+    .string()
+    .optional()
+    .meta({ description: "A problem code: refreshing fails for now, and this token still lives." }),
+});
+
+export const accessTokenProblems = [
+  "not_found",
+  "not_allowed",
+  "rate_limited",
+  "authorization_required",
+  "reauthorization_required",
+  "contained",
+  "organisation_disabled",
+  "grant_paused",
+  "client_secret_refused",
+  "token_rejected_again",
+  "refresh_pending",
+  "imanage_unavailable",
+  "audit_backlog",
+] as const satisfies readonly ProblemCode[];
 
 export const postAccessTokens = route({
   method: "post",
@@ -22,44 +60,9 @@ export const postAccessTokens = route({
     status: 200,
     description:
       "A token that lives at least `min_ttl` seconds, unless `warning` says that refreshing fails.",
-    schema: z
-      .object({
-        access_token: z.string(),
-        token_type: z.literal("Bearer"),
-        expires_in: z
-          .int()
-          .meta({ description: "Seconds. A hint: iManage's limit is inactivity, a 401 is the truth." }),
-        expires_at: instant,
-        header: z.literal("X-Auth-Token"),
-        api_base_url: z.string(),
-        customer_id: z.string(),
-        fingerprint: z.string().meta({
-          description: "Names the token without giving it away: send it as `rejected` after a 401.",
-        }),
-        grant: z.string(),
-        warning: z.string().optional(),
-      })
-      .meta({ id: "AccessToken" }),
+    schema: accessToken.meta({ id: "AccessToken" }),
   },
-  problems: [
-    "invalid_request",
-    "invalid_client",
-    "not_found",
-    "not_allowed",
-    "rate_limited",
-    "authorization_required",
-    "reauthorization_required",
-    "contained",
-    "organisation_disabled",
-    "grant_paused",
-    "client_secret_refused",
-    "token_rejected_again",
-    "refresh_pending",
-    "imanage_unavailable",
-    "store_unavailable",
-    "audit_backlog",
-    "integrity_failure",
-  ],
+  problems: accessTokenProblems,
   async handle({ deps, client, body, note }) {
     const provided = await deps.accessTokens.provide({
       client,

@@ -10,7 +10,7 @@ import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
 import { readBasic } from "./authenticate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { oauthErrorBody } from "./error-response.ts";
-import { accessTokenBody } from "./post-access-tokens.ts";
+import { accessToken, accessTokenBody } from "./post-access-tokens.ts";
 import { readBody } from "./read-request.ts";
 import { requestIdOf } from "./route.ts";
 import { minTtlText, purpose, rejected } from "./schemas.ts";
@@ -58,6 +58,14 @@ export const tokenExchangeForm = z.object({
   rejected: rejected.optional(),
   purpose: purpose.optional(),
 });
+
+export const brokerTokenAnswer = z
+  .object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int() })
+  .meta({ id: "BrokerToken", description: "To `client_credentials`: opens `/v1` for five minutes." });
+
+export const tokenExchangeAnswer = accessToken
+  .extend({ issued_token_type: z.literal(ACCESS_TOKEN_TYPE) })
+  .meta({ id: "ExchangedToken", description: "To a token exchange: an iManage access token." });
 
 /** The token endpoint: `client_credentials` (RFC 6749 §4.4) and token exchange (RFC 8693). */
 export function postOauth2Token(deps: HttpDeps): RequestHandler {

@@ -59,7 +59,7 @@ function syncBody(of: Sync) {
 
 const one = { status: 200, description: "The sync.", schema: sync } as const;
 const params = z.strictObject({ id: syncId });
-const problems = ["invalid_client", "not_found", "not_allowed", "store_unavailable"] as const;
+const problems = ["not_found", "not_allowed"] as const;
 
 export const postSyncs = route({
   method: "post",
@@ -85,7 +85,7 @@ export const postSyncs = route({
       .meta({ description: "What a change tells; everything if not given." }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
-  problems: ["invalid_request", ...problems],
+  problems,
   async handle({ deps, client, body, note }) {
     const { sync: created } = await deps.syncs.create({
       client,
@@ -110,7 +110,7 @@ export const getSyncs = route({
     description: "All of them, oldest first.",
     schema: z.object({ items: z.array(sync) }),
   },
-  problems: ["invalid_request", ...problems],
+  problems,
   handle: async ({ deps, client, query }) => ({
     items: (await deps.syncs.list(client, query.organisation)).map(syncBody),
   }),
@@ -134,7 +134,7 @@ export const postSyncRun = route({
   summary: "Sync now",
   params,
   answer: one,
-  problems: ["invalid_request", ...problems],
+  problems,
   handle: async ({ deps, client, params: { id } }) => syncBody(await deps.syncs.runNow(client, id)),
 });
 
@@ -219,7 +219,7 @@ export const getSyncChanges = route({
         .meta({ description: "Without a cursor only: older changes are no longer kept." }),
     }),
   },
-  problems: ["invalid_request", "cursor_expired", ...problems],
+  problems: ["cursor_expired", ...problems],
   async handle({ deps, client, params: { id }, query, signal }) {
     const page = await deps.changes.read({
       client,
