@@ -1,0 +1,79 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { buildApp } from "./app.ts";
+import type { DemoArguments } from "./arguments.ts";
+import type { Children } from "./children.ts";
+import { choosePorts, type Folder, HOST, type Memory, mustBeFree, portNames } from "./folder.ts";
+import { namedRedis } from "./product.ts";
+import { startSimulatedFirm } from "./simulated.ts";
+import { tellStory } from "./story.ts";
+import type { Teller } from "./teller.ts";
+
+export interface Running {
+  readonly args: DemoArguments;
+  readonly folder: Folder;
+  readonly teller: Teller;
+  readonly children: Children;
+  /** How to end what is no child of `children`, in the order in which it was started. */
+  readonly endings: (() => Promise<unknown>)[];
+}
+
+/** @returns whether to stay up, or what the process ends with */
+export async function runSimulatedDemo(running: Running): Promise<"stay" | "done"> {
+  const { args, folder, teller } = running;
+  const remembered = folder.read();
+  const memory: Memory = remembered ?? { v: 1, ports: await choosePorts(), runs: 0 };
+  const { ports } = memory;
+  teller.say(
+    remembered === undefined
+      ? "\nToken broker for iManage Work, with a simulated iManage\n"
+      : `\nToken broker for iManage Work, going on with ${folder.shown()}\n`,
+  );
+  await mustBeFree(ports, portNames(true, namedRedis() === undefined), folder.path);
+  folder.write(memory);
+
+  const firm = await teller.step("start", "Redis, simulator, brokers and worker are ready", () =>
+    startSimulatedFirm({ ...running, ports }, teller),
+  );
+  const appAddress = `http://${HOST}:${ports.app}`;
+  const app = buildApp({
+    client: firm.clients[0],
+    server: firm.server,
+    serverName: "Meridian DMS",
+    address: appAddress,
+    brokerUrl: firm.product.brokerAddress(1),
+    hint: "(simulated: amelia.hart / hart)",
+  });
+  await listen(app, ports.app, running);
+
+  const learned = await tellStory({ firm, teller, appAddress, memory });
+  folder.write({ ...memory, ...learned, runs: memory.runs + 1 });
+  teller.saw("done");
+  if (args.once) return "done";
+
+  const { control, product, server } = firm;
+  teller.say(`
+Everything stays up; Ctrl-C ends it, and a second start goes on with the same data.
+
+  Demo app            ${appAddress}/
+  Library page        ${product.brokerAddress(1)}/servers/${server}/libraries
+  API docs            ${product.brokerAddress(1)}/docs
+  Queue dashboard     http://${HOST}:${ports.ops1}/queues
+  Simulated iManage   ${control.origin}/_simulator/   (sign in: amelia.hart / hart, e.moreau / moreau)
+  Logs                ${folder.shown("logs")}/
+`);
+  return "stay";
+}
+
+export async function listen(
+  app: Server,
+  port: number,
+  { endings }: Pick<Running, "endings">,
+): Promise<void> {
+  app.listen(port, HOST);
+  await once(app, "listening");
+  endings.push(async () => {
+    app.closeAllConnections();
+    app.close();
+  });
+}
