@@ -139,9 +139,11 @@ async function awaitCompletion(
   };
 }
 
-/** The registered URL with members added; everything else of it stays as it was registered (T06). */
+/**
+ * The registered URL with members added; everything else of it stays letter by letter as it was registered (T06). It has
+ * no fragment and none of these members itself: such a one cannot be registered.
+ */
 export function withQuery(registered: string, members: Readonly<Record<string, string>>): string {
-  const url = new URL(registered);
-  for (const [name, value] of Object.entries(members)) url.searchParams.set(name, value);
-  return url.href;
+  const separator = !registered.includes("?") ? "?" : /[?&]$/.test(registered) ? "" : "&";
+  return `${registered}${separator}${new URLSearchParams(members)}`;
 }

@@ -62,6 +62,9 @@ export function checkEndpointUrl(text: string, rules: AddressRules): AddressVerd
   return text === corrected ? origin : bad(["must be in lower case and without :443"], corrected);
 }
 
+/** What the broker writes behind a return URL when it sends a browser there. */
+const ADDED_MEMBERS = ["connect_session", "completion", "error"] as const;
+
 /**
  * A client's return URL: compared letter by letter at every sign-in, so only its normal form can be registered (T06).
  */
@@ -77,6 +80,9 @@ export function checkReturnUrl(text: string, rules: AddressRules): AddressVerdic
       : ["must begin with https:// (http only on 127.0.0.1, ::1 and localhost, outside production)"]),
     ...(url.username !== "" || url.password !== "" ? ["must hold no user name and no password"] : []),
     ...(text.includes("#") ? ["must have no fragment"] : []),
+    ...ADDED_MEMBERS.filter((name) => url.searchParams.has(name)).map(
+      (name) => `must not have a member ${name} of its own: the broker adds it`,
+    ),
   ];
   if (faults.length > 0) return bad(faults);
   return text === url.href

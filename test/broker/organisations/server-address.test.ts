@@ -121,6 +121,10 @@ describe("a client's return URL", () => {
     ["http://127.0.0.1:3000/done", false],
     ["javascript:alert(1)", false],
     ["/done", false],
+    ["https://app.example/done?completion=mine", false],
+    ["https://app.example/done?a=1&connect_session=", false],
+    ["https://app.example/done?error", false],
+    ["https://app.example/done?errors=1", true],
   ])("%s: %s", (url, ok) => expect(checkReturnUrl(url, strict).ok).toBe(ok));
 
   test("may be loopback http outside production", () => {
