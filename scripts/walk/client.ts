@@ -2,12 +2,19 @@
 export class WalkingClient {
   readonly base: string;
   readonly id: string;
+  readonly #secret: string;
   readonly #authorization: string;
 
   constructor(base: string, id: string, secret: string) {
     this.base = base;
     this.id = id;
+    this.#secret = secret;
     this.#authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
+  }
+
+  /** The same client, asking another replica. */
+  at(base: string): WalkingClient {
+    return new WalkingClient(base, this.id, this.#secret);
   }
 
   async call<T = Record<string, unknown>>(
