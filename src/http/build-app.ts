@@ -1,4 +1,10 @@
-import express, { type Express, type Request, type RequestHandler, type Router } from "express";
+import express, {
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+  type Router,
+} from "express";
 import helmet from "helmet";
 import { z } from "zod";
 import { Problem } from "../domain/problem.ts";
@@ -74,8 +80,6 @@ export const expressPath = (route: Pick<Route, "path">): string => route.path.re
 function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
   return async (request, response) => {
     const { id: client, record } = await authenticate(deps.clients, request);
-    const gone = new AbortController();
-    response.once("close", () => gone.abort());
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
       client,
@@ -87,7 +91,7 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
       body: route.body && readBody(route.body, request.body),
       note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
       idempotencyKey: route.idempotent && readIdempotencyKey(request),
-      signal: gone.signal,
+      untilGone: () => untilGone(response),
       record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
     };
     const answer = await route.handle(call as never);
@@ -101,6 +105,13 @@ function readParams(schema: NonNullable<Route["params"]>, params: unknown): unkn
   const read = schema.safeParse({ ...(params as object) });
   if (!read.success) throw new Problem("not_found");
   return read.data;
+}
+
+/** Made only where a route waits: an abort costs an error object with its stack. */
+function untilGone(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  return gone.signal;
 }
 
 function readIdempotencyKey(request: Request): string | undefined {

@@ -51,8 +51,8 @@ export interface RouteCall<P, Q, B> {
   readonly note: AuditNote;
   /** The caller's `Idempotency-Key`, on routes that take one. */
   readonly idempotencyKey: string | undefined;
-  /** Ends when the caller goes away. */
-  readonly signal: AbortSignal;
+  /** A signal that ends when the caller goes away. */
+  readonly untilGone: () => AbortSignal;
   /** The caller's whole record, where a story needs it. */
   readonly record: () => Promise<Client>;
 }

@@ -220,14 +220,14 @@ export const getSyncChanges = route({
     }),
   },
   problems: ["cursor_expired", ...problems],
-  async handle({ deps, client, params: { id }, query, signal }) {
+  async handle({ deps, client, params: { id }, query, untilGone }) {
     const page = await deps.changes.read({
       client,
       sync: id,
       ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
       waitMs: query.wait * 1_000,
       limit: query.limit,
-      signal,
+      signal: untilGone(),
     });
     return {
       items: page.changes.map((change) => ({
