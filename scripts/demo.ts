@@ -1,6 +1,7 @@
 // `scripts/demo`: the product, looked at. USAGE in demo-parts/arguments.ts says what it can do.
 import { appendFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type DemoArguments, readArguments, USAGE } from "./demo-parts/arguments.ts";
 import { Children, EndedEarly } from "./demo-parts/children.ts";
 import { Folder, moveAside } from "./demo-parts/folder.ts";
@@ -59,11 +60,18 @@ async function run(args: DemoArguments): Promise<number> {
     await Promise.race([running.children.endedEarly, interrupted]);
     return 0;
   } catch (error) {
-    return complain(error, folder);
+    return complain(teller.failure(await rootOf(error, running.children)), folder);
   } finally {
     await endEverything(running);
     forget();
   }
+}
+
+/** A process that has ended explains the connection that was refused a moment before we heard of its end. */
+async function rootOf(error: unknown, children: Children): Promise<unknown> {
+  if (!(error instanceof StepFailed) || error.cause instanceof Sentence) return error;
+  const early = await Promise.race([children.endedEarly.catch((cause: unknown) => cause), pause(300)]);
+  return early === undefined ? error : new StepFailed(error.step, error.expected, early);
 }
 
 /** What was started last ends first; processes end together, Redis after all who write to it. */

@@ -90,9 +90,9 @@ async function returned(
 ) {
   const session = url.searchParams.get("connect_session") ?? "";
   const browser = begun.get(session);
-  begun.delete(session);
   if (browser === undefined || browser !== browserOf(request))
     return page("Not yours", "<p>This sign-in was not begun in this browser.</p>", 403);
+  begun.delete(session);
   const done = await complete(client, session, url.searchParams.get("completion") ?? "", VISITOR);
   if (done.status !== 200) return problem(done.body);
   onConnected?.(done.body);

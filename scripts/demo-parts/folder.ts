@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { basename, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Sentence } from "./sentence.ts";
 
@@ -120,7 +120,7 @@ export async function mustBeFree(ports: Ports, names: readonly PortName[], folde
     while (!(await isFree(ports[name]))) {
       if (performance.now() > until)
         throw new Sentence(
-          `Port ${ports[name]} is taken by another program, and ${USES[name]} of ${basename(folder)} has always been there: iManage's registration and the grants know these addresses. End that program, or begin anew with --fresh (what is there is moved aside).`,
+          `Port ${ports[name]} is taken by another program, and it is where ${USES[name]} of ${folder} has its address: iManage's registration and the grants know it. End that program, or begin anew with --fresh (what is there is moved aside).`,
         );
       await pause(100);
     }

@@ -2,6 +2,7 @@
 export class Teller {
   readonly #startedAt = performance.now();
   readonly #print: (text: string) => void;
+  #current: { readonly name: string; readonly expected: string } | undefined;
 
   constructor(print: (text: string) => void) {
     this.#print = print;
@@ -33,15 +34,19 @@ export class Teller {
     for (const line of text.trimEnd().split("\n")) this.#print(`            ${line}\n`);
   }
 
+  /** An error that came from outside the step that was being told, as that step's failure. */
+  failure(error: unknown): unknown {
+    if (this.#current === undefined || error instanceof StepFailed) return error;
+    return new StepFailed(this.#current.name, this.#current.expected, error);
+  }
+
   #line(mark: string, text: string): void {
     this.#print(`${this.seconds.toFixed(2).padStart(7)} s  ${mark} ${text}\n`);
   }
 
-  /**
-   * One step of the story. Whatever goes wrong in it is told as: which step, what was expected, what was seen.
-   * @param act calls its argument with every thing it saw
-   */
+  /** One step of the story. Whatever goes wrong in it is told as: which step, what was expected, what was seen. */
   async step<T>(name: string, expected: string, act: () => Promise<T>): Promise<T> {
+    this.#current = { name, expected };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -50,7 +55,9 @@ export class Teller {
       );
     });
     try {
-      return await Promise.race([act(), late]);
+      const done = await Promise.race([act(), late]);
+      this.#current = undefined;
+      return done;
     } catch (error) {
       throw new StepFailed(name, expected, error);
     } finally {
