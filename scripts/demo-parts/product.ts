@@ -1,8 +1,14 @@
 import { existsSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import { readSettings } from "../../src/config/settings.ts";
+import { redisAddress } from "../../src/main/compose.ts";
+import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { type RunningRedis, startRedis } from "../redis/index.ts";
 import type { Child, Children } from "./children.ts";
 import { cli } from "./cli.ts";
 import { type Folder, HOST, type Ports } from "./folder.ts";
+import { Sentence } from "./sentence.ts";
 
 export interface Surroundings {
   readonly folder: Folder;
@@ -47,7 +53,10 @@ export class Product {
     if (redis !== undefined) endings.push(() => redis.stop());
     const product = new Product(surroundings, redis, named ?? redis!.url);
     const keyset = product.env.ROOT_KEYSET_FILE as string;
-    if (!existsSync(keyset)) await cli(["keys", "create", keyset], product.env);
+    if (!existsSync(keyset)) {
+      if (redis === undefined) await mustBeEmpty(product.env, folder);
+      await cli(["keys", "create", keyset], product.env);
+    }
     return product;
   }
 
@@ -79,6 +88,27 @@ export function namedRedis(): string | undefined {
   const named = process.env.REDIS_URL?.trim();
   return named === "" ? undefined : named;
 }
+
+/** Somebody else's Redis may hold a broker already, sealed with a keyset that is not here: it stays as it is. */
+async function mustBeEmpty(env: NodeJS.ProcessEnv, folder: Folder): Promise<void> {
+  const address = await redisAddress(readSettings(env));
+  if (address.clusterNodes !== undefined) return;
+  const connection = connectRedis(address, "fast") as Redis;
+  try {
+    const ready = whenReady(connection).then(() => true);
+    if (!(await Promise.race([ready, pause(REDIS_WAIT_MS)])))
+      throw new Sentence("The Redis that REDIS_URL names does not answer.");
+    for await (const keys of connection.scanStream({ match: "b1:*", count: 1_000 }))
+      if ((keys as string[]).length > 0)
+        throw new Sentence(
+          `The Redis that REDIS_URL names holds a broker's data already, and its root keyset is not in ${folder.shown()}: name an empty Redis, for example another database number.`,
+        );
+  } finally {
+    disconnect(connection);
+  }
+}
+
+const REDIS_WAIT_MS = 5_000;
 
 /** What the caller has set and the demo does not decide (a firm's own CA, a proxy, private ranges) reaches the processes. */
 function environment(

@@ -22,7 +22,7 @@ export interface Running {
 export async function runSimulatedDemo(running: Running): Promise<"stay" | "done"> {
   const { args, folder, teller } = running;
   const remembered = folder.read();
-  const memory: Memory = remembered ?? { v: 1, ports: await choosePorts(), runs: 0 };
+  let memory: Memory = remembered ?? { v: 1, ports: await choosePorts(), runs: 0 };
   const { ports } = memory;
   teller.say(
     remembered === undefined
@@ -46,8 +46,12 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
   });
   await listen(app, ports.app, running);
 
-  const learned = await tellStory({ firm, teller, appAddress, memory });
-  folder.write({ ...memory, ...learned, runs: memory.runs + 1 });
+  const remember = (learned: Partial<Memory>) => {
+    memory = { ...memory, ...learned };
+    folder.write(memory);
+  };
+  await tellStory({ firm, teller, appAddress, memory, remember });
+  remember({ runs: memory.runs + 1 });
   teller.saw("done");
   if (args.once) return "done";
 
