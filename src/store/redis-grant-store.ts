@@ -87,7 +87,7 @@ export class RedisGrantStore
     consent: NewConsent,
     binding: NewBinding | undefined,
     note: AuditNote,
-  ): Promise<"stored" | "stale"> {
+  ): Promise<"stored" | "stale" | "bound_to_another"> {
     const organisation = organisationOf(consent.grant);
     const { server, user } = consent;
     const digest =
@@ -127,10 +127,11 @@ export class RedisGrantStore
         note.actor,
         note.requestId,
         timing.unboundGrantMs,
+        consent.receivedAgoMs,
       ],
     );
     if (outcome === "stored") await this.restateHint(organisation);
-    return outcome as "stored" | "stale";
+    return outcome as "stored" | "stale" | "bound_to_another";
   }
 
   async findUserBinding(

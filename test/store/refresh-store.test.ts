@@ -100,6 +100,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
       accessTokenLifeMs: seconds(100),
       softMarginMs: seconds(20),
       keepAliveMs: seconds(2_500),
+      receivedAgoMs: 0,
       ...change,
     };
     expect(await grants.putConsent(consent, undefined, NOTE)).toBe("stored");

@@ -125,13 +125,15 @@ export interface ConsentStore {
    * Stores consent and, with it, a binding. MUST be atomic, and only if the grant's generation is still
    * `consent.consentGeneration - 1` (or there is none yet and it is 1); otherwise answers `stale` and changes nothing.
    * The earlier consent's refresh token is dropped and not revoked: what iManage's revocation ends is not known, and it
-   * might end the new one too.
+   * might end the new one too. Where this consent's tokens are older than the ones held (two sign-ins whose ends cross),
+   * only the binding is stored. A user who is bound to another grant MUST stay so: `bound_to_another`, nothing changed
+   * (T11).
    */
   putConsent(
     consent: NewConsent,
     binding: NewBinding | undefined,
     note: AuditNote,
-  ): Promise<"stored" | "stale">;
+  ): Promise<"stored" | "stale" | "bound_to_another">;
   /** The grant a client's user is bound to now, with its owner. For the guard against another person (T11). */
   findUserBinding(
     server: ServerId,
@@ -153,6 +155,8 @@ export interface NewConsent {
   readonly accessTokenLifeMs: Milliseconds;
   readonly softMarginMs: Milliseconds;
   readonly keepAliveMs: Milliseconds;
+  /** How long ago iManage's answer came. */
+  readonly receivedAgoMs: Milliseconds;
 }
 
 export type NewBinding =

@@ -1,7 +1,7 @@
 import { keepAliveMs, softMarginMs } from "../../domain/access-policy.ts";
 import { sameUpstreamUser, type TokenAnswer, type UpstreamUser } from "../../domain/grant.ts";
 import { type GrantId, makeId, type RegistrationId, routeOf } from "../../domain/id.ts";
-import { seconds } from "../../domain/instant.ts";
+import { type Milliseconds, seconds } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { TokenCallOutcome } from "../../domain/refresh-failure.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -28,6 +28,8 @@ export interface Redeemed {
   readonly answer: TokenAnswer & { readonly accessToken: Secret };
   readonly identity: UpstreamIdentity;
   readonly credentials: ClientCredentials;
+  /** By the monotonic clock. */
+  readonly receivedAt: Milliseconds;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function redeem(ports: AuthorizationPorts, code: RedeemableCode): P
     throw new Problem("internal_error", { detail: "The registration is gone." });
   const credentials = await openCredentials(ports, registration, server);
   const answer = readOutcome(await ports.authorizationServer.redeemCode({ ...code, credentials }));
+  const receivedAt = ports.clock.monotonicMs();
   const { accessToken } = answer;
   if (accessToken === undefined) throw new Problem("imanage_answer_unusable");
   const discard = () => discardTokens(ports, server, credentials, answer);
@@ -60,7 +63,7 @@ export async function redeem(ports: AuthorizationPorts, code: RedeemableCode): P
     await discard();
     throw new Problem("customer_mismatch");
   }
-  return { server, answer: { ...answer, accessToken }, identity, credentials };
+  return { server, answer: { ...answer, accessToken }, identity, credentials, receivedAt };
 }
 
 /** Throws away tokens that will not be kept. That iManage could not be told is no reason to keep them. */
@@ -77,7 +80,7 @@ export async function discardTokens(
 
 /**
  * Makes a redeemed code a grant: the one this iManage user already has through this registration, or a new one.
- * @throws Problem("refresh_token_missing") where the server has to give one and did not
+ * @throws Problem refresh_token_missing | upstream_user_changed
  */
 export async function storeConsent(
   ports: AuthorizationPorts,
@@ -103,6 +106,7 @@ export async function storeConsent(
       note,
     );
     if (stored === "stored") return grant;
+    if (stored === "bound_to_another") return refuseAnother(ports, redeemed, note);
   }
   throw new Problem("store_unavailable", {
     retryAfterMs: seconds(1),
@@ -133,6 +137,7 @@ async function seal(
     accessTokenLifeMs,
     softMarginMs: softMarginMs(accessTokenLifeMs),
     keepAliveMs: keepAliveMs(server.settings.refreshTokenLifeMs),
+    receivedAgoMs: Math.round(ports.clock.monotonicMs() - redeemed.receivedAt),
   };
 }
 
@@ -192,6 +197,10 @@ export async function guardAgainstAnother(
   note: AuditNote,
 ): Promise<void> {
   if (bound === undefined || sameUpstreamUser(bound.owner, redeemed.identity.user)) return;
+  await refuseAnother(ports, redeemed, note);
+}
+
+async function refuseAnother(ports: AuthorizationPorts, redeemed: Redeemed, note: AuditNote): Promise<never> {
   // The other person's own grant, if there is one, may have lost its refresh token to this very consent (facts page, ?):
   // then what he was given now belongs there. Otherwise it is thrown away.
   const own = await ports.consents.findConsent(redeemed.server, redeemed.identity.user);
