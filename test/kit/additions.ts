@@ -34,6 +34,8 @@ export interface Added<S extends string, C extends string> {
   readonly organisation: string;
   readonly servers: Readonly<Record<S, AddedServer>>;
   readonly clients: Readonly<Record<C, WalkingClient>>;
+  /** The same client, talking to another replica. */
+  clientAt(name: C, base: string): WalkingClient;
 }
 
 export interface AddedServer {
@@ -115,14 +117,18 @@ export async function addOrganisation<S extends string, C extends string>(
     simulator.registrations.patch(clientId, { redirect_urls: [...redirect_urls, redirectUri] });
     return [name, { id, registration, redirectUri, simulator }] as const;
   });
-  const walking = clients.map(([name]) => {
+  const clientAt = (name: C, at: string): WalkingClient => {
     const made = applied.newClientSecrets.find(({ client }) => client === `${name}-${tag}`)!;
-    return [name, new WalkingClient(base, made.id, made.secret.reveal())] as const;
-  });
+    return new WalkingClient(at, made.id, made.secret.reveal());
+  };
   return {
     organisation: applied.records.organisations[organisation]!,
     servers: Object.fromEntries(added) as Record<S, AddedServer>,
-    clients: Object.fromEntries(walking) as Record<C, WalkingClient>,
+    clients: Object.fromEntries(clients.map(([name]) => [name, clientAt(name as C, base)])) as Record<
+      C,
+      WalkingClient
+    >,
+    clientAt,
   };
 }
 

@@ -31,14 +31,21 @@ export class Revoker {
 
   /** Without waiting: a person who disconnects should not wait for iManage, and the worker comes after. */
   revokeSoon(organisation: OrganisationId): void {
-    this.revokeOf(organisation).catch((error: unknown) => {
-      const code = error instanceof Problem ? error.code : "internal_error";
-      this.#ports.log.warn({ organisation, code }, "revocations wait for the worker");
-    });
+    void this.#revokeOrSay(organisation);
   }
 
+  /** One organisation's fault, such as a key that is gone, does not keep the others' waiting. */
   async revokeAll(): Promise<void> {
-    for (const { id } of await this.#ports.organisations.listOrganisations()) await this.revokeOf(id);
+    for (const { id } of await this.#ports.organisations.listOrganisations()) await this.#revokeOrSay(id);
+  }
+
+  async #revokeOrSay(organisation: OrganisationId): Promise<void> {
+    try {
+      await this.revokeOf(organisation);
+    } catch (error) {
+      const code = error instanceof Problem ? error.code : "internal_error";
+      this.#ports.log.warn({ organisation, code }, "revocations wait for the worker");
+    }
   }
 
   revokeOf(organisation: OrganisationId): Promise<void> {
