@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { startRedis } from "../../scripts/redis/index.ts";
+import { prefixNeedles, READABLE_FILES, refuse, scanFiles, scanRedis } from "./canary.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -8,14 +9,29 @@ declare module "vitest" {
   }
 }
 
-/** One real Redis for the whole run: the one REDIS_URL names, or one of our own that ends with the run. */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+/**
+ * One real Redis for the whole run: the one REDIS_URL names, or one of our own that ends with the run. At the end it is
+ * searched for everything that a secret of ours or of the simulator begins with (T20): the run fails on what is found.
+ * A test that puts one there on purpose does so in a Redis of its own.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const named = process.env.REDIS_URL;
   if (named !== undefined && named !== "") {
     project.provide("redisUrl", named);
-    return undefined;
+    return async () => refuse((await scanRedis([named], prefixNeedles)).hits);
   }
-  const redis = await startRedis({ log: (line) => process.stderr.write(`${line}\n`) });
+  const redis = await startRedis({
+    extraArgs: READABLE_FILES,
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
   project.provide("redisUrl", redis.url);
-  return () => redis.stop();
+  return async () => {
+    try {
+      // What has ended by itself is still in the append-only file, since that is never rewritten.
+      const { hits } = await scanRedis([redis.url], prefixNeedles);
+      refuse([...hits, ...scanFiles(redis.dir, prefixNeedles).hits]);
+    } finally {
+      await redis.stop();
+    }
+  };
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { inject, onTestFinished } from "vitest";
 import {
   type RunningCluster,
@@ -6,6 +7,7 @@ import {
   startRedis,
   startRedisCluster,
 } from "../../scripts/redis/index.ts";
+import { type Hit, prefixNeedles, READABLE_FILES, refuse, scanFiles } from "./canary.ts";
 import "./global-setup.ts";
 
 /**
@@ -18,17 +20,44 @@ export function sharedRedisUrl(): string {
 
 /** A Redis of one's own, to kill, pause or fill. Stop it in `afterAll`; if forgotten, it ends with the worker. */
 export function ownRedis(options: StartRedisOptions = {}): Promise<RunningRedis> {
-  return startRedis(options);
+  return startWatched(options);
 }
 
 /** The same, ended when the running test has finished. */
 export async function ownRedisForThisTest(options: StartRedisOptions = {}): Promise<RunningRedis> {
-  const redis = await startRedis(options);
+  const redis = await startWatched(options);
   onTestFinished(() => redis.stop());
   return redis;
 }
 
 /** Three masters of one's own. Takes about a second: once per file, in `beforeAll`; stop it in `afterAll`. */
-export function ownRedisCluster(options: { nodes?: number } = {}): Promise<RunningCluster> {
-  return startRedisCluster(options);
+export async function ownRedisCluster(options: { nodes?: number } = {}): Promise<RunningCluster> {
+  const cluster = await startRedisCluster(options);
+  return {
+    ...cluster,
+    async stop() {
+      const hits = cluster.nodes.flatMap(({ dir }) => leaksIn(dir));
+      await cluster.stop();
+      refuse(hits);
+    },
+  };
 }
+
+/** Whoever ends it learns whether a secret was ever written to it: its append-only file still has all of them. */
+async function startWatched(options: StartRedisOptions): Promise<RunningRedis> {
+  const redis = await startRedis({
+    ...options,
+    extraArgs: [...READABLE_FILES, ...(options.extraArgs ?? [])],
+  });
+  return Object.create(redis, {
+    stop: {
+      async value() {
+        const hits = leaksIn(redis.dir);
+        await redis.stop();
+        refuse(hits);
+      },
+    },
+  });
+}
+
+const leaksIn = (dir: string): readonly Hit[] => (existsSync(dir) ? scanFiles(dir, prefixNeedles).hits : []);

@@ -19,7 +19,9 @@ import { makeLog } from "../../src/ops/log.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { createRootKeyset, parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
+import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { sharedRedisUrl } from "./redis.ts";
+import { watchAnswers } from "./watch-answers.ts";
 
 export const RETURN_URL = "https://app.example.com/imanage/authorized";
 
@@ -98,11 +100,14 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       storeOffsetMs: () => offset,
     });
     await broker.ready();
+    const leaks = watchAnswers(listener);
     listener.on("request", publicApp(broker));
     onTestFinished(async () => {
       listener.closeAllConnections();
       await new Promise((resolve) => listener.close(resolve));
       await broker.close();
+      // T36, in every test that has a world: whatever it is about.
+      refuse([...leaks, ...scan(lines.join("\n"), prefixNeedles, "the log")]);
     });
     return { broker, base, environment };
   };

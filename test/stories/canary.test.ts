@@ -1,0 +1,315 @@
+import { readFile } from "node:fs/promises";
+import { Redis } from "ioredis";
+import { expect, it } from "vitest";
+import { WalkingBrowser } from "../../scripts/walk/browser.ts";
+import { connect, connectUntilReturn } from "../../scripts/walk/connect.ts";
+import { lendLibrary } from "../../scripts/walk/lend-library.ts";
+import { brokerProcess } from "../kit/broker-process.ts";
+import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
+import { expireSoon } from "../kit/expire.ts";
+import { type RecordedExchange, recordHttp } from "../kit/record-http.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
+import { AMELIA, MOREAU, RETURN_URL, type World, world } from "../kit/world.ts";
+
+const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const LIBRARY_ADMIN = { ...AMELIA, email: "amelia.hart@hartlowell.example" };
+
+/**
+ * T20 and T36. The whole story, with everything that can go wrong in it, on a Redis whose files can be read; then every
+ * secret that anybody made in it is looked for in six encodings, wherever something was written or answered.
+ */
+it("no token, code, verifier or secret lies in Redis, its files, the logs, the audit or an answer it does not belong in", async () => {
+  const redis = await ownRedisForThisTest({ extraArgs: READABLE_FILES });
+  const recorded = recordHttp();
+  const here = await world({ redisUrl: redis.url });
+  const worker = await tellTheStory(here, redis);
+
+  const secrets = await secretsOf(here, recorded);
+  const kinds = new Set(Object.keys(secrets).map((name) => name.replace(/ \d+$/, "")));
+  expect([...kinds].toSorted()).toEqual(KINDS);
+  // The form token of a page session is stored as it is: it opens nothing without the cookie, which is stored by digest.
+  const stored = Object.entries(secrets).filter(([name]) => !name.startsWith("form token"));
+  const needles = needlesOf(Object.fromEntries(stored));
+
+  // What is no secret is found in every one of these places: they hold the story, and the scanner reads them.
+  const innocent = needlesOf({ "an id": here.server });
+  const snapshot = new Redis(redis.url);
+  await snapshot.save().finally(() => snapshot.disconnect());
+  const logs = `${here.lines.join("\n")}\n${worker.output()}`;
+  const audit = await readFile(here.environment.AUDIT_FILE!, "utf8");
+  const places: readonly (readonly [
+    string,
+    () => Promise<readonly Hit[]> | readonly Hit[],
+    () => number | Promise<number>,
+  ])[] = [
+    [
+      "Redis",
+      async () => (await scanRedis([redis.url], needles)).hits,
+      async () => (await scanRedis([redis.url], innocent)).hits.length,
+    ],
+    ["its files", () => scanFiles(redis.dir, needles).hits, () => scanFiles(redis.dir, innocent).hits.length],
+    ["the logs", () => scan(logs, needles, "the logs"), () => scan(logs, innocent, "").length],
+    ["the audit", () => scan(audit, needles, "the audit"), () => scan(audit, innocent, "").length],
+  ];
+  for (const [place, hits, seen] of places) {
+    expect(await seen(), `${place} hold nothing of the story`).toBeGreaterThan(0);
+    expect(told(await hits()), place).toEqual([]);
+  }
+  const files = scanFiles(redis.dir, innocent).hits.map(({ where }) => where);
+  expect(files).toContain("file dump.rdb");
+  expect(files.filter((where) => where.includes(".aof"))).not.toEqual([]);
+
+  const ours = recorded.filter((exchange) => isOurs(here, exchange));
+  expect(ours.length).toBeGreaterThan(40);
+  expect(told(ours.flatMap((exchange) => misplaced(exchange, secrets)))).toEqual([]);
+
+  // T19: what goes to iManage goes in headers and bodies, `state` excepted, which is made for an address.
+  const upstream = recorded.filter((exchange) => !isOurs(here, exchange));
+  const inAddresses = upstream
+    .filter(({ url }) => !url.startsWith("/auth/oauth2/authorize"))
+    .flatMap(({ url }) => scan(url, needles, `iManage's ${url.split("?")[0]}`));
+  expect(told(inAddresses)).toEqual([]);
+}, 60_000);
+
+/** All that anybody made, and the kinds of it: a story that made none of a kind proves nothing about it. */
+const KINDS = [
+  ...["access token", "authorization code", "broker token", "client secret", "client secret at iManage"],
+  ...[
+    "code verifier",
+    "completion",
+    "cookie",
+    "form token",
+    "refresh token",
+    "root key",
+    "start link",
+    "state",
+  ],
+].toSorted();
+
+async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart(): Promise<void> }) {
+  const { client, simulator, server, organisation, broker } = here;
+  const subject = { type: "user", id: AMELIA.subject };
+  const ask = { server, subject };
+  const answered = async (status: number, body: object = ask) => {
+    const answer = await client.accessToken(body);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(status);
+    return answer.body;
+  };
+
+  // Connect, and a token by each of the three ways.
+  expect((await here.connect()).status).toBe(200);
+  const first = await answered(200);
+  const bearer = await client.token({ grant_type: "client_credentials" });
+  const byBearer = { authorization: `Bearer ${bearer.body.access_token}` };
+  expect((await client.call("POST", "/v1/access-tokens", ask, byBearer)).status).toBe(200);
+  const form = {
+    grant_type: EXCHANGE,
+    subject_token: AMELIA.subject,
+    subject_token_type: "urn:imanage-token-broker:token-type:user",
+    audience: server,
+  };
+  expect((await client.token(form)).status).toBe(200);
+
+  // A token that was rejected, a refresh at expiry on two replicas.
+  expect((await answered(200, { ...ask, rejected: first.fingerprint })).access_token).not.toBe(
+    first.access_token,
+  );
+  await expireSoon(here, first.grant);
+  const { client: there } = await here.replica();
+  await Promise.all([...Array(10)].map((_, i) => (i % 2 === 0 ? client : there).accessToken(ask)));
+
+  // A library is lent; a worker of its own reads it, and its changes reach who waits for them.
+  const worker = await brokerProcess(here, "worker");
+  await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", LIBRARY_ADMIN);
+  const sync = await client.call<{ id: string }>("POST", "/v1/syncs", { server, library: "ACTIVE" });
+  const changes = await client.call<{ items: object[] }>("GET", `/v1/syncs/${sync.body.id}/changes?wait=20`);
+  expect(changes.body.items).not.toEqual([]);
+
+  // A clumsy client: a token where none belongs. It is refused, and quoted nowhere.
+  const { access_token: loose } = await answered(200);
+  for (const [path, body] of [
+    [`/v1/grants/${loose}`, undefined],
+    [`/v1/grants?organisation=${organisation}&access_token=${loose}`, undefined],
+    [`/v1/grants?organisation=${organisation}&${loose}`, undefined],
+    [`/v1/${loose}/x`, undefined],
+    ["/v1/access-tokens", { ...ask, rejected: loose }],
+    ["/v1/access-tokens", { ...ask, [loose]: loose }],
+    ["/v1/access-tokens", { server: loose, subject }],
+    ["/v1/connect-sessions", { server, subject, return_url: `https://elsewhere.example/?t=${loose}` }],
+  ] as const) {
+    const answer = await client.call(body === undefined ? "GET" : "POST", path, body);
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+  }
+  await fetch(`${here.base}/v1/access-tokens`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...byBearer },
+    body: `{"server": ${JSON.stringify(loose)},,`,
+  });
+
+  // Sign-ins that fail: cancelled, by another, too late, redeemed into rubbish, refused by `GET /api`.
+  const at = { server, returnUrl: RETURN_URL };
+  const browser = new WalkingBrowser();
+  const begun = await client.call<{ start_url: string }>("POST", "/v1/connect-sessions", {
+    server,
+    subject,
+    return_url: RETURN_URL,
+  });
+  const left = await browser.get(begun.body.start_url);
+  const cancelled = await browser.post(left.location!, { action: "cancel" });
+  await browser.follow(await browser.get(cancelled.location!), [here.base]);
+
+  const byAnother = await connectUntilReturn(client, at, MOREAU);
+  const completeAs = (session: string, completion: string, id: string) =>
+    client.call("POST", `/v1/connect-sessions/${session}/complete`, {
+      completion,
+      subject: { type: "user", id },
+    });
+  expect((await completeAs(byAnother.session, byAnother.completion, "u-somebody")).status).toBe(403);
+  const late = await connectUntilReturn(client, at, MOREAU);
+  here.advance(40_000);
+  expect((await completeAs(late.session, late.completion, MOREAU.subject)).status).toBe(409);
+
+  const tokens = { access_token: "{{access_token}}", refresh_token: "{{refresh_token}}" };
+  const faultOn = (route: "token" | "discovery" | "revoke", answer: object) =>
+    simulator.addFault({ on: { route }, do: { answer } } as never);
+  faultOn("token", { status: 500, body: { error: "server_error", error_description: "{{access_token}}" } });
+  expect((await connect(client, at, MOREAU)).status).toBeGreaterThanOrEqual(400);
+  faultOn("token", { status: 200, body: "<html>{{refresh_token}}</html>" });
+  expect((await connect(client, at, MOREAU)).status).toBeGreaterThanOrEqual(400);
+  faultOn("discovery", { status: 403, body: { error: { code: "forbidden", code_message: "no" } } });
+  expect((await connect(client, at, MOREAU)).status).toBe(403);
+  expect((await here.connect(MOREAU)).status).toBe(200);
+
+  // Refreshes whose answers hold tokens in every unfit way: kept or lost, never told.
+  const { grant } = await answered(200);
+  for (const answer of [
+    { status: 500, body: tokens },
+    { status: 200, body: '{"access_token":"{{access_token}}","refresh_token":"{{refresh_token}}",,' },
+    { status: 200, body: JSON.stringify(JSON.stringify(tokens)) },
+    { status: 502, body: "<html>{{access_token}} {{refresh_token}}</html>" },
+    { status: 200, body: "{{access_token}}" },
+    { status: 201, body: { ...tokens, expires_in: "soon" } },
+  ]) {
+    await expireSoon(here, grant, 30_000);
+    faultOn("token", answer);
+    await client.accessToken(ask);
+    simulator.clearFaults();
+    // Past what a failure made it wait.
+    here.advance(120_000);
+  }
+  // Whatever became of the grant, the person signs in again.
+  expect((await here.connect()).status).toBe(200);
+  const last = await answered(200);
+
+  // The store goes away in the middle of a refresh, and comes back with all it had.
+  await expireSoon(here, last.grant);
+  simulator.addFault({
+    id: "held",
+    on: { route: "token", grant_type: "refresh_token" },
+    do: { hold_after: true },
+  });
+  const waiting = client.accessToken(ask);
+  await simulator.waitFor(() => simulator.held().length > 0);
+  await redis.kill();
+  simulator.clearFaults();
+  expect((await client.accessToken(ask)).status).toBe(503);
+  await redis.restart();
+  await waiting;
+  await broker.refresher.settled();
+  await answered(200);
+
+  // The end: iManage does not listen at first, so the tokens wait in the outbox.
+  faultOn("revoke", { status: 500, body: "no {{access_token}}" });
+  expect((await client.call("DELETE", `/v1/grants/${last.grant}`)).status).toBe(204);
+  await broker.revoker.settled();
+  await answered(409);
+  await broker.workerStories.exportAudit();
+  return worker;
+}
+
+/** Every secret of the story by its kind, as it went over the wire or was made. */
+async function secretsOf(
+  here: World,
+  recorded: readonly RecordedExchange[],
+): Promise<Record<string, string>> {
+  const secrets: Record<string, string> = {};
+  const known = new Map<string, number>();
+  const add = (kind: string, value: string | undefined | null) => {
+    if (value === undefined || value === null || value === "" || Object.values(secrets).includes(value))
+      return;
+    const number = (known.get(kind) ?? 0) + 1;
+    known.set(kind, number);
+    secrets[`${kind} ${number}`] = value;
+  };
+  const wire = recorded
+    .flatMap(({ url, requestHeaders, requestBody, answerHeaders, answerBody }) => [
+      ...[url, requestHeaders, requestBody, answerHeaders, answerBody],
+    ])
+    .join("\n");
+  for (const [kind, prefix] of [
+    ["access token", "sim_at_"],
+    ["refresh token", "sim_rt_"],
+    ["authorization code", "sim_code_"],
+    ["broker token", "imb_at_"],
+  ] as const) {
+    for (const [value] of wire.matchAll(new RegExp(`${prefix}[A-Za-z0-9_-]{20,}`, "g"))) add(kind, value);
+  }
+  for (const { url, requestBody, answerHeaders, answerBody, port } of recorded) {
+    const ours = isOurs(here, { port });
+    const location = /^location: (.+)$/im.exec(answerHeaders)?.[1];
+    const went = new URL(location ?? "/", here.base).searchParams;
+    if (ours) {
+      add("state", went.get("state"));
+      add("completion", went.get("completion"));
+      add("start link", /\/connect\/start\/([\w-]+)/.exec(answerBody)?.[1]);
+      add("form token", /name="csrf" value="([^"]+)"/.exec(answerBody)?.[1]);
+      for (const [, value] of answerHeaders.matchAll(/^set-cookie: [^=]+=([^;\n]+)/gim)) add("cookie", value);
+    } else {
+      add("state", new URL(url, here.base).searchParams.get("state"));
+      add("code verifier", new URLSearchParams(requestBody).get("code_verifier"));
+    }
+  }
+  add("client secret", here.credentials.secret);
+  add("client secret at iManage", "sim_secret_token-broker");
+  const keyset = await readFile(here.environment.ROOT_KEYSET_FILE!, "utf8");
+  for (const [, key] of keyset.matchAll(/"([A-Za-z0-9+/_=-]{40,})"/g)) add("root key", key);
+  return secrets;
+}
+
+/** Every server in this process is a replica of the broker, but one. */
+const isOurs = ({ simulator }: World, { port }: { readonly port: number }): boolean =>
+  new URL(simulator.localOrigin).port !== String(port);
+
+/** Where each kind of secret belongs in an answer of ours; nowhere else, and the other kinds nowhere at all. */
+const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly place: RegExp }[] = [
+  {
+    kind: "access token",
+    path: /^POST \/(v1\/access-tokens|oauth2\/token)$/,
+    place: /"access_token":"[^"]+"/,
+  },
+  { kind: "broker token", path: /^POST \/oauth2\/token$/, place: /"access_token":"[^"]+"/ },
+  { kind: "start link", path: /^POST \/v1\/connect-sessions$/, place: /"start_url":"[^"]+"/ },
+  { kind: "state", path: /^GET \/connect\/start\//, place: /^location: .*$/m },
+  {
+    kind: "state",
+    path: /^POST \/servers\/[^/]+\/libraries\//,
+    place: /<meta http-equiv="refresh"[^>]+>|<a class="button"[^>]+>/g,
+  },
+  { kind: "completion", path: /^GET \/oauth2\/callback\//, place: /^location: .*$/m },
+  {
+    kind: "cookie",
+    path: /^(GET|POST) \/(connect\/start|oauth2\/callback|servers)\//,
+    place: /^set-cookie: .*$/gm,
+  },
+  { kind: "form token", path: /^GET \/servers\//, place: /name="csrf" value="[^"]+"/g },
+];
+
+function misplaced(exchange: RecordedExchange, secrets: Readonly<Record<string, string>>): readonly Hit[] {
+  const route = `${exchange.method} ${exchange.url.split("?")[0]}`;
+  const whole = `${exchange.answerHeaders}\n${exchange.answerBody}`;
+  return Object.entries(secrets).flatMap(([name, secret]) => {
+    const belongs = BELONGS.filter(({ kind, path }) => name.startsWith(kind) && path.test(route));
+    const rest = belongs.reduce((text, { place }) => text.replace(place, ""), whole);
+    return scan(rest, needlesOf({ [name]: secret }), `the answer to ${route.replaceAll(/[\w-]{20,}/g, "…")}`);
+  });
+}
