@@ -17,13 +17,7 @@ export interface RedisAddress {
 export type RedisPatience = "fast" | "durable";
 
 const options = {
-  fast: {
-    protocol: 2,
-
-    commandTimeout: 900,
-    maxRetriesPerRequest: 1,
-    connectTimeout: 2_000,
-  },
+  fast: { protocol: 2, commandTimeout: 900, maxRetriesPerRequest: 1, connectTimeout: 2_000 },
   durable: { protocol: 2, maxRetriesPerRequest: null, connectTimeout: 5_000 },
 } as const;
 
