@@ -33,6 +33,7 @@ export type CallbackOutcome =
       readonly server: Server;
       readonly purpose: PagePurpose;
       readonly code: Secret;
+      readonly issuer: string | undefined;
     };
 
 /**
@@ -52,7 +53,8 @@ export async function receiveCallback(
   const problem = problemOf(server, response);
   if (request.confirm.by === "page") {
     if (problem !== undefined) throw new Problem(problem);
-    return { kind: "page", request, server, purpose: request.confirm.purpose, code: response.code! };
+    const { purpose } = request.confirm;
+    return { kind: "page", request, server, purpose, code: response.code!, issuer: response.issuer };
   }
 
   const id = request.confirm.session;

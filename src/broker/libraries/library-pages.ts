@@ -105,17 +105,18 @@ export async function finishPageAuthorization(
       request.codeVerifier,
       codeVerifierContext(server, request.registration),
     ),
-    issuer: undefined,
+    issuer: back.issuer,
   });
   const { user } = redeemed.identity;
   const audited: AuditNote = { ...note, actor: `user:${user.customerId}/${user.userId}` };
 
   if (purpose.act === "authorize-library") {
     const problem = !sameUpstreamUser(user, purpose.as)
-      ? "upstream_user_mismatch"
-      : (await administers(ports, server, user, redeemed.answer.accessToken, purpose.library))
-        ? undefined
-        : "not_library_admin";
+      ? new Problem("upstream_user_mismatch")
+      : await administers(ports, server, user, redeemed.answer.accessToken, purpose.library).then(
+          (administered) => (administered ? undefined : new Problem("not_library_admin")),
+          (error: unknown) => error,
+        );
     // Kept whatever the page then says: this consent may have ended the refresh token of a grant this person already has.
     await storeConsent(
       ports,
@@ -123,7 +124,7 @@ export async function finishPageAuthorization(
       problem === undefined ? { type: "library", library: purpose.library } : undefined,
       audited,
     );
-    if (problem !== undefined) throw new Problem(problem);
+    if (problem !== undefined) throw problem;
   } else {
     await storeConsent(ports, redeemed, undefined, audited);
   }
