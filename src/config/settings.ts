@@ -88,6 +88,13 @@ const fields = {
     .describe(
       "Audit entries an organisation may have in Redis before they are exported. At the cap its tokens answer 503 `audit_backlog`; at three quarters an alert is raised.",
     ),
+  FAIL_POINTS: z
+    .enum(["true", "false"], "must be true or false")
+    .default("false")
+    .transform((text) => text === "true")
+    .describe(
+      "`true` lets the test that started this process kill, stop or hold it at named points of a refresh. Refused in production.",
+    ),
 };
 
 const schema = z
@@ -115,6 +122,10 @@ const schema = z
       ["NODE_ENV"],
       "is refused in production: it is for the simulator. Remove it",
     ),
+  )
+  .refine(
+    (c) => !isProduction(c) || !c.FAIL_POINTS,
+    relation("FAIL_POINTS", ["NODE_ENV"], "is refused in production: it is for tests. Remove it"),
   )
   .refine(
     (c) => !isProduction(c) || c.SUPPORT_CONTACT !== PLAIN_CONTACT,

@@ -8,6 +8,7 @@ import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
+import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import type { Settings } from "../config/settings.ts";
@@ -58,6 +59,8 @@ export interface Surroundings {
   readonly timers?: Timers;
   /** Shifts the time that Redis scripts see: 0 outside tests. */
   readonly storeOffsetMs?: () => number;
+  /** Where tests hold, stop or kill a refresh. */
+  readonly failPoints?: FailPoints | undefined;
 }
 
 /** Everything that can be told, introduced to everything that can be done. The only place that knows everyone. */
@@ -111,6 +114,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grants: grantStore,
     servers: configuration,
     authorizationServer,
+    ...(given.failPoints && { failPoints: given.failPoints }),
   });
   const accessTokens = new AccessTokens({
     clock,

@@ -20,6 +20,7 @@ import { connectRedis, disconnect } from "../store/connect-redis.ts";
 import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
+import { failPointsOverIpc } from "./fail-points.ts";
 import { ListenError, listen, publicApp, stopListening } from "./start-http.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
@@ -50,7 +51,12 @@ async function start(
   const shutdown = makeShutdown(log);
   onSignals({ shutdown, log });
 
-  const broker = await compose({ settings, rootKeyset: await rootKeysetOf(settings, log), log });
+  const broker = await compose({
+    settings,
+    rootKeyset: await rootKeysetOf(settings, log),
+    log,
+    failPoints: settings.FAIL_POINTS ? failPointsOverIpc(process) : undefined,
+  });
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
 
   // Health first, so that whoever waits can read why.

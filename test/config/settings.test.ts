@@ -90,6 +90,7 @@ describe("what is refused, and in which words", () => {
       { EGRESS_LOOPBACK_ORIGINS: "http://127.0.0.1:4000" },
       "EGRESS_LOOPBACK_ORIGINS is refused",
     ],
+    ["the tests' fail points", { FAIL_POINTS: "true" }, "FAIL_POINTS is refused in production"],
     ["a password in the address", { REDIS_URL: "rediss://u:hunter2@r:1" }, "REDIS_URL must hold no password"],
     [
       "a distant Redis without password",
@@ -160,6 +161,7 @@ describe("what is refused, and in which words", () => {
     ["mapped IPv4", { EGRESS_PRIVATE_CIDRS: "::ffff:10.0.0.0/104" }, "reaches this machine"],
     ["a distant 'loopback'", { EGRESS_LOOPBACK_ORIGINS: "http://10.0.0.1:1" }, "must be on 127.0.0.1"],
     ["a loopback with path", { EGRESS_LOOPBACK_ORIGINS: "http://127.0.0.1:1/x" }, "no path"],
+    ["fail points in other words", { FAIL_POINTS: "1" }, "FAIL_POINTS must be true or false"],
     ["a level that is none", { LOG_LEVEL: "verbose" }, "LOG_LEVEL must be fatal"],
     [
       "a tiny audit buffer",

@@ -4,63 +4,123 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
+import { FailPointControl } from "./fail-points.ts";
 import type { World } from "./world.ts";
 
-/** A broker or worker in a process of its own: to be killed, stopped and continued. */
+export type Role = "http" | "worker" | "all";
+
+/** A broker or worker in a process of its own: to be killed, stopped, continued and started again. */
 export interface BrokerProcess {
   readonly base: string;
   readonly ops: string;
+  /** Of the process that runs now, or ran last. */
   readonly pid: number;
+  /** All that it and those before it wrote. */
   readonly output: () => string;
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** The end of the process that runs now. */
   readonly exited: Promise<number | null>;
+  readonly running: boolean;
+  /** Starts another on the same ports once this one is gone; resolves when it is ready. */
+  restart(): Promise<void>;
+  /** Orders at named points of a refresh. Needs `FAIL_POINTS: "true"` in the environment. */
+  readonly failPoints: FailPointControl;
 }
 
 /** Starts `src/main/<role>.ts` on free ports and waits until it says that it is ready; ended with the running test. */
 export async function brokerProcess(
   world: Pick<World, "environment">,
-  role: "http" | "worker" | "all" = "http",
+  role: Role = "http",
   environment: Readonly<Record<string, string>> = {},
 ): Promise<BrokerProcess> {
   const [httpPort, opsPort] = [await freePort(), await freePort()];
-  const child: ChildProcess = fork(fileURLToPath(new URL(`../../src/main/${role}.ts`, import.meta.url)), {
-    env: {
-      PATH: process.env.PATH ?? "",
-      ...world.environment,
-      HTTP_HOST: "127.0.0.1",
-      HTTP_PORT: String(httpPort),
-      OPS_PORT: String(opsPort),
-      ...environment,
-    },
-    execArgv: [],
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-  });
-  endWithThisProcess(child, { graceSeconds: 2 });
   const output: string[] = [];
-  for (const stream of [child.stdout!, child.stderr!]) {
-    stream.setEncoding("utf8").on("data", (text: string) => output.push(text));
-  }
-  const exited = once(child, "exit").then(([code]) => code as number | null);
+  const failPoints = new FailPointControl();
+  let child!: ChildProcess;
+  let exited!: Promise<number | null>;
+
+  const running = () => child.exitCode === null && child.signalCode === null;
   const kill = async () => {
     child.kill("SIGKILL");
     await exited;
   };
+  const start = async () => {
+    const started = fork(fileURLToPath(new URL(`../../src/main/${role}.ts`, import.meta.url)), {
+      env: {
+        PATH: process.env.PATH ?? "",
+        ...world.environment,
+        HTTP_HOST: "127.0.0.1",
+        HTTP_PORT: String(httpPort),
+        OPS_PORT: String(opsPort),
+        ...environment,
+      },
+      execArgv: [],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    child = started;
+    endWithThisProcess(started, { graceSeconds: 2 });
+    for (const stream of [started.stdout!, started.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => output.push(text));
+    }
+    const ended = once(started, "exit").then(([code]) => code as number | null);
+    exited = ended;
+    failPoints.attach(started);
+    await Promise.race([
+      ready(started),
+      ended.then((code) => {
+        throw new Error(`${role} ended with ${code} before it was ready:\n${output.join("")}`);
+      }),
+    ]);
+  };
   onTestFinished(kill);
-  await Promise.race([
-    once(child, "message"),
-    exited.then((code) => {
-      throw new Error(`${role} ended with ${code} before it was ready:\n${output.join("")}`);
-    }),
-  ]);
+  await start();
+
   return {
     base: `http://127.0.0.1:${httpPort}`,
     ops: `http://127.0.0.1:${opsPort}`,
-    pid: child.pid!,
+    get pid() {
+      return child.pid!;
+    },
     output: () => output.join(""),
     kill,
     signal: (signal) => void child.kill(signal),
-    exited,
+    get exited() {
+      return exited;
+    },
+    get running() {
+      return running();
+    },
+    async restart() {
+      await exited;
+      await start();
+    },
+    failPoints,
   };
+}
+
+/** The same `count` times, started side by side. */
+export function brokerProcesses(
+  world: Pick<World, "environment">,
+  count: number,
+  role: Role = "http",
+  environment: Readonly<Record<string, string>> = {},
+): Promise<BrokerProcess[]> {
+  return Promise.all(Array.from({ length: count }, () => brokerProcess(world, role, environment)));
+}
+
+/** With this in its environment a process takes orders at fail points. */
+export const WITH_FAIL_POINTS = { FAIL_POINTS: "true" } as const;
+
+/** It may speak of fail points before it says that it is ready. */
+function ready(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const hear = (message: { ready?: boolean }) => {
+      if (message.ready !== true) return;
+      child.off("message", hear);
+      resolve();
+    };
+    child.on("message", hear);
+  });
 }

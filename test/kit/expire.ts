@@ -1,3 +1,4 @@
+import { timing } from "../../src/domain/access-policy.ts";
 import type { GrantId } from "../../src/domain/id.ts";
 import { grantKey } from "../../src/store/keys.ts";
 import type { World } from "./world.ts";
@@ -11,4 +12,30 @@ export async function expireSoon(
   const store = world.broker.stores.fast;
   const now = await store.now();
   await store.call((redis) => redis.hset(grantKey(grant as GrantId), "at_exp", now + leftMs));
+}
+
+/**
+ * What time does to a holder that no longer renews, without the time: its lease has lapsed, and so, unless asked
+ * otherwise, has the deadline by which iManage must have answered it. Answers whether somebody held the lease.
+ */
+export async function expireLease(
+  world: Pick<World, "broker">,
+  grant: string,
+  { providerDeadline = true }: { readonly providerDeadline?: boolean } = {},
+): Promise<boolean> {
+  const store = world.broker.stores.fast;
+  const now = await store.now();
+  const script = `
+    local held = redis.call('HEXISTS', KEYS[1], 'lease')
+    if held == 1 then redis.call('HSET', KEYS[1], 'lease_until', ARGV[1]) end
+    if ARGV[2] ~= '' then
+      if redis.call('HEXISTS', KEYS[1], 'sent_at') == 1 then redis.call('HSET', KEYS[1], 'sent_at', ARGV[2]) end
+      redis.call('HDEL', KEYS[1], 'retry_at')
+    end
+    return held`;
+  const sentAt = providerDeadline ? String(now - timing.providerDeadlineMs) : "";
+  const held = await store.call((redis) =>
+    redis.eval(script, 1, grantKey(grant as GrantId), now - 1, sentAt),
+  );
+  return held === 1;
 }

@@ -51,6 +51,27 @@ export interface RefreshStore {
   outcome(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout">;
 }
 
+/**
+ * Where a test holds, stops or kills a process in the middle of a refresh (`test/kit/fail-points.ts`). Nobody else brings
+ * this port, and production refuses the setting that would.
+ */
+export interface FailPoints {
+  /** The story stands here, and goes on when this resolves. */
+  reach(point: FailPoint, grant: GrantId): Promise<void>;
+}
+
+export type FailPoint =
+  | "before-begin"
+  | "after-begin"
+  /** The intent says `sent`, and nothing has left yet. */
+  | "after-mark-sent"
+  /** Whatever came back, answer or failure, is in this process and nowhere else. */
+  | "answer-received"
+  | "after-seal"
+  | "after-commit"
+  | "before-fail"
+  | "after-fail";
+
 /** Names one try of one process: 128 random bits, base64url. Also the lease's owner. */
 export type AttemptId = string;
 

@@ -10,7 +10,15 @@ import type { AuthorizationServer, ServerDirectory } from "../authorization/port
 import type { GrantStore } from "../grants/ports.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../ports.ts";
 import { accessTokenContext, refreshTokenContext, serverOwner } from "../seal-contexts.ts";
-import type { AttemptId, BeginAnswer, RefreshMaterial, RefreshReason, RefreshStore } from "./ports.ts";
+import type {
+  AttemptId,
+  BeginAnswer,
+  FailPoints,
+  RefreshMaterial,
+  RefreshReason,
+  RefreshResult,
+  RefreshStore,
+} from "./ports.ts";
 
 export interface RefreshPorts {
   readonly clock: Clock;
@@ -22,6 +30,8 @@ export interface RefreshPorts {
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly servers: ServerDirectory;
   readonly authorizationServer: Pick<AuthorizationServer, "refresh">;
+  /** Given by tests alone. */
+  readonly failPoints?: FailPoints;
 }
 
 /** How one refresh ended, for whoever waited for it. */
@@ -78,17 +88,21 @@ export class GrantRefresher {
 }
 
 async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
+  const { failPoints } = ports;
   const known = await ports.grants.findGrant(grant);
   const server = known && (await ports.servers.findServer(known.server));
   if (server === undefined) return { kind: "ended", code: "authorization_required" };
 
   const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
+  if (failPoints) await failPoints.reach("before-begin", grant);
   const answer = await begin(ports, grant, attempt, reason, server);
   if (answer.kind !== "begun") return withoutCall(answer);
+  if (failPoints) await failPoints.reach("after-begin", grant);
 
   const startedAt = ports.clock.monotonicMs();
   const outcome = await call(ports, grant, attempt, answer.material, server);
   if (outcome === undefined) return { kind: "held", remainingMs: timing.leaseMs };
+  if (failPoints) await failPoints.reach("answer-received", grant);
 
   const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
   ports.log.info(
@@ -159,7 +173,7 @@ async function call(
   material: RefreshMaterial,
   server: Server,
 ): Promise<TokenCallOutcome | undefined> {
-  const { refreshes } = ports;
+  const { refreshes, failPoints } = ports;
   let stopRenewing = () => {};
   try {
     const registration = await ports.servers.findRegistration(material.registration);
@@ -180,6 +194,7 @@ async function call(
       // A lost lease changes nothing for a call that has left: its answer is stored all the same.
       refreshes.renew(grant, attempt, timing.leaseMs).catch(() => {});
     });
+    if (failPoints) await failPoints.reach("after-mark-sent", grant);
 
     // Point of no return. From here iManage may rotate the token (RFC 6749 §6); whatever comes back is stored, and
     // nobody's deadline reaches this far.
@@ -201,7 +216,7 @@ async function keep(
   server: Server,
   outcome: TokenCallOutcome,
 ): Promise<RefreshOutcome> {
-  const { sealer, refreshes } = ports;
+  const { sealer, refreshes, failPoints } = ports;
   if (outcome.kind !== "answered") {
     const verdict = judgeRefreshFailure(
       outcome,
@@ -210,7 +225,9 @@ async function keep(
       server.settings.rotation,
       timing.providerDeadlineMs,
     );
+    if (failPoints) await failPoints.reach("before-fail", grant);
     await refreshes.fail(grant, attempt, verdict);
+    if (failPoints) await failPoints.reach("after-fail", grant);
     return verdict.state === "reauthorization_required"
       ? { kind: "ended", code: "reauthorization_required" }
       : {
@@ -223,7 +240,7 @@ async function keep(
   const { accessToken, refreshToken, accessTokenLifeMs } = outcome.answer;
   const of = { grant, server, consentGeneration: material.consentGeneration, attempt: material.attempt };
   const owner = serverOwner(server);
-  await refreshes.commit(grant, attempt, {
+  const result: RefreshResult = {
     consentGeneration: material.consentGeneration,
     attempt: material.attempt,
     server: server.id,
@@ -238,7 +255,10 @@ async function keep(
     accessTokenLifeMs,
     softMarginMs: softMarginMs(accessTokenLifeMs),
     ...decideKeepAlive(server.settings.refreshTokenLifeMs, ports.random.bytes(2)),
-  });
+  };
+  if (failPoints) await failPoints.reach("after-seal", grant);
+  await refreshes.commit(grant, attempt, result);
+  if (failPoints) await failPoints.reach("after-commit", grant);
   // Spare or orphaned, the token that counts now is another's: whoever waits reads again.
   return { kind: accessToken === undefined ? "fresh" : "refreshed" };
 }
