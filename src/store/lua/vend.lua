@@ -36,7 +36,7 @@ end
 if not grant then return { 'unbound' } end
 local key = prefix .. 'grant:' .. grant
 local g = redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', 'gen', 'owner', 'used_at', 'at_life',
-  'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server')
+  'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server', 'lease_until')
 if not g[1] or g[15] ~= ARGV[2] then return { 'unbound' } end
 if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', grant, g[1] } end
 
@@ -44,7 +44,9 @@ local left = g[2] and tonumber(g[4]) - now or 0
 if ARGV[6] ~= '' and ARGV[6] == g[3] then
   if not g[14] then return { 'state', grant, 'reauthorization_required' } end
   local again = (tonumber(g[12] or '0') + tonumber(ARGV[11])) - now
-  if again > 0 then return { 'rejected_again', grant, math.ceil(again) } end
+  -- While the refresh that an earlier report caused is under way, later ones wait for it instead of for a minute.
+  local under_way = g[16] and tonumber(g[16]) > now
+  if again > 0 and not under_way then return { 'rejected_again', grant, math.ceil(again) } end
   return { 'rejected', grant, g[3] }
 end
 if left <= 0 or left < tonumber(ARGV[5]) then
