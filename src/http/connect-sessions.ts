@@ -10,7 +10,7 @@ import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { Secret } from "../domain/secret.ts";
 import type { HttpDeps } from "./deps.ts";
 import { route } from "./route.ts";
-import { connectSessionId, instant, serverId, userSubject } from "./schemas.ts";
+import { connectSessionId, instant, line, serverId, userSubject } from "./schemas.ts";
 
 const session = z
   .object({
@@ -61,9 +61,7 @@ export const postConnectSessions = route({
       .string()
       .max(2_048)
       .meta({ description: "Exactly one of your registered return URLs, letter by letter." }),
-    login_hint: z
-      .string()
-      .max(256)
+    login_hint: line(256)
       .optional()
       .meta({ description: "The person's e-mail id at iManage, where you know it." }),
   }),

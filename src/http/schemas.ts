@@ -30,13 +30,17 @@ export const syncId = id<SyncId>("syn", "a sync");
 
 export const instant = z.string().meta({ format: "date-time", description: "RFC 3339, UTC, milliseconds." });
 
-/** No control characters, trimmed length: what people and logs can read. */
-const line = (max: number) =>
+/**
+ * No control characters, trimmed length: what people and logs can read. No half of a surrogate pair: JSON can carry one,
+ * and Redis' scripts cannot read it again.
+ */
+export const line = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .refine((text) => !/[\u0000-\u001f\u007f]/.test(text), "must not hold control characters");
+    .refine((text) => !/[\u0000-\u001f\u007f]/.test(text), "must not hold control characters")
+    .refine((text) => text.isWellFormed(), "must not hold half a character");
 
 export const userSubject = z
   .strictObject({

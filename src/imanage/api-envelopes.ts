@@ -5,15 +5,24 @@ import { z } from "zod";
  * (facts page, C): one object in `data`, lists in `data`, documents in `data.results`.
  */
 
-/** Ids end up in paths, where these two mean something else, however they are encoded (WHATWG URL, "dot segments"). */
-export const isPathSegment = (id: string): boolean => id !== "." && id !== "..";
+/**
+ * Ids end up in paths, where these two mean something else, however they are encoded (WHATWG URL, "dot segments"), and
+ * where half a surrogate pair cannot be encoded at all.
+ */
+export const isPathSegment = (id: string): boolean => id !== "." && id !== ".." && id.isWellFormed();
 
 /** Ids appear as numbers and as strings; inside they are strings. */
 const idSchema = z
   .union([z.string().min(1).max(256), z.number().int()])
   .transform((id) => String(id))
   .refine(isPathSegment);
-const textSchema = z.string().max(1024).optional().catch(undefined);
+/** JSON can carry half a surrogate pair; what reads it after us need not. */
+const textSchema = z
+  .string()
+  .max(1024)
+  .transform((text) => text.toWellFormed())
+  .optional()
+  .catch(undefined);
 /** Flags appear as booleans; 1 and 0 are taken for them too. */
 const flagSchema = z
   .union([z.boolean(), z.number()])
