@@ -74,7 +74,7 @@ export async function findRow(
 
 function authorizePage(
   settings: PageSettings,
-  { server, session }: SignedIn,
+  { server, session, formToken }: SignedIn,
   row: LibraryRow,
   refused?: { readonly email: string; readonly fault: string },
 ): Html {
@@ -93,7 +93,7 @@ function authorizePage(
 <p>${texts.lasts(lasts)}</p>
 ${replaces !== undefined && html`<p>${texts.replaces(replaces)}</p>`}
 <form class="card" method="post" action="/servers/${server.id}/libraries/${row.library}/authorize">
-<input type="hidden" name="csrf" value="${session.csrf}">
+<input type="hidden" name="csrf" value="${formToken}">
 <label for="email">${texts.email}</label>
 <p class="hint" id="email-hint">${texts.emailHint}</p>
 <div id="email-fault" role="alert">${refused !== undefined && html`<p class="fault">${texts.error}: ${refused.fault}</p>`}</div>

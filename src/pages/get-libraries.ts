@@ -74,7 +74,7 @@ function signedInPage(settings: PageSettings, signedIn: SignedIn, main: Hole): H
 <section class="card account" aria-label="${texts.signedInAs}">
 <p><span class="quiet">${texts.signedInAs}</span> ${person(session.user)}</p>
 <form method="post" action="/servers/${server.id}/libraries/sign-out">
-<input type="hidden" name="csrf" value="${session.csrf}"><button class="button plain" type="submit">${texts.signOut}</button></form>
+<input type="hidden" name="csrf" value="${signedIn.formToken}"><button class="button plain" type="submit">${texts.signOut}</button></form>
 </section>
 ${main}`,
   });

@@ -71,7 +71,7 @@ export type Form = z.infer<typeof formSchema>;
 /** The form, if it is one of this very session's. */
 export function readForm(request: Request, signedIn: SignedIn): Form | undefined {
   const { data } = formSchema.safeParse(request.body);
-  const ours = !sentFromElsewhere(request) && data !== undefined && same(data.csrf, signedIn.session.csrf);
+  const ours = !sentFromElsewhere(request) && data !== undefined && same(data.csrf, signedIn.formToken);
   return ours ? data : undefined;
 }
 

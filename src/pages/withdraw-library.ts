@@ -45,7 +45,7 @@ export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
   };
 }
 
-function withdrawPage(settings: PageSettings, { server, session }: SignedIn, row: LibraryRow): Html {
+function withdrawPage(settings: PageSettings, { server, formToken }: SignedIn, row: LibraryRow): Html {
   const name = libraryName(row);
   const { lentBy } = row;
   return layout(settings, {
@@ -54,7 +54,7 @@ function withdrawPage(settings: PageSettings, { server, session }: SignedIn, row
 <p class="lead">${texts.lead(name)}</p>
 <p>${lentBy !== undefined && texts.owner(lentBy.name ?? lentBy.userId)} ${texts.last}</p>
 <form method="post" action="/servers/${server.id}/libraries/${row.library}/withdraw">
-<input type="hidden" name="csrf" value="${session.csrf}">
+<input type="hidden" name="csrf" value="${formToken}">
 <p class="actions"><button class="button danger" type="submit">${texts.button}</button>
 <a class="button plain" href="${librariesAddress(server)}">${texts.cancel}</a></p>
 </form>`,

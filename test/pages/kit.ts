@@ -9,7 +9,7 @@ import type {
   PageSession,
   PendingCompletion,
 } from "../../src/broker/authorization/ports.ts";
-import type { LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
+import { formTokenOf, type LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
 import type { LibraryAdministration, LibraryBinding } from "../../src/broker/libraries/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
@@ -143,17 +143,15 @@ export class World {
   /** A page's cookie of somebody who is signed in, with his grant. */
   signIn(user: UpstreamUser = this.admin): { readonly cookie: string; readonly csrf: string } {
     const secret = this.handles.make(this.route);
-    const csrf = this.handles.make(this.route).reveal();
     const session: PageSession = {
       v: 1,
       server: this.server.id,
       user,
-      csrf,
       expiresAt: this.now + minutes(30),
     };
     this.pageSessions.set(this.handles.digest(secret), session);
     this.grantOf(user);
-    return { cookie: `__Host-imb-page=${secret.reveal()}`, csrf };
+    return { cookie: `__Host-imb-page=${secret.reveal()}`, csrf: formTokenOf(this.handles, secret) };
   }
 
   grantOf(user: UpstreamUser, change: Partial<Grant> = {}): Grant {

@@ -60,7 +60,6 @@ export interface PageSession {
   readonly v: 1;
   readonly server: ServerId;
   readonly user: UpstreamUser;
-  readonly csrf: string;
   readonly expiresAt: Instant;
 }
 

@@ -4,7 +4,7 @@ import type { GrantId, Route, ServerId } from "../../domain/id.ts";
 import { routeOf } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
-import type { Secret } from "../../domain/secret.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
 import type { ApiOutcome, PagePurpose, PageSession } from "../authorization/ports.ts";
@@ -12,7 +12,7 @@ import type { CallbackOutcome } from "../authorization/receive-callback.ts";
 import { redeem, storeConsent } from "../authorization/redeem.ts";
 import { type StartedAuthorization, startAuthorization } from "../authorization/start-authorization.ts";
 import type { GrantStore } from "../grants/ports.ts";
-import type { AuditNote } from "../ports.ts";
+import type { AuditNote, Handles } from "../ports.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
 import type { LibraryStore } from "./ports.ts";
 
@@ -43,6 +43,8 @@ export interface LibraryRow {
 export interface SignedIn {
   readonly session: PageSession;
   readonly sessionDigest: string;
+  /** What its forms carry (CSRF). Made from the cookie, so that whoever reads the store learns none. */
+  readonly formToken: string;
   readonly server: Server;
 }
 
@@ -57,8 +59,13 @@ export async function findSignedIn(
   const session = await ports.authorizations.findPageSession(route, sessionDigest);
   if (session?.server !== serverId || session.expiresAt <= ports.clock.now()) return undefined;
   const server = await ports.servers.findServer(serverId);
-  return server === undefined ? undefined : { session, sessionDigest, server };
+  if (server === undefined) return undefined;
+  return { session, sessionDigest, formToken: formTokenOf(ports.handles, cookie!), server };
 }
+
+/** SHA-256 tells nothing of the cookie, and another session's cookie makes another token. */
+export const formTokenOf = (handles: Pick<Handles, "digest">, cookie: Secret): string =>
+  handles.digest(new Secret(`form ${cookie.reveal()}`));
 
 /** *Sign in with iManage*: that is the admin's identity here. */
 export async function startSignIn(
@@ -141,7 +148,6 @@ async function openPageSession(ports: LibraryPagePorts, server: Server, user: Up
       v: 1,
       server: server.id,
       user,
-      csrf: Buffer.from(ports.random.bytes(32)).toString("base64url"),
       expiresAt: ports.clock.now() + timing.pageSessionMs,
     },
     timing.pageSessionMs,
