@@ -134,18 +134,6 @@ export class RedisGrantStore
     return outcome as "stored" | "stale" | "bound_to_another";
   }
 
-  async findUserBinding(
-    server: ServerId,
-    client: ClientId,
-    subject: UserSubject,
-  ): Promise<{ grant: GrantId; owner: UpstreamUser } | undefined> {
-    const key = bindingKey(organisationOf(server), bindingDigest(server, client, subject));
-    const grant = (await this.#store.call((redis) => redis.get(key))) as GrantId | null;
-    if (grant === null) return undefined;
-    const owner = await this.#store.call((redis) => redis.hget(grantKey(grant), "owner"));
-    return owner === null ? undefined : { grant, owner: JSON.parse(owner) as UpstreamUser };
-  }
-
   async findGrant(id: GrantId): Promise<Grant | undefined> {
     const values = await this.#store.call((redis) => redis.hmget(grantKey(id), ...GRANT_FIELDS));
     return readGrant(id, values);

@@ -268,7 +268,6 @@ export class World {
             });
           return "stored";
         },
-        findUserBinding: never,
       },
       grants: { findGrant: async (id) => this.grants.get(id) },
       servers: {

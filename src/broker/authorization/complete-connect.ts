@@ -11,7 +11,7 @@ import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 import type { PendingCompletion } from "./ports.ts";
-import { guardAgainstAnother, redeem, storeConsent } from "./redeem.ts";
+import { redeem, storeConsent } from "./redeem.ts";
 
 export interface ConnectCompletion {
   readonly session: ConnectSessionId;
@@ -87,12 +87,6 @@ async function finish(
     issuer: pending.issuer,
   });
   const { client, subject } = session;
-  await guardAgainstAnother(
-    ports,
-    redeemed,
-    await ports.consents.findUserBinding(server.id, client, subject),
-    note,
-  );
   return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
 }
 

@@ -133,12 +133,6 @@ export interface ConsentStore {
     binding: NewBinding | undefined,
     note: AuditNote,
   ): Promise<"stored" | "stale" | "bound_to_another">;
-  /** The grant a client's user is bound to now, with its owner. For the guard against another person (T11). */
-  findUserBinding(
-    server: ServerId,
-    client: ClientId,
-    subject: UserSubject,
-  ): Promise<{ readonly grant: GrantId; readonly owner: UpstreamUser } | undefined>;
 }
 
 export interface NewConsent {

@@ -1,5 +1,5 @@
 import { keepAliveMs, softMarginMs } from "../../domain/access-policy.ts";
-import { sameUpstreamUser, type TokenAnswer, type UpstreamUser } from "../../domain/grant.ts";
+import type { TokenAnswer } from "../../domain/grant.ts";
 import { type GrantId, makeId, type RegistrationId, routeOf } from "../../domain/id.ts";
 import { type Milliseconds, seconds } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -189,17 +189,7 @@ async function whoAmI(
   }
 }
 
-/** @throws Problem("upstream_user_changed") where someone else signed in than the one this binding belongs to (T11) */
-export async function guardAgainstAnother(
-  ports: AuthorizationPorts,
-  redeemed: Redeemed,
-  bound: { readonly owner: UpstreamUser } | undefined,
-  note: AuditNote,
-): Promise<void> {
-  if (bound === undefined || sameUpstreamUser(bound.owner, redeemed.identity.user)) return;
-  await refuseAnother(ports, redeemed, note);
-}
-
+/** Someone else signed in than the one this binding belongs to (T11). */
 async function refuseAnother(ports: AuthorizationPorts, redeemed: Redeemed, note: AuditNote): Promise<never> {
   // The other person's own grant, if there is one, may have lost its refresh token to this very consent (facts page, ?):
   // then what he was given now belongs there. Otherwise it is thrown away.
