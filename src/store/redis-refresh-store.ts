@@ -113,12 +113,13 @@ export class RedisRefreshStore implements RefreshStore {
     return as as "committed" | "spare" | "orphaned";
   }
 
-  async fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<void> {
-    await this.#durable.run(
+  async fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<boolean> {
+    const believed = await this.#durable.run(
       "refresh-fail",
       [grantKey(grant), dueKey(organisationOf(grant))],
       [grant, attempt, verdict.state, verdict.coolDownMs, verdict.problem, verdict.outcomeUnknown ? 1 : 0],
     );
+    return believed === 1;
   }
 
   async release(grant: GrantId, attempt: AttemptId): Promise<void> {

@@ -42,8 +42,11 @@ export interface RefreshStore {
     attempt: AttemptId,
     result: RefreshResult,
   ): Promise<"committed" | "spare" | "orphaned">;
-  /** Stores a failure and ends the lease. Idempotent by attempt; never touches a newer attempt's record. */
-  fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<void>;
+  /**
+   * Stores a failure and ends the lease. Idempotent by attempt. False: it is not believed, because another attempt took
+   * over, or brought good news, while this one was under way; then nothing of it is stored, and whoever waits reads again.
+   */
+  fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<boolean>;
   /** Gives the lease back when nothing was sent. */
   release(grant: GrantId, attempt: AttemptId): Promise<void>;
 

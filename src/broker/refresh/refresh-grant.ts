@@ -226,8 +226,9 @@ async function keep(
       timing.providerDeadlineMs,
     );
     if (failPoints) await failPoints.reach("before-fail", grant);
-    await refreshes.fail(grant, attempt, verdict);
+    const believed = await refreshes.fail(grant, attempt, verdict);
     if (failPoints) await failPoints.reach("after-fail", grant);
+    if (!believed) return { kind: "fresh" };
     return verdict.state === "reauthorization_required"
       ? { kind: "ended", code: "reauthorization_required" }
       : {
