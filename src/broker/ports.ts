@@ -59,6 +59,8 @@ export interface Handles {
   make(route: Route): Secret;
   /** SHA-256, base64url. */
   digest(handle: Secret): string;
+  /** Another value that only whoever has the handle can tell; it tells nothing of the handle. 43 characters, base64url. */
+  derive(handle: Secret, purpose: string): string;
   /** The route in a handle somebody sent, or undefined where the shape is wrong. */
   findRoute(handle: Secret): Route | undefined;
 }

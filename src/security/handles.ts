@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 import type { Handles, Random } from "../broker/ports.ts";
 import { isRoute } from "../domain/id.ts";
 import { Secret } from "../domain/secret.ts";
@@ -17,6 +17,8 @@ export function makeHandles(random: Random): Handles {
   return {
     make: (route) => new Secret(route + encodeBase64url(random.bytes(32))),
     digest: (handle) => hash("sha256", handle.reveal(), "base64url"),
+    // The handle is the key: without it nobody can tell what is derived, and none of it tells the handle (RFC 2104).
+    derive: (handle, purpose) => createHmac("sha256", handle.reveal()).update(purpose).digest("base64url"),
     findRoute(handle) {
       const text = handle.reveal();
       const route = text.slice(0, ROUTE_LENGTH);

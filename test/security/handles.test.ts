@@ -56,4 +56,19 @@ describe("handles", () => {
     expect(handles.digest(handle)).toBe(createHash("sha256").update(handle.reveal()).digest("base64url"));
     expect(handles.digest(handle)).toHaveLength(43);
   });
+
+  it("give another value for each purpose, the same each time, and another than the stored digest", () => {
+    const handle = handles.make(ROUTE);
+    const form = handles.derive(handle, "form");
+    expect(form).toMatch(/^[\w-]{43}$/);
+    expect(handles.derive(handle, "form")).toBe(form);
+    expect(
+      new Set([
+        form,
+        handles.derive(handle, "x"),
+        handles.digest(handle),
+        handles.derive(handles.make(ROUTE), "form"),
+      ]).size,
+    ).toBe(4);
+  });
 });

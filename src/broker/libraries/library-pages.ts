@@ -4,7 +4,7 @@ import type { GrantId, Route, ServerId } from "../../domain/id.ts";
 import { routeOf } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
-import { Secret } from "../../domain/secret.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
 import type { ApiOutcome, PagePurpose, PageSession } from "../authorization/ports.ts";
@@ -63,9 +63,8 @@ export async function findSignedIn(
   return { session, sessionDigest, formToken: formTokenOf(ports.handles, cookie!), server };
 }
 
-/** SHA-256 tells nothing of the cookie, and another session's cookie makes another token. */
-export const formTokenOf = (handles: Pick<Handles, "digest">, cookie: Secret): string =>
-  handles.digest(new Secret(`form ${cookie.reveal()}`));
+export const formTokenOf = (handles: Pick<Handles, "derive">, cookie: Secret): string =>
+  handles.derive(cookie, "form");
 
 /** *Sign in with iManage*: that is the admin's identity here. */
 export async function startSignIn(
