@@ -38,6 +38,8 @@ type Where = { readonly grant?: string; readonly nth?: number };
 export class FailPointControl {
   /** Every point the process has told of since it started. */
   readonly reached: Reached[] = [];
+  /** Resolves when the process is gone and all that it told has been heard. */
+  heardAll: Promise<void> = Promise.resolve();
   #child: ChildProcess | undefined;
   #ended: Error | undefined = new Error("there is no process yet");
   #orders = 0;
@@ -53,6 +55,7 @@ export class FailPointControl {
     this.#child = child;
     this.#ended = undefined;
     this.reached.length = 0;
+    this.heardAll = new Promise((resolve) => child.once("disconnect", resolve));
     child.on("message", (message: FromFailPoints) => this.#heard(message));
     child.once("exit", () => {
       this.#ended = new Error("the process has ended");
@@ -80,6 +83,15 @@ export class FailPointControl {
   /** Drops all orders and lets everything go on. */
   async forget(): Promise<void> {
     await this.#say({ failPoints: "forget" });
+  }
+
+  /** Refreshes that have begun and not ended, each with the last point it told of: what a kill takes along. */
+  inFlight(): ReadonlyMap<string, FailPoint> {
+    const last = new Map(this.reached.map(({ grant, point }) => [grant, point]));
+    for (const [grant, point] of last) {
+      if (point === "before-begin" || point === "after-commit" || point === "after-fail") last.delete(grant);
+    }
+    return last;
   }
 
   /** Resolves with the next time that this point is reached; what was reached before stands in `reached`. */
