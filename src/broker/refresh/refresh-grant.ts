@@ -38,7 +38,7 @@ export interface RefreshPorts {
 export type RefreshOutcome =
   /** A usable access token is stored; read it. */
   | { readonly kind: "refreshed" }
-  /** The reason no longer held: read again. */
+  /** The reason no longer held, or another process took over: read again. */
   | { readonly kind: "fresh" }
   /** Another process has the lease. */
   | { readonly kind: "held"; readonly remainingMs: Milliseconds }
@@ -101,7 +101,8 @@ async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): 
 
   const startedAt = ports.clock.monotonicMs();
   const outcome = await call(ports, grant, attempt, answer.material, server);
-  if (outcome === undefined) return { kind: "held", remainingMs: timing.leaseMs };
+  // Whoever took the lease may have come to an end long ago: to wait for that would be to wait for nothing.
+  if (outcome === undefined) return { kind: "fresh" };
   if (failPoints) await failPoints.reach("answer-received", grant);
 
   const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
