@@ -69,8 +69,9 @@ export interface ServerSettings {
 }
 
 /**
- * `static`: the same token, or none, comes back. `leeway`: an old one works for a while longer. `rotating`: replaced,
- * reuse of the old one is merely refused. `strict`: reuse of an old one ends the whole family. `unknown` is treated as strict.
+ * `static`: the same token, or none, comes back. `leeway`: an old one works for at least 30 s longer; less than a lease
+ * (15 s) and its takeover helps nobody when a holder is killed, so such a server is `strict`. `rotating`: replaced, reuse of
+ * the old one is merely refused. `strict`: reuse of an old one ends the whole family. `unknown` is treated as strict.
  */
 export type RotationProfile = "unknown" | "static" | "rotating" | "leeway" | "strict";
 

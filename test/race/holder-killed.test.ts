@@ -2,12 +2,13 @@ import { expect, it } from "vitest";
 import { minutes, seconds } from "../../src/domain/instant.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { expireSoon } from "../kit/expire.ts";
+import { checkInvariants } from "../kit/invariants.ts";
 import { AMELIA, world } from "../kit/world.ts";
 
 it("kill -9 of the process holding a refresh: on a server with leeway the next request refreshes once its lease has ended (F16, F24)", async () => {
   const here = await world({
     serverSettings: { rotation: "leeway" },
-    prepare: (simulator) => simulator.setSwitches({ refresh_mode: "leeway" }),
+    prepare: (simulator) => simulator.setSwitches({ refresh_mode: "leeway", leeway_seconds: 30 }),
   });
   await here.connect();
   const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
@@ -29,8 +30,10 @@ it("kill -9 of the process holding a refresh: on a server with leeway the next r
   // A token that still lives is served meanwhile to whoever is content with it.
   expect(await here.client.accessToken({ ...ask, min_ttl: 5 })).toMatchObject({ status: 200 });
   here.advance(seconds(15));
-  expect(await here.client.accessToken(ask)).toMatchObject({ status: 200, body: { grant } });
+  const after = await here.client.accessToken(ask);
+  expect({ status: after.status, warning: after.body.warning }).toEqual({ status: 200, warning: undefined });
   expect(here.simulator.counts().grant_types.refresh_token).toBe(2);
+  expect((await checkInvariants(here)).grants).toMatchObject([{ grant, verdict: "healthy" }]);
 });
 
 it("kill -9 of the holder before its request reached iManage's books: a strict server is asked again only after the provider deadline, and nothing is lost (F16)", async () => {
