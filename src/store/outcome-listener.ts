@@ -17,9 +17,13 @@ export class OutcomeListener {
     connection.on("message", (_channel: string, message: string) => this.#wake(message.split(" ", 1)[0]!));
   }
 
-  /** Resolves once announcements arrive; ioredis subscribes again by itself after a reconnect. */
+  /**
+   * Resolves once announcements arrive. After a reconnect they arrive again, and everybody is woken: what was announced
+   * meanwhile was said to nobody.
+   */
   async listen(): Promise<void> {
     await this.#connection.subscribe(REFRESH_CHANNEL);
+    this.#connection.on("ready", () => this.#listenAgain());
   }
 
   next(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout"> {
@@ -41,6 +45,14 @@ export class OutcomeListener {
   /** How many grants are waited for: 0 when nobody waits (F25). */
   get size(): number {
     return this.#waiting.size;
+  }
+
+  #listenAgain(): void {
+    const wakeAll = () => {
+      for (const grant of [...this.#waiting.keys()]) this.#wake(grant);
+    };
+    // Lost again meanwhile: then there is another `ready`.
+    this.#connection.subscribe(REFRESH_CHANNEL).then(wakeAll, () => {});
   }
 
   #wake(grant: string): void {
