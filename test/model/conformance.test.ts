@@ -17,7 +17,7 @@ import {
   type WorldStep,
 } from "./world.ts";
 
-const TRACES_PER_SERVER = 64;
+const TRACES_PER_SERVER = 40;
 const STEPS_PER_TRACE = 45;
 
 /** Everything at once, and more of it than can be explored: here it is about the scripts, not about what follows. */
@@ -28,10 +28,25 @@ const wild = (change: Pick<Configuration, "name" | "mode" | "profile">): Configu
   deletes: true,
   salvages: true,
   keepsAlive: true,
+  refusesAtTimes: true,
   consent: { earlier: "keeps", signIns: 2 },
   ...change,
 });
+/** Two processes that overtake each other all the time and always arrive: more spares than are kept, late refusals. */
+const busy = (change: Pick<Configuration, "name" | "mode" | "profile">): Configuration => ({
+  attempts: 200,
+  faults: 0,
+  rejections: 200,
+  refusesAtTimes: true,
+  ...change,
+});
 const SERVERS = [
+  { ...busy({ name: "leeway, busy", mode: "leeway", profile: "leeway" }), refusesAtTimes: false },
+  {
+    ...busy({ name: "leeway, sign-ins", mode: "leeway", profile: "leeway" }),
+    consent: { earlier: "keeps", signIns: 15 },
+  } satisfies Configuration,
+  busy({ name: "none, busy", mode: "none", profile: "static" }),
   wild({ name: "same", mode: "same", profile: "static" }),
   wild({ name: "none", mode: "none", profile: "unknown" }),
   wild({ name: "rotate", mode: "rotate", profile: "rotating" }),
@@ -84,7 +99,7 @@ describe("the model's scripts and the real ones on a real Redis", () => {
         let world = firstWorld(configuration);
         const grant = await real.newGrant(world.now, firstConsent(world.now));
         const trace: string[] = [];
-        for (let s = 0; s < STEPS_PER_TRACE; s++) {
+        for (let s = 0; s < (configuration.faults === 0 ? 3 * STEPS_PER_TRACE : STEPS_PER_TRACE); s++) {
           const step = pickStep(world, configuration, chance);
           if (step === undefined) break;
           trace.push(step.says);

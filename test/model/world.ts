@@ -45,6 +45,8 @@ export interface Configuration {
   /** Refreshes without a caller too, when they are due. */
   readonly keepsAlive?: boolean;
   readonly extendsLife?: boolean;
+  /** The server refuses now and then what it would accept (F04). */
+  readonly refusesAtTimes?: boolean;
   /** Some answers are cut so that only their refresh token can be saved. */
   readonly salvages?: boolean;
 }
@@ -566,7 +568,12 @@ function commitArgsOf(
   };
 }
 
-function callSteps(steps: WorldStep[], world: World, call: Call, { mode }: Configuration): void {
+function callSteps(
+  steps: WorldStep[],
+  world: World,
+  call: Call,
+  { mode, refusesAtTimes }: Configuration,
+): void {
   if (call.answer !== undefined) return;
   const { families, answer } = redeem(world.families, mode, call.token);
   const calls =
@@ -584,6 +591,18 @@ function callSteps(steps: WorldStep[], world: World, call: Call, { mode }: Confi
     to: { ...world, families, calls },
     call,
   });
+  if (refusesAtTimes && call.owner !== undefined)
+    steps.push({
+      kind: "act",
+      says: `the server refuses ${call.token} of attempt ${call.attempt} for a reason of its own`,
+      to: {
+        ...world,
+        calls: world.calls.map((other) =>
+          other === call ? { ...call, answer: { kind: "invalid_grant" } } : other,
+        ),
+      },
+      call,
+    });
 }
 
 function personSteps(
