@@ -6,7 +6,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "none", mode: "none", profile: "static", attempts: 2, faults: 2 },
   { name: "same, unknown", mode: "same", profile: "unknown", attempts: 2, faults: 2 },
   { name: "leeway", mode: "leeway", profile: "leeway", attempts: 3, faults: 1 },
-  { name: "leeway, unknown", mode: "leeway", profile: "unknown", attempts: 3, faults: 1 },
+  { name: "leeway, unknown", mode: "leeway", profile: "unknown", attempts: 2, faults: 2 },
   { name: "leeway that ends", mode: "leeway", profile: "leeway", attempts: 2, faults: 2, leewayEnds: true },
   { name: "rotate", mode: "rotate", profile: "rotating", attempts: 3, faults: 1 },
   { name: "rotate, four attempts", mode: "rotate", profile: "rotating", attempts: 4, faults: 0 },

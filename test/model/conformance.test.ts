@@ -121,6 +121,39 @@ describe("the model's scripts and the real ones on a real Redis", () => {
     expect(traces).toBeGreaterThanOrEqual(300);
   });
 
+  it("agree when more answers come late than spares are kept, and on new consent after that", async () => {
+    const overtaken = [
+      "A begins (rejected)",
+      "A asks",
+      "A sends",
+      "17 s",
+      "B begins (rejected)",
+      "B asks",
+      "B sends",
+    ];
+    const late = ["the server takes", "the server takes", "A receives", "B receives", "B stores", "A stores"];
+    const round = [...overtaken, ...late];
+    const story = [...round, ...round, ...round, ...round, "a person", "the consent"];
+    const configuration: Configuration = {
+      ...busy({ name: "leeway", mode: "leeway", profile: "leeway" }),
+      refusesAtTimes: false,
+      consent: { earlier: "keeps", signIns: 1 },
+    };
+    let world = firstWorld(configuration);
+    const grant = await real.newGrant(world.now, firstConsent(world.now));
+    const spares: number[] = [];
+    for (const says of story) {
+      const steps = stepsOf(world, configuration, PRODUCT, clockRuns);
+      const step = steps.find((candidate) => candidate.says.startsWith(says));
+      expect(step, `${says} cannot happen`).toBeDefined();
+      expect(await grant.follow(clocked(step!)), step!.says).toEqual([]);
+      world = step!.to;
+      spares.push(world.store.grant?.spares?.length ?? 0);
+    }
+    expect(Math.max(...spares)).toBe(3);
+    expect(spares.at(-1)).toBe(0);
+  });
+
   it.each(ANSWERS)("agree on the shortest way to %s: %s (%s)", async (script, answer, name) => {
     const configuration = configurationNamed(name);
     const gives: Invariant<World, WorldStep> = {
