@@ -1,4 +1,3 @@
-import { repaired } from "./repairs.ts";
 import { asWritten, type GrantHash, type Scripts, type Store } from "./scripts.ts";
 import { PRODUCT, type Rules } from "./world.ts";
 
@@ -10,7 +9,7 @@ export interface Mutation {
   readonly rules: Rules;
 }
 
-const whole = repaired(asWritten);
+const whole = asWritten;
 const mutant = (change: (scripts: Scripts) => Partial<Scripts>): Rules => ({
   ...PRODUCT,
   scripts: { ...whole, ...change(whole) },
@@ -18,7 +17,67 @@ const mutant = (change: (scripts: Scripts) => Partial<Scripts>): Rules => ({
 const having = (store: Store, change: Partial<GrantHash>): Store =>
   store.grant === undefined ? store : { ...store, grant: { ...store.grant, ...change } };
 
+/** mark-sent that asks whose lease it is, and not whether the token is still the one. */
+const withoutTokenCheck =
+  (s: Scripts): Scripts["refreshMarkSent"] =>
+  (store, attempt, leaseMs, now) => {
+    const ran = s.refreshMarkSent(
+      having(store, { intent_parent: store.grant?.rt_fp }),
+      attempt,
+      leaseMs,
+      now,
+    );
+    return { ...ran, store: having(ran.store, { intent_parent: store.grant?.intent_parent }) };
+  };
+
 export const MUTATIONS: readonly Mutation[] = [
+  {
+    guard: "mark-sent asks whether the token is still primary",
+    breaks: "supersededIsNeverSent",
+    configuration: "strict, two faults",
+    rules: mutant((s) => ({ refreshMarkSent: withoutTokenCheck(s) })),
+  },
+  {
+    guard: "an overtaken failure keeps `sent` where the outcome is not known",
+    breaks: "answerIsWaitedFor",
+    configuration: "rotate",
+    rules: mutant((s) => ({
+      refreshFail(store, a, now) {
+        const g = store.grant;
+        const overtaken = g !== undefined && g.intent_parent !== g.rt_fp;
+        return s.refreshFail(store, overtaken ? { ...a, unknown: false } : a, now);
+      },
+    })),
+  },
+  {
+    guard: "commit keeps the access token of a later attempt",
+    breaks: "olderNeverOverNewer",
+    configuration: "same",
+    rules: mutant((s) => ({
+      refreshCommit: (store, a, now) =>
+        s.refreshCommit(a.at === undefined ? store : having(store, { at_att: 0 }), a, now),
+    })),
+  },
+  {
+    guard: "commit knows the primary token when it comes back",
+    breaks: "receivedIsInOnePlace",
+    configuration: "leeway",
+    rules: mutant((s) => ({
+      refreshCommit(store, a, now) {
+        const again = store.grant !== undefined && a.rt_fp === store.grant.rt_fp && a.parent !== a.rt_fp;
+        return s.refreshCommit(store, again ? { ...a, rt_fp: `${a.rt_fp}, unknown` } : a, now);
+      },
+    })),
+  },
+  {
+    guard: "commit remembers more than the last attempt",
+    breaks: "commitIsIdempotent",
+    configuration: "rotate",
+    rules: mutant((s) => ({
+      refreshCommit: (store, a, now) =>
+        s.refreshCommit(having(store, { done: store.grant?.done?.slice(0, 1) }), a, now),
+    })),
+  },
   {
     guard: "begin leaves a lease that has not lapsed alone",
     breaks: "oneCallPerLease",
@@ -83,8 +142,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: "commitIsIdempotent",
     configuration: "rotate",
     rules: mutant((s) => ({
-      refreshCommit: (store, a, now) =>
-        s.refreshCommit(having(store, { done: undefined, finished: undefined }), a, now),
+      refreshCommit: (store, a, now) => s.refreshCommit(having(store, { done: undefined }), a, now),
     })),
   },
   {
@@ -156,7 +214,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: "supersededIsNeverSent",
     configuration: "strict, consent ends",
     rules: mutant((s) => ({
-      refreshMarkSent: asWritten.refreshMarkSent,
+      refreshMarkSent: withoutTokenCheck(s),
       putConsent(store, a, now) {
         const ran = s.putConsent(store, a, now);
         const { lease, lease_until } = store.grant ?? {};

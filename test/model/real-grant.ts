@@ -205,7 +205,9 @@ function recordDifferences(
     if (NOT_MODELLED.includes(name)) continue;
     const model = grant?.[name as keyof GrantHash];
     const real = hash[name];
-    if (name === "spares") {
+    if (name === "done") {
+      found.push(...differencesOf(name, model, real === undefined ? undefined : JSON.parse(real)));
+    } else if (name === "spares") {
       const spares = real === undefined ? undefined : (JSON.parse(real) as Record<string, string>[]);
       const read = spares?.map((s) => ({ sealed: s.sealed, fp: s.fp, att: Number(s.att), at: Number(s.at) }));
       found.push(...differencesOf(name, model, read));

@@ -26,8 +26,8 @@ export interface GrantHash {
   readonly intent: "planned" | "sent" | undefined;
   readonly intent_parent: string | undefined;
   readonly sent_at: number | undefined;
-  readonly done: string | undefined;
-  readonly done_as: CommitAnswer | undefined;
+  /** The last eight attempts that were stored, newest first. */
+  readonly done: readonly (readonly [attempt: string, as: CommitAnswer])[] | undefined;
   readonly retry_at: number | undefined;
   readonly problem: string | undefined;
   readonly problem_at: number | undefined;
@@ -37,8 +37,6 @@ export interface GrantHash {
   readonly refreshed_at: number | undefined;
   readonly due_at: number | undefined;
   readonly forced_at: number | undefined;
-  /** Not in the scripts: what `repairs.ts` proposes instead of `done`. */
-  readonly finished?: readonly (readonly [attempt: string, as: CommitAnswer])[] | undefined;
 }
 
 export interface Spare {
@@ -151,6 +149,7 @@ export interface Scripts {
 export const NO_LEASE = { lease: undefined, lease_until: undefined } as const;
 export const NO_INTENT = { intent: undefined, intent_parent: undefined, sent_at: undefined } as const;
 const SPARES_MAX = 3;
+const DONE_MAX = 8;
 const DUE_AFTER_FAILURE_MIN_MS = 5_000;
 
 export const asWritten: Scripts = {
@@ -195,6 +194,8 @@ export const asWritten: Scripts = {
   refreshMarkSent(store, attempt, leaseMs, now) {
     const g = store.grant;
     if (g === undefined || g.lease !== attempt) return { store, answer: 0 };
+    if (g.intent_parent !== g.rt_fp)
+      return { store: { ...store, grant: { ...g, ...NO_LEASE, ...NO_INTENT } }, answer: 0 };
     const grant: GrantHash = { ...g, intent: "sent", sent_at: now, lease_until: now + leaseMs };
     return { store: { ...store, grant }, answer: 1 };
   },
@@ -219,17 +220,20 @@ export const asWritten: Scripts = {
         answer: "orphaned",
       };
     }
-    if (g.done === a.attempt) return { store, answer: g.done_as! };
+    const known = g.done?.find(([attempt]) => attempt === a.attempt);
+    if (known !== undefined) return { store, answer: known[1] };
 
+    let spares = g.spares ?? [];
+    if (a.rt_fp !== undefined) spares = spares.filter(({ fp }) => fp !== a.rt_fp);
     let grant: GrantHash = g;
     let due = store.due;
     let as: CommitAnswer = "committed";
-    if (g.rt_fp === a.parent) {
+    if (g.rt_fp === a.parent || (a.rt_fp !== undefined && g.rt_fp === a.rt_fp)) {
       if (a.rt !== undefined) {
         grant = { ...grant, rt: a.rt, rt_fp: a.rt_fp, rt_att: a.att };
         if (a.extendsLife) grant = { ...grant, rt_exp: now + a.rtLifeMs };
       }
-      if (a.at !== undefined) {
+      if (a.at !== undefined && a.att > (g.at_att ?? 0)) {
         const expires = now + a.atLifeMs;
         const used = g.used_at ?? 0;
         due =
@@ -247,7 +251,7 @@ export const asWritten: Scripts = {
           refreshed_at: now,
           due_at: due,
         };
-      } else {
+      } else if (a.at === undefined) {
         due = now;
         grant = { ...grant, due_at: due };
       }
@@ -263,11 +267,11 @@ export const asWritten: Scripts = {
     } else {
       as = "spare";
       if (a.rt !== undefined) {
-        const spares = [{ sealed: a.rt, fp: a.rt_fp!, att: a.att, at: now }, ...(g.spares ?? [])];
-        grant = { ...grant, spares: spares.slice(0, SPARES_MAX) };
+        spares = [{ sealed: a.rt, fp: a.rt_fp!, att: a.att, at: now }, ...spares].slice(0, SPARES_MAX);
       }
     }
-    grant = { ...grant, done: a.attempt, done_as: as };
+    const done = [[a.attempt, as] as const, ...(g.done ?? [])].slice(0, DONE_MAX);
+    grant = { ...grant, spares: spares.length > 0 ? spares : undefined, done };
     if (g.lease === a.attempt) grant = { ...grant, ...NO_LEASE, ...NO_INTENT };
     return { store: { ...store, grant, due }, answer: as };
   },
@@ -277,7 +281,10 @@ export const asWritten: Scripts = {
     const g = store.grant;
     if (g === undefined || g.lease !== a.attempt) return { store, answer: 0 };
     if (g.intent_parent !== g.rt_fp || (g.sent_at !== undefined && (g.refreshed_at ?? 0) >= g.sent_at))
-      return { store: { ...store, grant: { ...g, ...NO_LEASE, ...NO_INTENT } }, answer: 0 };
+      return {
+        store: { ...store, grant: { ...g, ...NO_LEASE, ...(a.unknown ? {} : NO_INTENT) } },
+        answer: 0,
+      };
     let grant: GrantHash = { ...g, retry_at: now + a.coolMs, problem: a.problem, problem_at: now };
     if (a.state !== "unchanged")
       grant = {
@@ -389,9 +396,7 @@ const NO_PAST = {
   refused_at: undefined,
   spares: undefined,
   done: undefined,
-  done_as: undefined,
   forced_at: undefined,
-  finished: undefined,
 } as const;
 
 const begun = (g: GrantHash, att: number): BeginAnswer => ({

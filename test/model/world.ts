@@ -829,7 +829,7 @@ export function canonicalWorld(world: World): string {
   const refusedAgo = (at: number | undefined) => (at === undefined ? "-" : Math.floor((now - at) / 60_000));
   const grant =
     g &&
-    `${g.state[0]}|${g.gen}|${g.rt}|${g.rt_att}|${g.at}|${ahead(g.at_exp)}|${g.spares?.map((s) => s.sealed)}|${g.att}|${g.lease}|${ahead(g.lease_until)}|${g.intent}|${g.intent_parent}|${g.sent_at === undefined ? "-" : ahead(g.sent_at + TIMES.providerDeadlineMs)}|${g.done}|${g.done_as}|${g.finished?.join()}|${ahead(g.retry_at)}|${g.refusals}|${refusedAgo(g.refused_at)}|${g.sent_at !== undefined && (g.refreshed_at ?? 0) >= g.sent_at ? 1 : 0}`;
+    `${g.state[0]}|${g.gen}|${g.rt}|${g.rt_att}|${g.at}|${ahead(g.at_exp)}|${g.spares?.map((s) => s.sealed)}|${g.att}|${g.lease}|${ahead(g.lease_until)}|${g.intent}|${g.intent_parent}|${g.sent_at === undefined ? "-" : ahead(g.sent_at + TIMES.providerDeadlineMs)}|${g.done}|${ahead(g.retry_at)}|${g.refusals}|${refusedAgo(g.refused_at)}|${g.sent_at !== undefined && (g.refreshed_at ?? 0) >= g.sent_at ? 1 : 0}`;
   const m = (x: Material | undefined) =>
     x && `${x.gen},${x.att},${x.parent},${x.refusals},${refusedAgo(x.refused_at)}`;
   const o = (x: Outcome | undefined) =>

@@ -11,7 +11,7 @@
 local now = now_ms()
 local key = KEYS[1]
 local text = function(n) return string.format('%.0f', n) end
-local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'done_as', 'lease', 'spares', 'used_at', 'rt_exp')
+local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp')
 
 if not g[1] or g[1] ~= ARGV[4] then
   local tokens = {}
@@ -21,17 +21,30 @@ if not g[1] or g[1] ~= ARGV[4] then
   if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
   return 'orphaned'
 end
-if g[3] == ARGV[2] then return g[4] end
+-- The last eight attempts that were stored: a command whose reply was lost may come again after others.
+local done = cjson.decode(g[3] or '[]')
+for _, earlier in ipairs(done) do
+  if earlier[1] == ARGV[2] then return earlier[2] end
+end
+local spares = cjson.decode(g[6] or '[]')
+if ARGV[7] ~= '' then
+  local others = {}
+  for _, spare in ipairs(spares) do
+    if spare.fp ~= ARGV[7] then others[#others + 1] = spare end
+  end
+  spares = others
+end
 
 local as = 'committed'
-if g[2] == ARGV[5] then
+-- Also where the primary token itself comes back, as servers with a leeway may give it.
+if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) then
   if ARGV[6] ~= '' then
     redis.call('HSET', key, 'rt', ARGV[6], 'rt_fp', ARGV[7], 'rt_att', ARGV[3])
     -- Whether use extends a refresh token's life is unknown (facts page): a new one is believed to live as long as the
     -- first only where the server is said to extend it.
     if ARGV[9] == '1' then redis.call('HSET', key, 'rt_exp', text(now + tonumber(ARGV[8]))) end
   end
-  if ARGV[10] ~= '' then
+  if ARGV[10] ~= '' and tonumber(ARGV[3]) > tonumber(g[4] or '0') then
     local expires = now + tonumber(ARGV[12])
     redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
       'soft', ARGV[13], 'refreshed_at', text(now))
@@ -44,7 +57,7 @@ if g[2] == ARGV[5] then
     end
     redis.call('HSET', key, 'due_at', text(due))
     redis.call('ZADD', KEYS[2], text(due), ARGV[1])
-  else
+  elseif ARGV[10] == '' then
     -- Only a refresh token could be saved: the next refresh goes at once, with the new one.
     redis.call('HSET', key, 'due_at', text(now))
     redis.call('ZADD', KEYS[2], text(now), ARGV[1])
@@ -54,13 +67,14 @@ if g[2] == ARGV[5] then
 else
   as = 'spare'
   if ARGV[6] ~= '' then
-    local spares = cjson.decode(g[6] or '[]')
     table.insert(spares, 1, { sealed = ARGV[6], fp = ARGV[7], att = ARGV[3], at = text(now) })
     while #spares > 3 do table.remove(spares) end
-    redis.call('HSET', key, 'spares', cjson.encode(spares))
   end
 end
-redis.call('HSET', key, 'done', ARGV[2], 'done_as', as)
+if #spares > 0 then redis.call('HSET', key, 'spares', cjson.encode(spares)) else redis.call('HDEL', key, 'spares') end
+table.insert(done, 1, { ARGV[2], as })
+while #done > 8 do table.remove(done) end
+redis.call('HSET', key, 'done', cjson.encode(done))
 if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
 redis.call('PUBLISH', 'b1:refresh-outcome', ARGV[1] .. ' ' .. as)
 return as

@@ -15,7 +15,9 @@ if g[1] ~= ARGV[2] then return 0 end
 
 -- What failed was another token than the primary one is now, or the same one was refreshed since this request left.
 if g[3] ~= g[4] or (g[5] and tonumber(g[6] or '0') >= tonumber(g[5])) then
-  redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at')
+  redis.call('HDEL', key, 'lease', 'lease_until')
+  -- What became of a request without an answer is not known any better for it: the next one waits it out.
+  if ARGV[6] == '0' then redis.call('HDEL', key, 'intent', 'intent_parent', 'sent_at') end
   redis.call('PUBLISH', 'b1:refresh-outcome', ARGV[1] .. ' overtaken')
   return 0
 end

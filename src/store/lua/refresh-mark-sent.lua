@@ -2,8 +2,14 @@
 -- The point of no return: noted before the first byte leaves.
 --
 -- KEYS  1 grant      ARGV  1 attempt  2 lease (ms)  3 clock offset (ms)
--- Answers 1, or 0 where the lease is another's by now: then nothing may be sent.
+-- Answers 1, or 0 where the lease is another's by now, or the token another: then nothing may be sent.
 local now = now_ms()
-if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 0 end
+local g = redis.call('HMGET', KEYS[1], 'lease', 'intent_parent', 'rt_fp')
+if g[1] ~= ARGV[1] then return 0 end
+if g[2] ~= g[3] then
+  -- A late answer has replaced the token since begin. It is superseded; whoever asks next begins with the new one.
+  redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at')
+  return 0
+end
 redis.call('HSET', KEYS[1], 'intent', 'sent', 'sent_at', string.format('%.0f', now), 'lease_until', string.format('%.0f', now + tonumber(ARGV[2])))
 return 1
