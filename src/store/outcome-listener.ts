@@ -3,6 +3,9 @@ import type { Milliseconds } from "../domain/instant.ts";
 import type { RedisConnection } from "./connect-redis.ts";
 import { REFRESH_CHANNEL } from "./keys.ts";
 
+/** As long as anybody waits (`callerDeadlineMs`), and some more. */
+const KEPT_MS: Milliseconds = 15_000;
+
 /**
  * Wakes those who wait for a refresh, in whichever process it ends. Announcements may be lost (a reconnect is enough),
  * so whoever waits gives a timeout and reads again afterwards; nothing is ever decided from an announcement.
@@ -10,11 +13,13 @@ import { REFRESH_CHANNEL } from "./keys.ts";
 export class OutcomeListener {
   readonly #connection: RedisConnection;
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** When each grant was spoken of last, oldest first; older than anybody still waits is forgotten. */
+  readonly #heard = new Map<string, Milliseconds>();
 
   /** @param connection is used for nothing else: a subscribed connection takes no other command. */
   constructor(connection: RedisConnection) {
     this.#connection = connection;
-    connection.on("message", (_channel: string, message: string) => this.#wake(message.split(" ", 1)[0]!));
+    connection.on("message", (_channel: string, message: string) => this.#hear(message.split(" ", 1)[0]!));
   }
 
   /**
@@ -26,7 +31,15 @@ export class OutcomeListener {
     this.#connection.on("ready", () => this.#listenAgain());
   }
 
-  next(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout"> {
+  /** @param lookBackMs what was announced since then counts: it may overtake the answer that made somebody wait. */
+  next(
+    grant: GrantId,
+    timeoutMs: Milliseconds,
+    lookBackMs: Milliseconds = 0,
+  ): Promise<"announced" | "timeout"> {
+    const heardAt = this.#heard.get(grant);
+    if (heardAt !== undefined && performance.now() - heardAt < lookBackMs)
+      return Promise.resolve("announced");
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(grant) ?? new Set();
       this.#waiting.set(grant, waiting);
@@ -53,6 +66,17 @@ export class OutcomeListener {
     };
     // Lost again meanwhile: then there is another `ready`.
     this.#connection.subscribe(REFRESH_CHANNEL).then(wakeAll, () => {});
+  }
+
+  #hear(grant: string): void {
+    const now = performance.now();
+    this.#heard.delete(grant);
+    this.#heard.set(grant, now);
+    for (const [oldest, at] of this.#heard) {
+      if (now - at < KEPT_MS) break;
+      this.#heard.delete(oldest);
+    }
+    this.#wake(grant);
   }
 
   #wake(grant: string): void {

@@ -126,7 +126,11 @@ export class RedisRefreshStore implements RefreshStore {
     await this.#durable.run("refresh-release", [grantKey(grant)], [grant, attempt]);
   }
 
-  outcome(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout"> {
-    return this.#outcomes.next(grant, timeoutMs);
+  outcome(
+    grant: GrantId,
+    timeoutMs: Milliseconds,
+    lookBackMs?: Milliseconds,
+  ): Promise<"announced" | "timeout"> {
+    return this.#outcomes.next(grant, timeoutMs, lookBackMs);
   }
 }

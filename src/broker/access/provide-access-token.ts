@@ -74,6 +74,7 @@ export class AccessTokens {
     let failed: Extract<Awaited<ReturnType<GrantRefresher["refresh"]>>, { kind: "failed" }> | undefined;
 
     for (;;) {
+      const readAt = clock.monotonicMs();
       const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate });
       countsForRate = false;
       switch (answer.kind) {
@@ -102,7 +103,11 @@ export class AccessTokens {
           throw new Problem("refresh_pending", { retryAfterMs: 2_000 });
         case "held":
           // Woken by the holder's outcome, or when its lease must have ended; nobody refreshes without the lease.
-          await this.#ports.refreshes.outcome(answer.grant, Math.min(outcome.remainingMs + 50, left));
+          await this.#ports.refreshes.outcome(
+            answer.grant,
+            Math.min(outcome.remainingMs + 50, left),
+            clock.monotonicMs() - readAt,
+          );
           break;
         case "failed":
           if (answer.kind === "rejected") {

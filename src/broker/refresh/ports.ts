@@ -50,8 +50,16 @@ export interface RefreshStore {
   /** Gives the lease back when nothing was sent. */
   release(grant: GrantId, attempt: AttemptId): Promise<void>;
 
-  /** Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again. */
-  outcome(grant: GrantId, timeoutMs: Milliseconds): Promise<"announced" | "timeout">;
+  /**
+   * Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again.
+   * @param lookBackMs how long ago the caller read last. What was announced since then counts as next: it may arrive
+   *   before the answer because of which the caller waits.
+   */
+  outcome(
+    grant: GrantId,
+    timeoutMs: Milliseconds,
+    lookBackMs?: Milliseconds,
+  ): Promise<"announced" | "timeout">;
 }
 
 /**
