@@ -121,7 +121,7 @@ describe("the model's scripts and the real ones on a real Redis", () => {
     expect(traces).toBeGreaterThanOrEqual(300);
   });
 
-  it("agree when more answers come late than spares are kept, and on new consent after that", async () => {
+  it("agree when answers overtake each other again and again, and on new consent after that", async () => {
     const overtaken = [
       "A begins (rejected)",
       "A asks",
@@ -141,17 +141,15 @@ describe("the model's scripts and the real ones on a real Redis", () => {
     };
     let world = firstWorld(configuration);
     const grant = await real.newGrant(world.now, firstConsent(world.now));
-    const spares: number[] = [];
     for (const says of story) {
       const steps = stepsOf(world, configuration, PRODUCT, clockRuns);
       const step = steps.find((candidate) => candidate.says.startsWith(says));
       expect(step, `${says} cannot happen`).toBeDefined();
       expect(await grant.follow(clocked(step!)), step!.says).toEqual([]);
       world = step!.to;
-      spares.push(world.store.grant?.spares?.length ?? 0);
     }
-    expect(Math.max(...spares)).toBe(3);
-    expect(spares.at(-1)).toBe(0);
+    // A server with a leeway gives both the same token: neither is a spare of the other.
+    expect(world.store.grant?.spares).toBeUndefined();
   });
 
   it.each(ANSWERS)("agree on the shortest way to %s: %s (%s)", async (script, answer, name) => {

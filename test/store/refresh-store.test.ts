@@ -197,6 +197,35 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     expect(JSON.parse(stored.spares!)).toMatchObject([{ sealed: "sealed-rt-1", att: "1" }]);
   });
 
+  it("of more late refresh tokens than are kept the newest three stay, and none that became primary", async () => {
+    const { grant, server } = await newGrant();
+    await refreshes.begin(grant, "holder", expired, TERMS);
+    await refreshes.commit(grant, "holder", result(server, 1, "rt-0"));
+    for (const late of [2, 3, 4, 5]) {
+      expect(await refreshes.commit(grant, `late-${late}`, result(server, late, "rt-0"))).toBe("spare");
+    }
+    const spares = async () => JSON.parse((await fields(grant)).spares!) as { fp: string }[];
+    expect((await spares()).map(({ fp }) => fp)).toEqual(["rt-5", "rt-4", "rt-3"]);
+    // One of them comes back as the answer to a refresh: it is the primary token now, and stands once.
+    await refreshes.commit(grant, "again", { ...result(server, 6, "rt-1"), refreshTokenFingerprint: "rt-4" });
+    expect((await spares()).map(({ fp }) => fp)).toEqual(["rt-5", "rt-3"]);
+    expect(await fields(grant)).toMatchObject({ rt_fp: "rt-4", at: "sealed-at-6" });
+    // Every one of them is remembered: asked again, the same answer and no second effect.
+    expect(await refreshes.commit(grant, "late-2", result(server, 2, "rt-0"))).toBe("spare");
+    expect((await spares()).map(({ fp }) => fp)).toEqual(["rt-5", "rt-3"]);
+  });
+
+  it("who began with a token that was replaced since may not send it", async () => {
+    const { grant, server } = await newGrant();
+    await refreshes.begin(grant, "slow", expired, TERMS);
+    await refreshes.markSent(grant, "slow", TERMS.leaseMs);
+    offset += seconds(61);
+    expect(await refreshes.begin(grant, "next", expired, TERMS)).toMatchObject({ kind: "begun" });
+    expect(await refreshes.commit(grant, "slow", result(server, 1, "rt-0"))).toBe("committed");
+    expect(await refreshes.markSent(grant, "next", TERMS.leaseMs)).toBe(false);
+    expect((await fields(grant)).lease).toBeUndefined();
+  });
+
   it("a late failure changes nothing of what another attempt stored (F20)", async () => {
     const { grant, server } = await newGrant();
     await refreshes.begin(grant, "slow", expired, TERMS);
