@@ -64,7 +64,7 @@ describe("the invariants", () => {
     await redis.hset(key, "rt", newer[0]!, "rt_fp", newer[1]!, "rt_att", newer[2]!, "at_att", newer[2]!);
     await refresh();
     await putOlder();
-    await redis.hdel(key, "done_as");
+    await redis.hdel(key, "done");
     expect((await verdictOf(here, grant))?.sentence).toContain("was here already");
   });
 

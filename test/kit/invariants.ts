@@ -165,7 +165,11 @@ async function judge(
       `its primary was superseded at ${token!.superseded_at}, and the one issued at ${known.issued_at} was here already`,
     );
   }
-  if (newer.length > 0 && Number(record.at_att) > Number(record.rt_att) && record.done_as === "committed") {
+  if (
+    newer.length > 0 &&
+    Number(record.at_att) > Number(record.rt_att) &&
+    lastCommit(record.done) === "committed"
+  ) {
     return found(
       "older-over-newer",
       `attempt ${record.at_att} committed its access token, and left the refresh token of attempt ${record.rt_att}`,
@@ -383,3 +387,7 @@ function auditIsContiguous({ audit, lastAudit }: Stored): string[] {
 /** As iManage's truth names tokens. */
 const fingerprintOf = (token: string): string =>
   createHash("sha256").update(token).digest("hex").slice(0, 16);
+
+/** How the last attempt that was stored was answered; `done` is the list of them, newest first. */
+const lastCommit = (done: string | undefined): string | undefined =>
+  done === undefined ? undefined : (JSON.parse(done) as [string, string][])[0]?.[1];
