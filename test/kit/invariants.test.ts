@@ -42,7 +42,7 @@ describe("the invariants", () => {
     ]);
   });
 
-  it("see an older token put over a newer one, by what was presented, by a spare, and by the attempts", async () => {
+  it("see an older token put over a newer one, by the access token beside it, by a spare, and by what was presented", async () => {
     const { here, grant, key, redis, refresh } = await prepared();
     const older = await redis.hmget(key, "rt", "rt_fp", "rt_att");
     await refresh();
@@ -50,9 +50,13 @@ describe("the invariants", () => {
     const putOlder = () => redis.hset(key, "rt", older[0]!, "rt_fp", older[1]!, "rt_att", older[2]!);
 
     await putOlder();
-    expect(await verdictOf(here, grant)).toMatchObject({ verdict: "older-over-newer" });
+    expect(await verdictOf(here, grant)).toMatchObject({
+      verdict: "older-over-newer",
+      sentence: expect.stringContaining("attempt 2 brought its access token"),
+    });
 
-    await redis.hset(key, "at_att", older[2]!);
+    await redis.hdel(key, "at");
+    expect(await verdictOf(here, grant)).toMatchObject({ verdict: "lost", explained: false });
     await redis.hset(
       key,
       "spares",
@@ -61,10 +65,10 @@ describe("the invariants", () => {
     expect(await verdictOf(here, grant)).toMatchObject({ verdict: "older-over-newer" });
 
     await redis.hdel(key, "spares");
-    await redis.hset(key, "rt", newer[0]!, "rt_fp", newer[1]!, "rt_att", newer[2]!, "at_att", newer[2]!);
+    await redis.hset(key, "rt", newer[0]!, "rt_fp", newer[1]!, "rt_att", newer[2]!);
     await refresh();
     await putOlder();
-    await redis.hdel(key, "done");
+    await redis.hdel(key, "at");
     expect((await verdictOf(here, grant))?.sentence).toContain("was here already");
   });
 

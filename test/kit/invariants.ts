@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { refreshTokenContext } from "../../src/broker/seal-contexts.ts";
+import { accessTokenContext, refreshTokenContext } from "../../src/broker/seal-contexts.ts";
 import type { GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
 import type { FamilyTruth } from "../../src/simulator/start-simulator.ts";
@@ -119,10 +119,14 @@ async function judge(
   });
   if (record.rt === undefined) return found("session-only", "it has no refresh token");
 
-  const open = async (sealed: string, attempt: string): Promise<string | undefined> => {
+  const open = async (
+    sealed: string,
+    attempt: string,
+    contextOf = refreshTokenContext,
+  ): Promise<string | undefined> => {
     const server = await broker.configuration.findServer(record.server as ServerId);
     if (server === undefined) return undefined;
-    const context = refreshTokenContext({
+    const context = contextOf({
       grant: id as GrantId,
       server,
       consentGeneration: Number(record.gen),
@@ -165,14 +169,16 @@ async function judge(
       `its primary was superseded at ${token!.superseded_at}, and the one issued at ${known.issued_at} was here already`,
     );
   }
-  if (
-    newer.length > 0 &&
-    Number(record.at_att) > Number(record.rt_att) &&
-    lastCommit(record.done) === "committed"
-  ) {
+  // An access token that is stored came in one answer with a refresh token: was that the successor?
+  const access =
+    record.at === undefined ? undefined : await open(record.at, record.at_att ?? "", accessTokenContext);
+  const brought = family?.access_tokens.find(
+    ({ fingerprint }) => fingerprint === fingerprintOf(access ?? ""),
+  );
+  if (newer.length > 0 && brought !== undefined && brought.issued_at! >= token!.superseded_at!) {
     return found(
       "older-over-newer",
-      `attempt ${record.at_att} committed its access token, and left the refresh token of attempt ${record.rt_att}`,
+      `attempt ${record.at_att} brought its access token, and left the refresh token of attempt ${record.rt_att}`,
     );
   }
   if (spares.some((spare) => simulator.isRefreshTokenLive(spare))) {
@@ -387,7 +393,3 @@ function auditIsContiguous({ audit, lastAudit }: Stored): string[] {
 /** As iManage's truth names tokens. */
 const fingerprintOf = (token: string): string =>
   createHash("sha256").update(token).digest("hex").slice(0, 16);
-
-/** How the last attempt that was stored was answered; `done` is the list of them, newest first. */
-const lastCommit = (done: string | undefined): string | undefined =>
-  done === undefined ? undefined : (JSON.parse(done) as [string, string][])[0]?.[1];
