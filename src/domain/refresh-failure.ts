@@ -36,8 +36,12 @@ export interface RefusalHistory {
   readonly firstAt: Instant | undefined;
 }
 
+export type FailureClass = TokenRefusal | "not_sent" | "unknown";
+
 /** What a failed refresh does to its grant. */
 export interface FailureVerdict {
+  /** What it was, for the server's gate. */
+  readonly class: FailureClass;
   readonly state: "unchanged" | "suspect" | "reauthorization_required";
   /** Not before this long from now is iManage asked again for this grant. */
   readonly coolDownMs: Milliseconds;
@@ -65,7 +69,7 @@ const REFUSALS_SPREAD_MS = minutes(2);
  * | not sent           | unchanged                                    | 1 s               |
  * | outcome unknown    | unchanged, intent stays `sent`               | at once where reuse is survived, else the provider deadline |
  * | invalid_grant      | suspect, the third after 2 min ends it       | 61 s              |
- * | invalid_client     | unchanged; the registration is at fault      | 60 s              |
+ * | invalid_client     | unchanged; the registration is at fault      | 1 s: the server's gate says when |
  * | throttled          | unchanged                                    | Retry-After, 1 s to 1 h |
  * | forbidden, configuration | unchanged                              | 60 s              |
  * | upstream           | unchanged                                    | 2 s               |
@@ -78,6 +82,7 @@ export function judgeRefreshFailure(
   providerDeadlineMs: Milliseconds,
 ): FailureVerdict {
   const verdict = (coolDownMs: Milliseconds, change: Partial<FailureVerdict> = {}): FailureVerdict => ({
+    class: outcome.kind === "refused" ? outcome.refusal : outcome.kind,
     state: "unchanged",
     coolDownMs,
     problem: "imanage_unavailable",
@@ -109,7 +114,7 @@ export function judgeRefreshFailure(
       });
     }
     case "invalid_client":
-      return verdict(seconds(60), { problem: "client_secret_refused", pausesRegistration: true });
+      return verdict(seconds(1), { problem: "client_secret_refused", pausesRegistration: true });
     case "throttled":
       return verdict(clamp(outcome.retryAfterMs ?? seconds(5), seconds(1), minutes(60)));
     case "forbidden":

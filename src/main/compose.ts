@@ -202,7 +202,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     exportAudit: () => exportAudit(auditPorts),
     revokePending: () => revoker.revokeAll(),
     async reapUnbound() {
-      for (const { id } of await configuration.listOrganisations()) await grantStore.reapUnbound(id, 100);
+      for (const { id } of await configuration.listOrganisations()) {
+        await grantStore.reapUnbound(id, 100);
+        await grantStore.warnOfExpiry(id, 500);
+      }
     },
   };
 

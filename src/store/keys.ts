@@ -89,6 +89,11 @@ export const dueHintKey = (): string => `${shared("due")}refresh`;
 /** Sorted set: grants that nothing is bound to, by the time they end. */
 export const unboundKey = (id: OrganisationId): string => `${organisationPrefix(id)}unbound`;
 
+/** Stream of one grant: what happened to it, the newest two hundred entries. */
+export const timelineKey = (id: GrantId): string => `${organisation(routeOf(id))}timeline:${id}`;
+/** Sorted set: when to warn next that a grant's refresh token ends. */
+export const expiryKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:expiry`;
+
 /** Stream: sealed tokens that wait to be revoked at iManage. */
 export const revocationsKey = (id: OrganisationId): string => `${organisationPrefix(id)}revocations`;
 

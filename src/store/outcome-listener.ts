@@ -1,4 +1,4 @@
-import type { GrantId } from "../domain/id.ts";
+import type { GrantId, ServerId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { RedisConnection } from "./connect-redis.ts";
 import { REFRESH_CHANNEL } from "./keys.ts";
@@ -33,7 +33,7 @@ export class OutcomeListener {
 
   /** @param lookBackMs what was announced since then counts: it may overtake the answer that made somebody wait. */
   next(
-    grant: GrantId,
+    grant: GrantId | ServerId,
     timeoutMs: Milliseconds,
     lookBackMs: Milliseconds = 0,
   ): Promise<"announced" | "timeout"> {

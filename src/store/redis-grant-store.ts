@@ -6,6 +6,7 @@ import type {
   PendingRevocation,
   RefreshSchedule,
   RevocationOutbox,
+  TimelineEntry,
 } from "../broker/grants/ports.ts";
 import type { LibraryBinding, LibraryStore } from "../broker/libraries/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
@@ -32,12 +33,14 @@ import {
   consentKey,
   dueHintKey,
   dueKey,
+  expiryKey,
   gateKey,
   grantBindingsKey,
   grantKey,
   grantsKey,
   librariesKey,
   revocationsKey,
+  timelineKey,
   unboundKey,
 } from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -183,6 +186,18 @@ export class RedisGrantStore
   async deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone"> {
     const deleted = await this.#store.run("delete-grant", [grantKey(id)], [id, note.actor, note.requestId]);
     return deleted === 1 ? "deleted" : "gone";
+  }
+
+  async timeline(id: GrantId): Promise<readonly TimelineEntry[]> {
+    const entries = await this.#store.call((redis) => redis.xrange(timelineKey(id), "-", "+"));
+    return entries.map(([, flat]) => {
+      const { at, kind, detail } = fieldsOf(flat);
+      return { at: Number(at), kind: kind ?? "", detail: detail ?? "" };
+    });
+  }
+
+  async warnOfExpiry(organisation: OrganisationId, limit: number): Promise<number> {
+    return (await this.#store.run("sweep-expiry", [expiryKey(organisation)], [limit])) as number;
   }
 
   async unbindUser(

@@ -10,6 +10,8 @@ import { type GrantId, organisationOf, type RegistrationId, type ServerId } from
 import type { Milliseconds } from "../domain/instant.ts";
 import type { FailureVerdict } from "../domain/refresh-failure.ts";
 import type { Sealed } from "../domain/sealed.ts";
+import { type RotationProfile, survivesReuse } from "../domain/server.ts";
+import type { GateReason } from "../domain/server-gate.ts";
 import { dueKey, grantKey, revocationsKey } from "./keys.ts";
 import type { OutcomeListener } from "./outcome-listener.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -33,14 +35,29 @@ export class RedisRefreshStore implements RefreshStore {
     grant: GrantId,
     attempt: AttemptId,
     reason: RefreshReason,
-    terms: { leaseMs: Milliseconds; providerDeadlineMs: Milliseconds; survivesReuse: boolean },
+    terms: Parameters<RefreshStore["begin"]>[3],
   ): Promise<BeginAnswer> {
     const detail =
       reason.why === "expired" ? reason.minTtlMs : reason.why === "rejected" ? reason.fingerprint : "";
     const answer = (await this.#fast.run(
       "refresh-begin",
       [grantKey(grant)],
-      [attempt, terms.leaseMs, terms.providerDeadlineMs, reason.why, detail, terms.survivesReuse ? 1 : 0],
+      [
+        attempt,
+        terms.leaseMs,
+        terms.providerDeadlineMs,
+        reason.why,
+        detail,
+        pinned(terms.rotation),
+        terms.configurationGeneration,
+        terms.limits.concurrency,
+        terms.limits.backgroundConcurrency,
+        terms.limits.callsPerSecond,
+        terms.limits.burst,
+        terms.limits.lapseMs,
+        terms.limits.lapseWarningMs,
+        terms.limits.retryTokens,
+      ],
     )) as [BeginAnswer["kind"], ...(string | number)[]];
     const [kind, ...rest] = answer;
     switch (kind) {
@@ -66,6 +83,8 @@ export class RedisRefreshStore implements RefreshStore {
         return { kind, remainingMs: Number(rest[0]) };
       case "cooling":
         return { kind, remainingMs: Number(rest[0]), problem: String(rest[1]) };
+      case "gated":
+        return { kind, remainingMs: Number(rest[0]), why: rest[1] as GateReason };
       case "state":
         return { kind, state: rest[0] as Grant["state"] };
       default:
@@ -113,13 +132,28 @@ export class RedisRefreshStore implements RefreshStore {
     return as as "committed" | "spare" | "orphaned";
   }
 
-  async fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<boolean> {
-    const believed = await this.#durable.run(
+  async fail(
+    grant: GrantId,
+    attempt: AttemptId,
+    verdict: FailureVerdict,
+    terms: Parameters<RefreshStore["fail"]>[3],
+  ): Promise<FailureVerdict["state"] | "disbelieved"> {
+    const state = await this.#durable.run(
       "refresh-fail",
       [grantKey(grant), dueKey(organisationOf(grant))],
-      [grant, attempt, verdict.state, verdict.coolDownMs, verdict.problem, verdict.outcomeUnknown ? 1 : 0],
+      [
+        grant,
+        attempt,
+        verdict.state,
+        verdict.coolDownMs,
+        verdict.problem,
+        verdict.outcomeUnknown ? 1 : 0,
+        verdict.class,
+        terms.configurationGeneration,
+        pinned(terms.rotation),
+      ],
     );
-    return believed === 1;
+    return state as FailureVerdict["state"] | "disbelieved";
   }
 
   async release(grant: GrantId, attempt: AttemptId): Promise<void> {
@@ -127,10 +161,13 @@ export class RedisRefreshStore implements RefreshStore {
   }
 
   outcome(
-    grant: GrantId,
+    of: GrantId | ServerId,
     timeoutMs: Milliseconds,
     lookBackMs?: Milliseconds,
   ): Promise<"announced" | "timeout"> {
-    return this.#outcomes.next(grant, timeoutMs, lookBackMs);
+    return this.#outcomes.next(of, timeoutMs, lookBackMs);
   }
 }
+
+const pinned = (rotation: RotationProfile): "survives" | "not" | "unknown" =>
+  rotation === "unknown" ? "unknown" : survivesReuse(rotation) ? "survives" : "not";

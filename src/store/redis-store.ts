@@ -96,7 +96,11 @@ function loadScript(name: string): Script {
   if (known !== undefined) return known;
   const source = read(name);
   const end = source.indexOf("\n");
-  const text = `${source.slice(0, end)}\n${read("prelude")}\n${source.slice(end + 1)}`;
+  const rest = source.slice(end + 1);
+  // `-- with: gate` as the second line brings `gate.lua` along.
+  const library = /^-- with: (\w+)\n/.exec(rest)?.[1];
+  const libraries = library === undefined ? read("prelude") : `${read("prelude")}\n${read(library)}`;
+  const text = `${source.slice(0, end)}\n${libraries}\n${rest}`;
   const script = { sha: createHash("sha1").update(text).digest("hex"), text };
   scripts.set(name, script);
   return script;

@@ -6,6 +6,7 @@ import { type GrantId, makeId, makeRoute, organisationId } from "../../src/domai
 import type { FailureVerdict } from "../../src/domain/refresh-failure.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
+import { serverLimits } from "../../src/domain/server-gate.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { dueKey, grantKey, revocationsKey } from "../../src/store/keys.ts";
 import { OutcomeListener } from "../../src/store/outcome-listener.ts";
@@ -28,7 +29,16 @@ export interface RealGrant {
 }
 
 /** What the model leaves out: it does not change in the course of refreshing. */
-const NOT_MODELLED = ["v", "server", "registration", "owner", "consent", "consented_at", "created_at"];
+const NOT_MODELLED = [
+  "v",
+  "server",
+  "registration",
+  "owner",
+  "consent",
+  "consented_at",
+  "created_at",
+  "refused_cfg",
+];
 const INSTANTS: ReadonlySet<string> = new Set<keyof GrantHash>([
   "received_at",
   "rt_exp",
@@ -43,6 +53,16 @@ const INSTANTS: ReadonlySet<string> = new Set<keyof GrantHash>([
   "due_at",
   "forced_at",
 ]);
+/** The server's gate is another test's business: here it stands open. */
+const WIDE_OPEN = {
+  ...serverLimits,
+  concurrency: 1e6,
+  backgroundConcurrency: 1e6,
+  callsPerSecond: 1e6,
+  burst: 1e6,
+  retryTokens: 1e6,
+  lapseMs: 1e15,
+} as unknown as typeof serverLimits;
 const NOTE = { actor: "test", requestId: "req_test" };
 
 export async function openRealStore(url: string): Promise<RealStore> {
@@ -80,7 +100,13 @@ export async function openRealStore(url: string): Promise<RealStore> {
                 : why === "rejected"
                   ? { why, fingerprint: String(detail) }
                   : { why };
-            const terms = { leaseMs, providerDeadlineMs, survivesReuse };
+            const terms = {
+              leaseMs,
+              providerDeadlineMs,
+              rotation: survivesReuse ? "static" : "strict",
+              configurationGeneration: 1,
+              limits: WIDE_OPEN,
+            } as const;
             const answer = await refreshes.begin(grant, attempt, reason, terms);
             if (answer.kind === "begun") {
               const { material: m } = answer;
@@ -128,14 +154,20 @@ export async function openRealStore(url: string): Promise<RealStore> {
           }
           case "refresh-fail": {
             const a = command.args;
-            const believed = await refreshes.fail(grant, a.attempt, {
-              state: a.state,
-              coolDownMs: a.coolMs,
-              problem: a.problem as FailureVerdict["problem"],
-              outcomeUnknown: a.unknown,
-              pausesRegistration: false,
-            });
-            return believed ? 1 : 0;
+            const became = await refreshes.fail(
+              grant,
+              a.attempt,
+              {
+                class: a.state === "unchanged" ? "configuration" : "invalid_grant",
+                state: a.state,
+                coolDownMs: a.coolMs,
+                problem: a.problem as FailureVerdict["problem"],
+                outcomeUnknown: a.unknown,
+                pausesRegistration: false,
+              },
+              { rotation: "strict", configurationGeneration: 1 },
+            );
+            return became === "disbelieved" ? 0 : 1;
           }
           case "refresh-release":
             await refreshes.release(grant, command.attempt);

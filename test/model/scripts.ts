@@ -33,6 +33,8 @@ export interface GrantHash {
   readonly problem_at: number | undefined;
   readonly refusals: number | undefined;
   readonly refused_at: number | undefined;
+  /** Requests that left since the last good answer. */
+  readonly calls: number | undefined;
   readonly used_at: number | undefined;
   readonly refreshed_at: number | undefined;
   readonly due_at: number | undefined;
@@ -150,6 +152,7 @@ export const NO_LEASE = { lease: undefined, lease_until: undefined } as const;
 export const NO_INTENT = { intent: undefined, intent_parent: undefined, sent_at: undefined } as const;
 const SPARES_MAX = 3;
 const DONE_MAX = 8;
+const CALLS_MAX = 9;
 const DUE_AFTER_FAILURE_MIN_MS = 5_000;
 
 export const asWritten: Scripts = {
@@ -196,7 +199,13 @@ export const asWritten: Scripts = {
     if (g === undefined || g.lease !== attempt) return { store, answer: 0 };
     if (g.intent_parent !== g.rt_fp)
       return { store: { ...store, grant: { ...g, ...NO_LEASE, ...NO_INTENT } }, answer: 0 };
-    const grant: GrantHash = { ...g, intent: "sent", sent_at: now, lease_until: now + leaseMs };
+    const grant: GrantHash = {
+      ...g,
+      intent: "sent",
+      sent_at: now,
+      lease_until: now + leaseMs,
+      calls: (g.calls ?? 0) + 1,
+    };
     return { store: { ...store, grant }, answer: 1 };
   },
 
@@ -228,7 +237,11 @@ export const asWritten: Scripts = {
     let grant: GrantHash = g;
     let due = store.due;
     let as: CommitAnswer = "committed";
-    if (g.rt_fp === a.parent || (a.rt_fp !== undefined && g.rt_fp === a.rt_fp)) {
+    if (
+      g.rt_fp === a.parent ||
+      (a.rt_fp !== undefined && g.rt_fp === a.rt_fp) ||
+      g.state === "reauthorization_required"
+    ) {
       if (a.rt !== undefined) {
         grant = { ...grant, rt: a.rt, rt_fp: a.rt_fp, rt_att: a.att };
         if (a.extendsLife) grant = { ...grant, rt_exp: now + a.rtLifeMs };
@@ -263,6 +276,7 @@ export const asWritten: Scripts = {
         problem_at: undefined,
         refusals: undefined,
         refused_at: undefined,
+        calls: undefined,
       };
     } else {
       as = "spare";
@@ -285,18 +299,35 @@ export const asWritten: Scripts = {
         store: { ...store, grant: { ...g, ...NO_LEASE, ...(a.unknown ? {} : NO_INTENT) } },
         answer: 0,
       };
-    let grant: GrantHash = { ...g, retry_at: now + a.coolMs, problem: a.problem, problem_at: now };
-    if (a.state !== "unchanged")
-      grant = {
-        ...grant,
-        refusals: (g.refusals ?? 0) + 1,
-        refused_at: g.refused_at ?? now,
-        state: a.state,
-      };
+    let { state, coolMs } = a;
+    let grant: GrantHash = { ...g, retry_at: now + coolMs, problem: a.problem, problem_at: now };
+    if (state !== "unchanged") {
+      const first = g.refused_at === undefined;
+      if (first) state = "suspect";
+      grant = { ...grant, refusals: first ? 1 : (g.refusals ?? 0) + 1, refused_at: g.refused_at ?? now };
+      const calls = g.calls ?? 0;
+      if (calls >= CALLS_MAX) state = "reauthorization_required";
+      const [spare, ...others] = g.spares ?? [];
+      if (state === "reauthorization_required" && spare !== undefined && calls < CALLS_MAX) {
+        grant = {
+          ...grant,
+          rt: spare.sealed,
+          rt_fp: spare.fp,
+          rt_att: spare.att,
+          spares: others.length > 0 ? others : undefined,
+          refusals: 1,
+          refused_at: now,
+          retry_at: now,
+        };
+        state = "suspect";
+        coolMs = 0;
+      }
+      grant = { ...grant, state };
+    }
     grant = { ...grant, ...NO_LEASE };
     if (!a.unknown) grant = { ...grant, ...NO_INTENT };
     const due =
-      a.state === "reauthorization_required" ? undefined : now + Math.max(a.coolMs, DUE_AFTER_FAILURE_MIN_MS);
+      state === "reauthorization_required" ? undefined : now + Math.max(coolMs, DUE_AFTER_FAILURE_MIN_MS);
     return { store: { ...store, grant: { ...grant, due_at: due }, due }, answer: 1 };
   },
 
@@ -394,6 +425,7 @@ const NO_PAST = {
   problem_at: undefined,
   refusals: undefined,
   refused_at: undefined,
+  calls: undefined,
   spares: undefined,
   done: undefined,
   forced_at: undefined,

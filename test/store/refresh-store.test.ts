@@ -15,6 +15,7 @@ import { seconds } from "../../src/domain/instant.ts";
 import type { FailureVerdict } from "../../src/domain/refresh-failure.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
+import { serverLimits } from "../../src/domain/server-gate.ts";
 import {
   connectRedis,
   disconnect,
@@ -32,7 +33,13 @@ let cluster: RunningCluster | undefined;
 afterAll(() => cluster?.stop());
 
 const NOTE = { actor: "test", requestId: "req_test" };
-const TERMS = { leaseMs: seconds(15), providerDeadlineMs: seconds(60), survivesReuse: false };
+const TERMS = {
+  leaseMs: seconds(15),
+  providerDeadlineMs: seconds(60),
+  rotation: "unknown",
+  configurationGeneration: 1,
+  limits: serverLimits,
+} as const;
 
 describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) => {
   let offset = 0;
@@ -132,6 +139,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
   });
 
   const failed = (change: Partial<FailureVerdict> = {}): FailureVerdict => ({
+    class: "upstream",
     state: "unchanged",
     coolDownMs: 1_000,
     problem: "imanage_unavailable",
@@ -234,7 +242,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     await refreshes.begin(grant, "second", expired, TERMS);
     await refreshes.commit(grant, "second", result(server, 2, "rt-0"));
     const before = await fields(grant);
-    await refreshes.fail(grant, "slow", failed({ state: "reauthorization_required" }));
+    await refreshes.fail(grant, "slow", failed({ state: "reauthorization_required" }), TERMS);
     expect(await fields(grant)).toEqual(before);
   });
 
@@ -255,7 +263,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
       kind: "cooling",
       problem: "refresh_pending",
     });
-    expect(await refreshes.begin(grant, "next", expired, { ...TERMS, survivesReuse: true })).toMatchObject({
+    expect(await refreshes.begin(grant, "next", expired, { ...TERMS, rotation: "static" })).toMatchObject({
       kind: "begun",
     });
   });
@@ -340,7 +348,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     expect(await good).toBe("announced");
     await refreshes.begin(grant, "b", expired, TERMS);
     const bad = refreshes.outcome(grant, seconds(20));
-    await refreshes.fail(grant, "b", failed());
+    await refreshes.fail(grant, "b", failed(), TERMS);
     expect(await bad).toBe("announced");
     expect(await refreshes.outcome(grant, 1)).toBe("timeout");
   });
@@ -350,7 +358,12 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     for (const state of ["suspect", "suspect", "reauthorization_required"] as const) {
       const attempt = `refused-${state}-${offset}`;
       expect(await refreshes.begin(grant, attempt, expired, TERMS)).toMatchObject({ kind: "begun" });
-      await refreshes.fail(grant, attempt, failed({ state, coolDownMs: seconds(61) }));
+      await refreshes.fail(
+        grant,
+        attempt,
+        failed({ class: "invalid_grant", state, coolDownMs: seconds(61) }),
+        TERMS,
+      );
       expect((await grants.findGrant(grant))?.state).toBe(state);
       offset += seconds(62);
     }

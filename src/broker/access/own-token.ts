@@ -8,7 +8,7 @@ import type { ServerDirectory } from "../authorization/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { Sealer } from "../ports.ts";
 import type { RefreshStore } from "../refresh/ports.ts";
-import type { GrantRefresher } from "../refresh/refresh-grant.ts";
+import { type GrantRefresher, gateCode } from "../refresh/refresh-grant.ts";
 import { accessTokenContext } from "../seal-contexts.ts";
 
 /** Reads a grant's access token without handing it out: no audit entry, because it never leaves the broker. */
@@ -45,6 +45,10 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
     const outcome = await ports.refresher.refresh(grant, { why: "expired", minTtlMs: MIN_TTL_MS });
     if (outcome.kind === "ended") throw new Problem(outcome.code);
     if (outcome.kind === "failed") throw new Problem(outcome.code, { retryAfterMs: outcome.retryAfterMs });
+    if (outcome.kind === "gated" && outcome.why !== "busy") {
+      throw new Problem(gateCode(outcome.why), { retryAfterMs: outcome.retryAfterMs });
+    }
+    if (outcome.kind === "gated") await ports.refreshes.outcome(server.id, outcome.retryAfterMs);
     if (outcome.kind === "held") await ports.refreshes.outcome(grant, outcome.remainingMs);
   }
   throw new Problem("refresh_pending", { retryAfterMs: seconds(2) });

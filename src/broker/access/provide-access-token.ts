@@ -12,7 +12,7 @@ import type { ServerDirectory } from "../authorization/ports.ts";
 import type { ClientStore } from "../clients/ports.ts";
 import type { AuditNote, Clock, Sealer, Timers } from "../ports.ts";
 import type { RefreshReason, RefreshStore } from "../refresh/ports.ts";
-import type { GrantRefresher } from "../refresh/refresh-grant.ts";
+import { type GrantRefresher, gateCode } from "../refresh/refresh-grant.ts";
 import { accessTokenContext } from "../seal-contexts.ts";
 import type { AccessStore, VendAnswer, VendRequest } from "./ports.ts";
 
@@ -108,6 +108,17 @@ export class AccessTokens {
             Math.min(outcome.remainingMs + 50, left),
             clock.monotonicMs() - readAt,
           );
+          break;
+        case "gated":
+          if (outcome.why === "busy") {
+            // Somebody's call there ends in a moment; then again, until this caller's time is up.
+            await this.#ports.refreshes.outcome(server.id, Math.min(outcome.retryAfterMs, left));
+            break;
+          }
+          failed = { kind: "failed", code: gateCode(outcome.why), retryAfterMs: outcome.retryAfterMs };
+          if (answer.kind === "rejected")
+            throw new Problem(failed.code, { retryAfterMs: failed.retryAfterMs });
+          minTtlMs = 1;
           break;
         case "failed":
           if (answer.kind === "rejected") {

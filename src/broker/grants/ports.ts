@@ -20,6 +20,8 @@ export interface GrantStore {
   listBindings(id: GrantId): Promise<readonly GrantBinding[]>;
   /** Ends a grant with all its bindings; its tokens go to the revocation outbox. MUST stop every replica at once. */
   deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone">;
+  /** What happened to a grant, oldest first: why did it break. The newest two hundred entries. */
+  timeline(id: GrantId): Promise<readonly TimelineEntry[]>;
   /** Takes one user's binding back; the last one gone ends the grant. Answers the grant it was bound to. */
   unbindUser(
     server: ServerId,
@@ -27,6 +29,13 @@ export interface GrantStore {
     subject: UserSubject,
     note: AuditNote,
   ): Promise<GrantId | undefined>;
+}
+
+export interface TimelineEntry {
+  readonly at: Instant;
+  /** `grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `refresh.late`, `refresh.spare_tried`, `refresh.answer_lost`. */
+  readonly kind: string;
+  readonly detail: string;
 }
 
 export interface GrantPosition {
@@ -51,6 +60,8 @@ export interface RefreshSchedule {
   dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]>;
   /** Ends grants that nothing was bound to in time. Answers how many. */
   reapUnbound(organisation: OrganisationId, limit: number): Promise<number>;
+  /** Notes on the timelines of an organisation's grants whose refresh tokens end soon. Answers how many. */
+  warnOfExpiry(organisation: OrganisationId, limit: number): Promise<number>;
   /** Writes the hint anew from the organisation's own due set. */
   restateHint(organisation: OrganisationId): Promise<void>;
 }

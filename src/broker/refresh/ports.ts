@@ -3,6 +3,8 @@ import type { GrantId, RegistrationId, ServerId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { FailureVerdict, RefusalHistory } from "../../domain/refresh-failure.ts";
 import type { Sealed } from "../../domain/sealed.ts";
+import type { RotationProfile } from "../../domain/server.ts";
+import type { GateReason, serverLimits } from "../../domain/server-gate.ts";
 
 /** Why a refresh is asked for. What no longer applies when the lease is won ends it without a call. */
 export type RefreshReason =
@@ -25,8 +27,10 @@ export interface RefreshStore {
     terms: {
       readonly leaseMs: Milliseconds;
       readonly providerDeadlineMs: Milliseconds;
-      /** May an attempt follow at once on one whose outcome is unknown? */
-      readonly survivesReuse: boolean;
+      /** As an operator pinned it; where it is `unknown`, what the server's answers have taught counts. */
+      readonly rotation: RotationProfile;
+      readonly configurationGeneration: number;
+      readonly limits: typeof serverLimits;
     },
   ): Promise<BeginAnswer>;
   /** Notes that the request is about to leave. False: the lease was lost, do not send. */
@@ -43,20 +47,27 @@ export interface RefreshStore {
     result: RefreshResult,
   ): Promise<"committed" | "spare" | "orphaned">;
   /**
-   * Stores a failure and ends the lease. Idempotent by attempt. False: it is not believed, because another attempt took
-   * over, or brought good news, while this one was under way; then nothing of it is stored, and whoever waits reads again.
+   * Stores a failure, ends the lease, and tells the server's gate. Idempotent by attempt. Answers what became of the grant:
+   * less than the verdict where the server itself is to blame or a spare is left; `disbelieved` where another attempt took
+   * over, or brought good news, while this one was under way: then nothing of it is stored, and whoever waits reads again.
    */
-  fail(grant: GrantId, attempt: AttemptId, verdict: FailureVerdict): Promise<boolean>;
+  fail(
+    grant: GrantId,
+    attempt: AttemptId,
+    verdict: FailureVerdict,
+    terms: { readonly rotation: RotationProfile; readonly configurationGeneration: number },
+  ): Promise<FailureVerdict["state"] | "disbelieved">;
   /** Gives the lease back when nothing was sent. */
   release(grant: GrantId, attempt: AttemptId): Promise<void>;
 
   /**
-   * Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again.
+   * Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again. Of a
+   * server: when a call there has ended.
    * @param lookBackMs how long ago the caller read last. What was announced since then counts as next: it may arrive
    *   before the answer because of which the caller waits.
    */
   outcome(
-    grant: GrantId,
+    of: GrantId | ServerId,
     timeoutMs: Milliseconds,
     lookBackMs?: Milliseconds,
   ): Promise<"announced" | "timeout">;
@@ -93,6 +104,10 @@ export type BeginAnswer =
   | { readonly kind: "held"; readonly remainingMs: Milliseconds }
   /** After a failure, or while the outcome of an earlier call is not known. */
   | { readonly kind: "cooling"; readonly remainingMs: Milliseconds; readonly problem: string }
+  /** The server's gate is closed, or enough is under way there. */
+  | { readonly kind: "gated"; readonly remainingMs: Milliseconds; readonly why: GateReason }
+  /** Unused for so long that nobody keeps it alive any more. */
+  | { readonly kind: "lapsed" }
   | { readonly kind: "not_refreshable" }
   | { readonly kind: "gone" }
   | { readonly kind: "state"; readonly state: Grant["state"] };

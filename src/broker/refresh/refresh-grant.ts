@@ -4,7 +4,8 @@ import type { Milliseconds } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import { judgeRefreshFailure, type TokenCallOutcome } from "../../domain/refresh-failure.ts";
-import { type Server, survivesReuse } from "../../domain/server.ts";
+import type { Server } from "../../domain/server.ts";
+import { type GateReason, serverLimits } from "../../domain/server-gate.ts";
 import { openCredentials } from "../authorization/open-credentials.ts";
 import type { AuthorizationServer, ServerDirectory } from "../authorization/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
@@ -44,6 +45,8 @@ export type RefreshOutcome =
   | { readonly kind: "held"; readonly remainingMs: Milliseconds }
   /** Not now: an earlier failure is cooling down, or the outcome of an earlier call is not known yet. */
   | { readonly kind: "failed"; readonly code: ProblemCode; readonly retryAfterMs: Milliseconds }
+  /** The server's gate did not let it through. `busy` passes in a moment; anything else is a failure to tell. */
+  | { readonly kind: "gated"; readonly why: GateReason; readonly retryAfterMs: Milliseconds }
   | {
       readonly kind: "ended";
       readonly code: "authorization_required" | "reauthorization_required" | "grant_paused";
@@ -131,7 +134,9 @@ async function begin(
     ports.refreshes.begin(grant, attempt, reason, {
       leaseMs: timing.leaseMs,
       providerDeadlineMs: timing.providerDeadlineMs,
-      survivesReuse: survivesReuse(server.settings.rotation),
+      rotation: server.settings.rotation,
+      configurationGeneration: server.configurationGeneration,
+      limits: serverLimits,
     });
   try {
     return await ask();
@@ -153,6 +158,10 @@ function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOu
         code: coolingCode(answer.problem),
         retryAfterMs: answer.remainingMs,
       };
+    case "gated":
+      return { kind: "gated", why: answer.why, retryAfterMs: answer.remainingMs };
+    case "lapsed":
+      return { kind: "fresh" };
     case "gone":
       return { kind: "ended", code: "authorization_required" };
     case "not_refreshable":
@@ -163,6 +172,13 @@ function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOu
 }
 
 /** A suspected grant is not a dead one: until it is believed, its callers are told that time may help. */
+export const gateCode = (why: GateReason): ProblemCode =>
+  why === "misconfigured"
+    ? "client_secret_refused"
+    : why === "busy"
+      ? "refresh_pending"
+      : "imanage_unavailable";
+
 const coolingCode = (problem: string): ProblemCode =>
   problem === "client_secret_refused" || problem === "refresh_pending" ? problem : "imanage_unavailable";
 
@@ -227,10 +243,13 @@ async function keep(
       timing.providerDeadlineMs,
     );
     if (failPoints) await failPoints.reach("before-fail", grant);
-    const believed = await refreshes.fail(grant, attempt, verdict);
+    const state = await refreshes.fail(grant, attempt, verdict, {
+      rotation: server.settings.rotation,
+      configurationGeneration: server.configurationGeneration,
+    });
     if (failPoints) await failPoints.reach("after-fail", grant);
-    if (!believed) return { kind: "fresh" };
-    return verdict.state === "reauthorization_required"
+    if (state === "disbelieved") return { kind: "fresh" };
+    return state === "reauthorization_required"
       ? { kind: "ended", code: "reauthorization_required" }
       : {
           kind: "failed",

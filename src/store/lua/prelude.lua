@@ -19,6 +19,24 @@ local function audit(prefix, now, fields)
   return seq
 end
 
+-- What happened to a grant, for whoever asks why it broke. The newest two hundred stay.
+local function timeline(prefix, now, grant, kind, detail)
+  redis.call('XADD', prefix .. 'timeline:' .. grant, 'MAXLEN', '~', 200, '*', 'at', string.format('%.0f', now), 'kind', kind,
+    'detail', detail or '')
+end
+
+-- Notes when to warn next that a refresh token ends: 30, 14, 7, 3 and 1 days before.
+local function forecast(prefix, now, grant, ends)
+  for _, days in ipairs({ 30, 14, 7, 3, 1 }) do
+    local warn = ends - days * 86400000
+    if warn > now then
+      redis.call('ZADD', prefix .. 'due:expiry', string.format('%.0f', warn), grant)
+      return
+    end
+  end
+  redis.call('ZREM', prefix .. 'due:expiry', grant)
+end
+
 -- Puts a grant's sealed tokens where the revocation worker finds them.
 local function to_revocations(prefix, now, grant, server, registration, gen, tokens)
   for _, token in ipairs(tokens) do
@@ -49,7 +67,8 @@ local function drop_grant(prefix, now, id)
     tokens[#tokens + 1] = { 'refresh-token', spare.sealed, spare.att }
   end
   to_revocations(prefix, now, id, g[1], g[2], g[3], tokens)
-  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8])
+  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8], prefix .. 'timeline:' .. id)
+  redis.call('ZREM', prefix .. 'due:expiry', id)
   redis.call('ZREM', prefix .. 'grants', id)
   redis.call('ZREM', prefix .. 'due:refresh', id)
   redis.call('ZREM', prefix .. 'unbound', id)

@@ -37,7 +37,8 @@ local overtaken = (held[1] == 'active' or held[1] == 'suspect') and held[2] and 
 if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
-    'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at')
+    'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
+    'refused_cfg', 'calls', 'lapsing')
   redis.call('HSET', KEYS[1], 'state', 'active', 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],
     'at_att', 0, 'at_exp', text(received + tonumber(ARGV[12])), 'at_life', ARGV[12], 'soft', ARGV[13])
@@ -47,8 +48,10 @@ if not overtaken then
     redis.call('HSET', KEYS[1], 'rt', ARGV[7], 'rt_fp', ARGV[8], 'rt_att', 0, 'rt_exp', text(received + tonumber(ARGV[9])),
       'due_at', text(due))
     redis.call('ZADD', KEYS[4], text(due), id)
+    forecast(prefix, now, id, received + tonumber(ARGV[9]))
   else
     redis.call('ZREM', KEYS[4], id)
+    redis.call('ZREM', prefix .. 'due:expiry', id)
   end
 end
 
@@ -75,5 +78,6 @@ end
 
 audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation',
   redis.call('HGET', KEYS[1], 'gen'), 'request', ARGV[18] })
+timeline(prefix, now, id, 'grant.authorized', 'consent ' .. redis.call('HGET', KEYS[1], 'gen'))
 redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' authorized')
 return 'stored'

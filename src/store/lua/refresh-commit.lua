@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with: gate
 -- Stores what a refresh brought. Nothing received is ever discarded: what cannot become primary is kept as a spare, what
 -- belongs to nothing any more goes to the revocation outbox. Works when Redis is full. Idempotent by attempt.
 --
@@ -11,13 +12,15 @@
 local now = now_ms()
 local key = KEYS[1]
 local text = function(n) return string.format('%.0f', n) end
-local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp')
+local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state')
+local prefix = prefix_of(key)
 
 if not g[1] or g[1] ~= ARGV[4] then
   local tokens = {}
   if ARGV[10] ~= '' then tokens[#tokens + 1] = { 'access-token', ARGV[10], ARGV[3] } end
   if ARGV[6] ~= '' then tokens[#tokens + 1] = { 'refresh-token', ARGV[6], ARGV[3] } end
-  to_revocations(prefix_of(key), now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens)
+  gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
+  to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens)
   if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
   return 'orphaned'
 end
@@ -26,6 +29,8 @@ local done = cjson.decode(g[3] or '[]')
 for _, earlier in ipairs(done) do
   if earlier[1] == ARGV[2] then return earlier[2] end
 end
+gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
+gate_learn(prefix, ARGV[16], (ARGV[6] ~= '' and ARGV[7] ~= ARGV[5]) and 'rotated' or 'same')
 local spares = cjson.decode(g[6] or '[]')
 if ARGV[7] ~= '' then
   local others = {}
@@ -36,13 +41,17 @@ if ARGV[7] ~= '' then
 end
 
 local as = 'committed'
--- Also where the primary token itself comes back, as servers with a leeway may give it.
-if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) then
+-- Also where the primary token itself comes back, as servers with a leeway may give it. And late good news revives: a grant
+-- whose own token was refused for good has nothing that this could overwrite.
+if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthorization_required' then
   if ARGV[6] ~= '' then
     redis.call('HSET', key, 'rt', ARGV[6], 'rt_fp', ARGV[7], 'rt_att', ARGV[3])
     -- Whether use extends a refresh token's life is unknown (facts page): a new one is believed to live as long as the
     -- first only where the server is said to extend it.
-    if ARGV[9] == '1' then redis.call('HSET', key, 'rt_exp', text(now + tonumber(ARGV[8]))) end
+    if ARGV[9] == '1' then
+      redis.call('HSET', key, 'rt_exp', text(now + tonumber(ARGV[8])))
+      forecast(prefix, now, ARGV[1], now + tonumber(ARGV[8]))
+    end
   end
   if ARGV[10] ~= '' and tonumber(ARGV[3]) > tonumber(g[4] or '0') then
     local expires = now + tonumber(ARGV[12])
@@ -62,13 +71,15 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) then
     redis.call('HSET', key, 'due_at', text(now))
     redis.call('ZADD', KEYS[2], text(now), ARGV[1])
   end
+  if g[9] ~= 'active' then timeline(prefix, now, ARGV[1], 'grant.recovered', 'it was ' .. g[9]) end
   redis.call('HSET', key, 'state', 'active')
-  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at')
+  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at', 'refused_cfg', 'calls')
 else
   as = 'spare'
   if ARGV[6] ~= '' then
     table.insert(spares, 1, { sealed = ARGV[6], fp = ARGV[7], att = ARGV[3], at = text(now) })
     while #spares > 3 do table.remove(spares) end
+    timeline(prefix, now, ARGV[1], 'refresh.late', 'a refresh token that came late is kept as a spare')
   end
 end
 if #spares > 0 then redis.call('HSET', key, 'spares', cjson.encode(spares)) else redis.call('HDEL', key, 'spares') end

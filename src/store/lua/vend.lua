@@ -68,6 +68,7 @@ local seq = audit(prefix, now, { 'action', 'token.issued', 'actor', ARGV[12], 'c
 local life = tonumber(g[9])
 if now - tonumber(g[8] or '0') > life / 4 then
   redis.call('HSET', key, 'used_at', string.format('%.0f', now))
+  redis.call('HDEL', key, 'lapsing')
   local ahead = tonumber(g[4]) - tonumber(g[10])
   if g[14] and tonumber(g[11] or '0') > ahead then
     redis.call('HSET', key, 'due_at', string.format('%.0f', ahead))

@@ -1,0 +1,226 @@
+import { describe, expect, it } from "vitest";
+import { days, minutes, seconds } from "../../src/domain/instant.ts";
+import { expireSoon } from "../kit/expire.ts";
+import { allDue, manyGrants, statesOf, sweepFor, sweepOnce } from "../kit/many-grants.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
+import { AMELIA, type World, type WorldOptions, world } from "../kit/world.ts";
+
+// The whole counts are for `npm run verify:faults`; the generators are the same.
+const GRANTS = Number(process.env.GATE_GRANTS ?? 60);
+
+const ownWorld = async (options: WorldOptions = {}): Promise<World> =>
+  world({ redisUrl: (await ownRedisForThisTest()).url, ...options });
+
+const calls = ({ simulator }: World): number => simulator.counts().grant_types.refresh_token ?? 0;
+const USER = { type: "user", id: "user.0" };
+
+describe("when one server is in trouble", { timeout: 30_000 + 60 * GRANTS }, () => {
+  it(`a wrong client secret over ${GRANTS} grants marks none, costs at most 50 calls in ten minutes, and is over within a minute of the fix (F06)`, async () => {
+    const here = await ownWorld();
+    const grants = await manyGrants(here, GRANTS);
+    here.simulator.registrations.patch("token-broker", { client_secrets: [{ value: "another" }] });
+    await allDue(here, grants);
+    await sweepFor(here, minutes(10));
+    expect(calls(here)).toBeLessThanOrEqual(50);
+    expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
+    expect(await here.client.accessToken({ server: here.server, subject: USER })).toMatchObject({
+      status: 502,
+      body: { code: "client_secret_refused", remedy: "operator" },
+    });
+
+    here.simulator.registrations.patch("token-broker", {
+      client_secrets: [{ value: "sim_secret_token-broker" }],
+    });
+    await sweepFor(here, seconds(60));
+    expect(await here.client.accessToken({ server: here.server, subject: USER })).toMatchObject({
+      status: 200,
+    });
+    await sweepFor(here, seconds(60));
+    expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
+  });
+
+  it(`half an hour of invalid_grant for everyone, ${GRANTS} grants: none is marked, and it is over within two minutes (F05)`, async () => {
+    const here = await ownWorld();
+    const grants = await manyGrants(here, GRANTS);
+    here.simulator.addFault({
+      on: { route: "token", grant_type: "refresh_token" },
+      times: "always",
+      do: { answer: { status: 400, body: { error: "invalid_grant" } } },
+    });
+    await allDue(here, grants);
+    await sweepFor(here, minutes(30), 15_000);
+    const states = await statesOf(here, grants);
+    expect(states.reauthorization_required).toBeUndefined();
+    expect(calls(here)).toBeLessThan(30 * 4 + 20);
+
+    here.simulator.clearFaults();
+    await sweepFor(here, minutes(2));
+    expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
+    expect(await here.client.accessToken({ server: here.server, subject: USER })).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it(`a storm of 503 with ${GRANTS} due: the breaker opens, and probes stay few (F08)`, async () => {
+    const here = await ownWorld();
+    const grants = await manyGrants(here, GRANTS);
+    here.simulator.addFault({
+      on: { route: "token" },
+      times: "always",
+      do: { answer: { status: 503, body: "" } },
+    });
+    await allDue(here, grants);
+    await sweepFor(here, minutes(10));
+    // Those already under way when it opened, then one probe a minute at the most.
+    expect(calls(here)).toBeLessThanOrEqual(6 + 5 + 16);
+    here.simulator.clearFaults();
+    await sweepFor(here, minutes(2));
+    expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
+  });
+
+  it.each([
+    ["30", 30],
+    ["0", 1],
+    ["-7", 1],
+    ["1000000000", 3_600],
+    ["soon", 1],
+  ])("Retry-After: %s pauses the whole server, and nobody calls before %i s (F07)", async (header, pause) => {
+    const here = await ownWorld();
+    const grants = await manyGrants(here, 10);
+    here.simulator.addFault({
+      on: { route: "token" },
+      times: 1,
+      do: { answer: { status: 429, headers: { "retry-after": header }, body: "" } },
+    });
+    await allDue(here, grants.slice(0, 1));
+    await sweepOnce(here);
+    expect(calls(here)).toBe(1);
+    await allDue(here, grants);
+    if (pause > 1) {
+      here.advance(seconds(pause - 1));
+      await sweepOnce(here);
+      expect(calls(here)).toBe(1);
+    }
+    await sweepFor(here, seconds(30));
+    expect(calls(here)).toBe(11);
+  });
+
+  it("a dead server changes nothing for another of the same firm and worker", async () => {
+    const here = await ownWorld();
+    const dead = await world({ redisUrl: here.environment.REDIS_URL! });
+    const grants = await manyGrants(dead, 20);
+    dead.simulator.addFault({
+      on: { route: "token" },
+      times: "always",
+      do: { answer: { status: 500, body: "" } },
+    });
+    await allDue(dead, grants);
+    await sweepFor(dead, minutes(1));
+    await here.connect();
+    const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+    const { grant } = (await here.client.accessToken(ask)).body;
+    await expireSoon(here, grant, -1);
+    expect(await here.client.accessToken(ask)).toMatchObject({ status: 200 });
+  });
+});
+
+describe("a grant that iManage really ended", () => {
+  it("is believed dead after three refusals spread over two minutes, at three calls, and says so (F04)", async () => {
+    const here = await ownWorld();
+    await manyGrants(here, 8);
+    await here.connect();
+    const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+    const { grant } = (await here.client.accessToken(ask)).body;
+    here.simulator.endFamilies({ user: "amelia.hart" });
+    await expireSoon(here, grant, -1);
+    for (let asked = 0; asked < 40; asked++) {
+      const answer = await here.client.accessToken(ask);
+      if (answer.body.code === "reauthorization_required") break;
+      expect(answer).toMatchObject({ status: 503, body: { code: "imanage_unavailable", remedy: "time" } });
+      here.advance(seconds(10));
+    }
+    expect(await here.client.accessToken(ask)).toMatchObject({
+      status: 409,
+      body: { code: "reauthorization_required" },
+    });
+    expect(calls(here)).toBe(3);
+
+    // He signs in again, and it is as before.
+    expect((await here.connect()).body.state).toBe("connected");
+    expect(await here.client.accessToken(ask)).toMatchObject({ status: 200, body: { grant } });
+  });
+
+  it("one refusal, then fine: nobody is asked to sign in (F04)", async () => {
+    const here = await ownWorld();
+    await here.connect();
+    const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+    const { grant } = (await here.client.accessToken(ask)).body;
+    here.simulator.addFault({
+      on: { route: "token", grant_type: "refresh_token" },
+      times: 2,
+      do: { answer: { status: 400, body: { error: "invalid_grant" } } },
+    });
+    await expireSoon(here, grant, -1);
+    for (let asked = 0; asked < 3; asked++) {
+      await here.client.accessToken(ask);
+      here.advance(seconds(62));
+    }
+    expect(await here.client.accessToken(ask)).toMatchObject({ status: 200, body: { grant } });
+  });
+});
+
+describe("what the schedule does over months", () => {
+  it("a grant that nobody uses lapses after a warning, and whoever asks again revives it", async () => {
+    const here = await ownWorld();
+    const [grant] = await manyGrants(here, 1);
+    const kinds = async () => (await here.broker.grantStore.timeline(grant!)).map(({ kind }) => kind);
+    for (let day = 0; day < 180; day += 1) {
+      here.advance(days(1));
+      await sweepOnce(here);
+    }
+    expect(await kinds()).toContain("grant.lapsing");
+    for (let day = 0; day < 10; day += 1) {
+      here.advance(days(1));
+      await sweepOnce(here);
+    }
+    expect(await kinds()).toContain("grant.lapsed");
+    const before = calls(here);
+    here.advance(days(20));
+    await sweepOnce(here);
+    expect(calls(here)).toBe(before);
+    expect(await here.client.accessToken({ server: here.server, subject: USER })).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it("a refresh token that ends is told of at 30, 14, 7, 3 and 1 days", async () => {
+    const here = await ownWorld();
+    const [grant] = await manyGrants(here, 1);
+    for (let day = 0; day < 365; day += 1) {
+      here.advance(days(1));
+      await here.broker.workerStories.reapUnbound();
+    }
+    const told = (await here.broker.grantStore.timeline(grant!)).filter(
+      ({ kind }) => kind === "grant.expiring",
+    );
+    expect(told.map(({ detail }) => detail)).toEqual(
+      ["30", "14", "7", "3", "1"].map((left) => `${left} days left`),
+    );
+  });
+});
+
+it("a server that keeps its refresh tokens is learned from its answers, and a killed holder is then followed at once", async () => {
+  const here = await ownWorld({ prepare: (simulator) => simulator.setSwitches({ refresh_mode: "same" }) });
+  await here.connect();
+  const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+  const { grant } = (await here.client.accessToken(ask)).body;
+  for (let refreshed = 0; refreshed < 3; refreshed++) {
+    await expireSoon(here, grant, -1);
+    expect((await here.client.accessToken(ask)).status).toBe(200);
+  }
+  await expireSoon(here, grant, -1);
+  here.simulator.addFault({ on: { route: "token" }, do: { drop_after: "reset" } });
+  await here.client.accessToken(ask);
+  here.advance(seconds(1));
+  expect(await here.client.accessToken(ask)).toMatchObject({ status: 200 });
+});
