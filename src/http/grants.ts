@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { deleteGrant, type GrantView, getGrant, listGrants } from "../broker/grants/manage-grants.ts";
+import {
+  deleteGrant,
+  type GrantView,
+  getGrant,
+  listGrants,
+  readTimeline,
+} from "../broker/grants/manage-grants.ts";
 import type { GrantPosition } from "../broker/grants/ports.ts";
 import type { GrantId } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
@@ -116,6 +122,37 @@ export const getGrantById = route({
   problems: ["not_found", "not_allowed"],
   async handle({ deps, client, params }) {
     return grantBody(await getGrant(deps.grants, client, params.id));
+  },
+});
+
+export const getGrantTimeline = route({
+  method: "get",
+  path: "/v1/grants/{id}/timeline",
+  operationId: "getGrantTimeline",
+  summary: "What happened to a grant: why did it break",
+  params: z.strictObject({ id: grantId }),
+  answer: {
+    status: 200,
+    description: "The newest two hundred entries, oldest first.",
+    schema: z.object({
+      items: z.array(
+        z
+          .object({
+            at: instant,
+            kind: z.string().meta({
+              description:
+                "`grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `refresh.late`, `refresh.spare_tried`, `refresh.answer_lost`.",
+            }),
+            detail: z.string(),
+          })
+          .meta({ id: "TimelineEntry" }),
+      ),
+    }),
+  },
+  problems: ["not_found", "not_allowed"],
+  async handle({ deps, client, params }) {
+    const entries = await readTimeline(deps.grants, client, params.id);
+    return { items: entries.map(({ at, kind, detail }) => ({ at: rfc3339(at), kind, detail })) };
   },
 });
 

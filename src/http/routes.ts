@@ -1,5 +1,5 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
-import { deleteGrantById, getGrantById, getGrants } from "./grants.ts";
+import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
 import type { Route } from "./route.ts";
@@ -22,6 +22,7 @@ export const routes: readonly Route[] = [
   postConnectSessionComplete,
   getGrants,
   getGrantById,
+  getGrantTimeline,
   deleteGrantById,
   getLibraries,
   postSyncs,

@@ -183,6 +183,7 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   ],
   listGrants: ["broker/grants/manage-grants.ts"],
   getGrant: ["broker/grants/manage-grants.ts"],
+  getGrantTimeline: ["broker/grants/manage-grants.ts"],
   deleteGrant: ["broker/grants/manage-grants.ts"],
   listLibraries: ["broker/grants/manage-grants.ts"],
   createSync: ["sync/syncs.ts"],
@@ -244,6 +245,7 @@ describe("what is answered", () => {
     await ask("listGrants", `?organisation=${organisation}`);
     const grant = String(token.grant);
     await ask("getGrant", grant);
+    await ask("getGrantTimeline", grant);
     await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", {
       username: AMELIA.username,
       password: AMELIA.password,

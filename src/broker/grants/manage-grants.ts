@@ -10,7 +10,7 @@ import {
 import { Problem } from "../../domain/problem.ts";
 import type { ClientStore } from "../clients/ports.ts";
 import type { AuditNote } from "../ports.ts";
-import type { GrantBinding, GrantPosition, GrantStore } from "./ports.ts";
+import type { GrantBinding, GrantPosition, GrantStore, TimelineEntry } from "./ports.ts";
 import type { Revoker } from "./revoke-pending.ts";
 
 export interface GrantPorts {
@@ -65,6 +65,16 @@ export async function listGrants(
 export async function getGrant(ports: GrantPorts, client: ClientId, id: GrantId): Promise<GrantView> {
   const grant = await findVisible(ports, client, id, "status");
   return { grant, bindings: seenBy(client, await ports.grants.listBindings(id)) };
+}
+
+/** What happened to a grant, oldest first: why did it break. */
+export async function readTimeline(
+  ports: GrantPorts,
+  client: ClientId,
+  id: GrantId,
+): Promise<readonly TimelineEntry[]> {
+  await findVisible(ports, client, id, "status");
+  return ports.grants.timeline(id);
 }
 
 /**
