@@ -221,6 +221,29 @@ export function readSettings(env: Readonly<Record<string, string | undefined>> =
   return parsed.data;
 }
 
+const addressSettings = z.object({
+  NODE_ENV: fields.NODE_ENV,
+  EGRESS_LOOPBACK_ORIGINS: fields.EGRESS_LOOPBACK_ORIGINS,
+});
+
+/**
+ * The two settings on which it depends what a configuration file may hold: all that checking one needs, on a machine that
+ * runs no broker.
+ */
+export function readAddressSettings(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): z.infer<typeof addressSettings> {
+  const { NODE_ENV, EGRESS_LOOPBACK_ORIGINS } = env;
+  const parsed = addressSettings.safeParse({
+    NODE_ENV: NODE_ENV || undefined,
+    EGRESS_LOOPBACK_ORIGINS: EGRESS_LOOPBACK_ORIGINS || undefined,
+  });
+  if (parsed.success) return parsed.data;
+  throw new SettingsError(
+    parsed.error.issues.map(({ path, message }) => ({ setting: String(path[0]), message })),
+  );
+}
+
 /** The table of settings for the README, as the schema has it. A test compares the two. */
 export function settingsTable(): string {
   const rows = Object.entries(fields).map(([name, field]) => {

@@ -1,5 +1,5 @@
 import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
-import { readSettings } from "../config/settings.ts";
+import { readAddressSettings, readSettings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { makeLog } from "../ops/log.ts";
@@ -21,7 +21,7 @@ const cli = buildCli({
     process.exitCode = code;
   },
   environment: (name) => process.env[name],
-  addressRules: () => addressRulesOf(readSettings()),
+  addressRules: () => addressRulesOf(readAddressSettings()),
   names: () => readSettings(),
   createRootKeyset: newKeyset,
   // A secret is random; the keyset it would be hashed under plays no part in making one.
