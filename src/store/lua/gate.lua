@@ -8,7 +8,7 @@
 --   fails               upstream failures in a row
 --   pause_until         what Retry-After asked for
 --   tat                 GCRA of the rate
---   retries             tokens of the retry budget
+--   retries, retries_at tokens of the retry budget, and when they were counted last
 --   a0 … a9, r0 … r9    refreshes answered, and refused, in each of the last ten minutes: `<minute>|<count>`
 --   seen_static, seen_rotating   how refresh tokens came back, for the learned profile
 -- Sorted sets: `server-gate:<server>:running` attempt → end of its lease; `…:refused` grant → time of invalid_grant
@@ -21,7 +21,8 @@ local BACKOFF_MS, BACKOFF_MAX_MS = 5000, 60000
 -- Mass guard (F05): this many different grants refused, and this share of the answers refusals, within ten minutes. The
 -- share is one of answers and not of grants: during an incident few grants are tried, and those again and again.
 local MASS_GRANTS, MASS_SHARE, MASS_WINDOW_MS = 5, 0.2, 600000
-local RETRY_TOKENS, RETRY_GAIN = 10, 0.1
+-- Time brings retries back too: where every grant waits for one, there is no success that could.
+local RETRY_TOKENS, RETRY_GAIN, RETRY_MS = 10, 0.1, 5000
 
 local function gate_key(prefix, server) return prefix .. 'server-gate:' .. server end
 local function whole(n) return string.format('%.0f', n) end
@@ -34,7 +35,7 @@ end
 -- Answers nil where it may go, else why not and for how long: misconfigured | upstream | incident | throttled | busy
 local function gate_admit(prefix, now, server, attempt, lease_ms, background, cfg, limits, retry)
   local key = gate_key(prefix, server)
-  local g = redis.call('HMGET', key, 'open', 'probe_at', 'cfg', 'pause_until', 'tat', 'retries')
+  local g = redis.call('HMGET', key, 'open', 'probe_at', 'cfg', 'pause_until', 'tat', 'retries', 'retries_at')
   local probing = false
   if g[4] and tonumber(g[4]) > now then return 'throttled', tonumber(g[4]) - now end
   if g[1] == 'misconfigured' and g[3] ~= cfg then
@@ -53,9 +54,10 @@ local function gate_admit(prefix, now, server, attempt, lease_ms, background, cf
   local tat = math.max(tonumber(g[5] or '0'), now)
   if tat - (limits.burst - 1) * emission > now then return 'busy', math.ceil(tat - (limits.burst - 1) * emission - now) end
   if retry then
-    local tokens = tonumber(g[6] or limits.retries)
-    if tokens < 1 then return 'throttled', 5000 end
-    redis.call('HSET', key, 'retries', tokens - 1)
+    local tokens = tonumber(g[6] or limits.retries) + (now - tonumber(g[7] or '0')) / RETRY_MS
+    if tokens < 1 then return 'throttled', math.ceil((1 - tokens) * RETRY_MS) end
+    tokens = math.min(tokens, limits.retries)
+    redis.call('HSET', key, 'retries', string.format('%.3f', tokens - 1), 'retries_at', whole(now))
   end
 
   redis.call('HSET', key, 'tat', string.format('%.3f', tat + emission))
