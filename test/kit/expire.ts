@@ -15,8 +15,9 @@ export async function expireSoon(
 }
 
 /**
- * What time does to a holder that no longer renews, without the time: its lease has lapsed, and so, unless asked
- * otherwise, has the deadline by which iManage must have answered it. Answers whether somebody held the lease.
+ * What time does to a holder that no longer renews, without the time: its lease has lapsed, with its place
+ * at the server's gate, and so, unless asked otherwise, has the deadline by which iManage must have answered it; a minute
+ * brings the server's budget of retries back too. Answers whether somebody held the lease.
  */
 export async function expireLease(
   world: Pick<World, "broker">,
@@ -26,13 +27,18 @@ export async function expireLease(
   const store = world.broker.stores.fast;
   const now = await store.now();
   const script = `
-    local held = redis.call('HEXISTS', KEYS[1], 'lease')
-    if held == 1 then redis.call('HSET', KEYS[1], 'lease_until', ARGV[1]) end
+    local lease = redis.call('HGET', KEYS[1], 'lease')
+    local gate = string.match(KEYS[1], '^(b1:%b{}:)') .. 'server-gate:' .. redis.call('HGET', KEYS[1], 'server')
+    if lease then
+      redis.call('HSET', KEYS[1], 'lease_until', ARGV[1])
+      redis.call('ZREM', gate .. ':running', lease)
+    end
     if ARGV[2] ~= '' then
       if redis.call('HEXISTS', KEYS[1], 'sent_at') == 1 then redis.call('HSET', KEYS[1], 'sent_at', ARGV[2]) end
       redis.call('HDEL', KEYS[1], 'retry_at')
+      redis.call('HDEL', gate, 'retries')
     end
-    return held`;
+    return lease and 1 or 0`;
   const sentAt = providerDeadline ? String(now - timing.providerDeadlineMs) : "";
   const held = await store.call((redis) =>
     redis.eval(script, 1, grantKey(grant as GrantId), now - 1, sentAt),
