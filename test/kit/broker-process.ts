@@ -35,7 +35,10 @@ export async function brokerProcess(
   role: Role = "http",
   environment: Readonly<Record<string, string>> = {},
 ): Promise<BrokerProcess> {
-  const [httpPort, opsPort] = [await freePort(), await freePort()];
+  const httpPort = await freePort();
+  let opsPort = await freePort();
+  // A port that was free a moment ago may be handed out twice.
+  while (opsPort === httpPort) opsPort = await freePort();
   const output: string[] = [];
   const failPoints = new FailPointControl();
   let child!: ChildProcess;
