@@ -29,6 +29,8 @@ export interface ProxyEvent {
   readonly connection: ProxiedConnection;
   readonly direction?: Direction;
   readonly bytes?: number;
+  /** Of `bytes`: what was delivered. */
+  readonly piece?: Buffer;
 }
 
 export interface Counts {
@@ -356,11 +358,17 @@ class Pipe {
         if (this.#rule.mode !== "freeze") this.#from.resume();
       });
     }
-    this.#tell("bytes", part.length);
+    this.#tell("bytes", part.length, part);
   }
 
-  #tell(kind: ProxyEvent["kind"], bytes: number): void {
-    this.#connection.proxy.tell({ kind, connection: this.#connection, direction: this.#direction, bytes });
+  #tell(kind: ProxyEvent["kind"], bytes: number, piece?: Buffer): void {
+    this.#connection.proxy.tell({
+      kind,
+      connection: this.#connection,
+      direction: this.#direction,
+      bytes,
+      ...(piece && { piece }),
+    });
   }
 }
 
