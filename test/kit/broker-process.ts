@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
@@ -88,7 +89,10 @@ export async function brokerProcess(
     },
     output: () => output.join(""),
     kill,
-    signal: (signal) => void child.kill(signal),
+    signal(signal) {
+      if (signal === "SIGCONT") continueOnceStopped(child);
+      else child.kill(signal);
+    },
     get exited() {
       return exited;
     },
@@ -126,4 +130,27 @@ function ready(child: ChildProcess): Promise<void> {
     };
     child.on("message", hear);
   });
+}
+
+/**
+ * A process says that it is about to stop itself before it does: a SIGCONT that overtakes it would be lost, and it would stand
+ * for ever. So it is sent once the process is seen to stand, where the system shows that.
+ */
+function continueOnceStopped(child: ChildProcess, triesLeft = 1_000): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (triesLeft > 0 && stateOf(child.pid!) === "runs") {
+    setTimeout(() => continueOnceStopped(child, triesLeft - 1), 5).unref();
+  } else {
+    child.kill("SIGCONT");
+  }
+}
+
+/** `/proc/<pid>/stat`: pid, name in parentheses, state. */
+function stateOf(pid: number): "stands" | "runs" | "unknown" {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat[stat.lastIndexOf(")") + 2] === "T" ? "stands" : "runs";
+  } catch {
+    return "unknown";
+  }
 }
