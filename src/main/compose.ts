@@ -251,6 +251,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       await refresher.settled();
       await revoker.settled();
       await outbound.close();
+      await auditSink.close();
       for (const connection of connections) disconnect(connection);
     },
   };
