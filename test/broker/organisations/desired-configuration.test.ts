@@ -315,7 +315,10 @@ test("whatever a file holds, reading it answers with remarks and never throws or
         "https://canary-hunter2@x.example/login",
       ),
       fc.array(tie("node"), { maxLength: 3 }),
-      fc.dictionary(keys, tie("node"), { maxKeys: 6 }),
+      fc
+        .dictionary(keys, tie("node"), { maxKeys: 6 })
+        // An address is no secret, and its corrected form is offered; what stands before an @ in it is one.
+        .map((entry) => (entry.address === "canary-hunter2" ? { ...entry, address: "dms.example" } : entry)),
     ),
   }));
   fc.assert(
