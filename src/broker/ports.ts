@@ -1,5 +1,6 @@
-import type { Route } from "../domain/id.ts";
+import type { GrantId, Route, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
+import type { JobHistory } from "../domain/job-starts.ts";
 import type { KeyOwner, SealContext, Sealed } from "../domain/sealed.ts";
 import type { Secret } from "../domain/secret.ts";
 
@@ -74,6 +75,25 @@ export interface AuditNote {
   readonly purpose?: string;
   /** Where from. */
   readonly address?: string;
+}
+
+/** What a job works on, and by whose id it is known. */
+export type JobSubject = GrantId | SyncId;
+
+/** Starts of work that has not come to an orderly end: what is left behind by a process that died with it. */
+export interface JobStarts {
+  history(id: JobSubject): Promise<JobHistory>;
+  /** Counts a start. MUST be stored before the work begins. */
+  begun(id: JobSubject): Promise<void>;
+  /** Something was kept: of all starts only the one under way counts. */
+  progressed(id: JobSubject): Promise<void>;
+  /** Forgets all starts. */
+  ended(id: JobSubject): Promise<void>;
+  /**
+   * Takes the subject off the schedule for a long while, by itself again on it afterwards: a sync is parked, of a grant
+   * only what nobody waits for. Answers `put_aside` the first time, `already` until the time is over.
+   */
+  putAside(id: JobSubject): Promise<"put_aside" | "already" | "gone">;
 }
 
 /** What operators read: one line per decision, fields by allow-list, never a secret. */

@@ -280,6 +280,12 @@ export const PROBLEMS = {
   ),
 
   // Sync
+  worker_crashed: kind(
+    503,
+    "operator",
+    "Work on this ended the worker process three times in a row.",
+    "It is tried again every hour. Send the workers' log of that time to support; once it is mended, resume the sync.",
+  ),
   cursor_expired: kind(
     410,
     "client",

@@ -42,6 +42,7 @@ import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
+import { RedisJobStarts } from "../store/redis-job-starts.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
@@ -198,7 +199,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     sweepRefreshes: () => sweepDueGrants(grantStore),
     refreshGrant: (id) => refresher.refresh(id, { why: "due" }),
     sweepSyncs: () => syncSweep.sweep(),
-    runSync: (id, signal) => syncRuns.run(id, signal),
+    runSync: (id, signal, progressed) => syncRuns.run(id, signal, progressed),
     exportAudit: () => exportAudit(auditPorts),
     revokePending: () => revoker.revokeAll(),
     async reapUnbound() {
@@ -233,6 +234,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs,
     changes: new ChangeReader(syncPorts, syncs),
     workerStories,
+    // However long Redis is away: an orderly end that is not noted would count as a crash.
+    jobStarts: new RedisJobStarts(durable),
     stores: { fast, durable },
     redisAddress: address,
 

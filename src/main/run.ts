@@ -82,6 +82,7 @@ async function start(
           log.warn({ code, detail: "worker" }, "redis connection"),
         ),
       stories: broker.workerStories,
+      jobStarts: broker.jobStarts,
       log,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);

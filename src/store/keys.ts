@@ -131,6 +131,9 @@ export const syncChangesKey = (id: SyncId): string => `${organisation(routeOf(id
 export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
 export const syncDueHintKey = (): string => `${shared("due")}sync`;
 
+/** Hash: `starts` of jobs on a grant or sync that never ended in order, and `until` when it is put aside. Ends by itself. */
+export const startsKey = (id: GrantId | SyncId): string => `${organisation(routeOf(id))}starts:${id}`;
+
 /** Channel on which the outcome of a refresh is announced: `<grant> <outcome>`. Losing a message costs time, nothing else. */
 export const REFRESH_CHANNEL = "b1:refresh-outcome";
 

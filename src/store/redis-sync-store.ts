@@ -30,6 +30,7 @@ import type {
 } from "../sync/ports.ts";
 import {
   organisationNamesKey,
+  startsKey,
   syncChangesKey,
   syncDueHintKey,
   syncDueKey,
@@ -218,7 +219,7 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
   async #steer(id: SyncId, how: "want" | "pause" | "resume", note?: AuditNote): Promise<unknown> {
     const answer = await this.#store.run(
       "sync-steer",
-      [syncKey(id), syncDueKey(organisationOf(id))],
+      [syncKey(id), syncDueKey(organisationOf(id)), startsKey(id)],
       [id, how, note?.actor ?? "", note?.requestId ?? ""],
     );
     if (answer === "wanted" || answer === "resumed") await this.#hintSooner(organisationOf(id), id);

@@ -60,8 +60,15 @@ export class SyncRuns {
     this.#options = { pageSize: PAGE_SIZE, overlapMs, parkedRetryMs, quietMs, sliceMs, ...options };
   }
 
-  /** @throws only for what the schedule cannot know: the store is away, or a defect of ours. */
-  async run(id: SyncId, signal?: AbortSignal): Promise<SyncRunOutcome> {
+  /**
+   * @param progressed told after each page that was stored.
+   * @throws only for what the schedule cannot know: the store is away, or a defect of ours.
+   */
+  async run(
+    id: SyncId,
+    signal?: AbortSignal,
+    progressed: () => Promise<void> = async () => {},
+  ): Promise<SyncRunOutcome> {
     const { clock, syncs } = this.#ports;
     const { quietMs, sliceMs } = this.#options;
     const begun = await syncs.beginRun(id, quietMs);
@@ -78,6 +85,7 @@ export class SyncRuns {
         const { page, server } = await this.#page(sync, cursor);
         const stored = await this.#store(sync, cursor, page, server);
         if (stored.answer !== "committed") return { kind: stored.answer };
+        await progressed();
         if (troubled) this.#tell(sync, "recovered");
         troubled = false;
         failures = 0;

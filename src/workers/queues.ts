@@ -1,7 +1,7 @@
 import type { JobsOptions, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import type { GrantId, SyncId } from "../domain/id.ts";
-import { seconds } from "../domain/instant.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 
 export type QueueConnection = Redis | Cluster;
 
@@ -33,19 +33,20 @@ export const queueOptions = (name: QueueName, connection: QueueConnection): Queu
 });
 
 /**
- * A worker that was killed is noticed within 15 s, and its job runs again however often that happens: it does no harm,
- * and our own schedule would bring it back anyway. BullMQ's defaults: 90 s, and a failed job after the second kill.
+ * A worker that was killed is noticed, and its job runs again however often that happens: it does no harm, and the crash
+ * guard knows when it does. BullMQ by default fails a job after the second kill.
  */
 export const workerOptions = (
   name: QueueName,
   connection: QueueConnection,
   concurrency: number,
+  { lockMs, stalledMs }: { readonly lockMs: Milliseconds; readonly stalledMs: Milliseconds },
 ): WorkerOptions => ({
   connection,
   prefix: queuePrefix(name),
   concurrency,
-  lockDuration: seconds(10),
-  stalledInterval: seconds(5),
+  lockDuration: lockMs,
+  stalledInterval: stalledMs,
   maxStalledCount: 1_000_000,
 });
 

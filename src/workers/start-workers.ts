@@ -1,8 +1,9 @@
 import { Queue, Worker } from "bullmq";
-import type { Log } from "../broker/ports.ts";
+import type { JobStarts, Log } from "../broker/ports.ts";
 import type { GrantId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { auditExportJob } from "./audit-export.job.ts";
+import { CrashGuard, type Progressed } from "./crash-guard.ts";
 import { jobFailure } from "./job-failure.ts";
 import {
   type JobData,
@@ -27,8 +28,11 @@ export interface WorkerStories {
   refreshGrant(id: GrantId): Promise<unknown>;
   /** Syncs whose time has come. */
   sweepSyncs(): Promise<readonly SyncId[]>;
-  /** @param stopping ends the run at the next page: this process is going. */
-  runSync(id: SyncId, stopping: AbortSignal): Promise<unknown>;
+  /**
+   * @param stopping ends the run at the next page: this process is going.
+   * @param progressed is told after each page that was stored.
+   */
+  runSync(id: SyncId, stopping: AbortSignal, progressed?: Progressed): Promise<unknown>;
   exportAudit(): Promise<unknown>;
   revokePending(): Promise<unknown>;
   reapUnbound(): Promise<unknown>;
@@ -38,6 +42,8 @@ export interface WorkerParts {
   /** Opens a connection of its own that waits for Redis as long as it takes (`maxRetriesPerRequest: null`). */
   readonly connect: () => QueueConnection;
   readonly stories: WorkerStories;
+  /** Counts what takes its process down. */
+  readonly jobStarts: JobStarts;
   readonly log: Log;
   readonly timing?: Partial<WorkerTiming>;
   readonly concurrency?: { readonly refreshes?: number; readonly syncs?: number };
@@ -53,6 +59,10 @@ export interface WorkerTiming {
   readonly restateMs: Milliseconds;
   /** How long closing waits for jobs under way; what is left then runs again elsewhere. */
   readonly graceMs: Milliseconds;
+  /** A job whose worker has not been heard of for so long is taken from it, */
+  readonly lockMs: Milliseconds;
+  /** and looked for so often. */
+  readonly stalledMs: Milliseconds;
 }
 
 export interface Workers {
@@ -67,6 +77,9 @@ const TIMING: WorkerTiming = {
   reapMs: minutes(1),
   restateMs: minutes(1),
   graceMs: seconds(8),
+  // Together at most 15 s; BullMQ's own are 30 s each.
+  lockMs: seconds(10),
+  stalledMs: seconds(5),
 };
 
 /** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
@@ -75,6 +88,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const timing = { ...TIMING, ...parts.timing };
   const { refreshes = 8, syncs = 4 } = parts.concurrency ?? {};
   const stopping = new AbortController();
+  const guard = new CrashGuard(parts.jobStarts, log);
   // Shared by all queues and by what workers write; each worker opens one more of the same kind to wait on.
   const connection = parts.connect();
   connection.setMaxListeners(0);
@@ -95,7 +109,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
         run(job).catch((error: unknown) => {
           throw jobFailure(error, name, job.data?.id, log);
         }),
-      workerOptions(name, connection, concurrency),
+      workerOptions(name, connection, concurrency, timing),
     );
     started.on("error", onError(name));
     return started;
@@ -112,8 +126,8 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
   const workers = [
-    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories)),
-    worker(QUEUES.sync, syncs, syncJob(stories, stopping.signal)),
+    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard)),
+    worker(QUEUES.sync, syncs, syncJob(stories, guard, stopping.signal)),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
 

@@ -2,6 +2,8 @@ import { EventEmitter, once } from "node:events";
 import { Queue } from "bullmq";
 import { onTestFinished } from "vitest";
 import { connectRedis } from "../../src/store/connect-redis.ts";
+import { RedisJobStarts } from "../../src/store/redis-job-starts.ts";
+import { RedisStore } from "../../src/store/redis-store.ts";
 import { QUEUES, type QueueConnection, type QueueName, queueOptions } from "../../src/workers/queues.ts";
 import { startWorkers, type WorkerParts, type WorkerStories } from "../../src/workers/start-workers.ts";
 import { KeptLog } from "../sync/kit.ts";
@@ -15,6 +17,7 @@ export async function workersOn(
 ) {
   const connect = typeof url === "string" ? () => connectRedis({ url }, "durable") : url;
   const log = new KeptLog();
+  const connection = connect();
   const workers = await startWorkers({
     connect,
     stories: {
@@ -27,11 +30,15 @@ export async function workersOn(
       reapUnbound: async () => {},
       ...stories,
     },
+    jobStarts: new RedisJobStarts(new RedisStore(connection)),
     log,
     timing: FAST,
     ...parts,
   });
-  onTestFinished(() => workers.close());
+  onTestFinished(async () => {
+    await workers.close();
+    connection.disconnect();
+  });
   return { workers, log };
 }
 

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- What a client does with its sync: `want` makes it due, `pause` takes it off the schedule, `resume` puts it back.
--- Works when Redis is full.
+-- What a client does with its sync: `want` makes it due, `pause` takes it off the schedule, `resume` puts it back, also
+-- one that was put aside because it took its process down, and forgets that. Works when Redis is full.
 --
--- KEYS  1 sync  2 due
+-- KEYS  1 sync  2 due  3 starts
 -- ARGV  1 sync id  2 want | pause | resume  3 actor  4 request id  5 clock offset (ms)
 -- Answers wanted | paused | resumed | gone
 local now = now_ms()
 local at = string.format('%.0f', now)
-local s = redis.call('HMGET', KEYS[1], 'state', 'client', 'server', 'started_at')
+local s = redis.call('HMGET', KEYS[1], 'state', 'client', 'server', 'started_at', 'because')
 if not s[1] then return 'gone' end
 
 local function make_due()
@@ -35,8 +35,10 @@ if ARGV[2] == 'pause' then
   end
   return 'paused'
 end
-if s[1] == 'paused' then
+if s[1] == 'paused' or s[5] == 'worker_crashed' then
   redis.call('HSET', KEYS[1], 'state', 'active')
+  redis.call('HDEL', KEYS[1], 'because')
+  redis.call('DEL', KEYS[3])
   make_due()
   note('sync.resumed')
 end

@@ -1,0 +1,72 @@
+import type { JobStarts, JobSubject, Log } from "../broker/ports.ts";
+import { judgeStart } from "../domain/job-starts.ts";
+import type { QueueName } from "./queues.ts";
+
+/** Says that a run got somewhere that is kept: what comes after is another matter. */
+export type Progressed = () => Promise<void>;
+
+/**
+ * Between a job and the work: counts starts, and puts aside what takes its process down (F37). One guard for all queues
+ * of a process, because a death takes all of them.
+ */
+export class CrashGuard {
+  readonly #starts: JobStarts;
+  readonly #log: Log;
+  /** Settled once the last of those who queued to run alone has left. */
+  #lastAlone: Promise<void> = Promise.resolve();
+
+  constructor(starts: JobStarts, log: Log) {
+    this.#starts = starts;
+    this.#log = log;
+  }
+
+  /** Runs the work, or puts its subject aside: either way the job is done, and no other waits behind it. */
+  async run(
+    queue: QueueName,
+    id: JobSubject,
+    work: (progressed: Progressed) => Promise<unknown>,
+  ): Promise<void> {
+    const starts = this.#starts;
+    const verdict = judgeStart(await starts.history(id));
+    if (verdict === "put_aside") return this.#putAside(queue, id);
+
+    const leave = verdict === "run_alone" ? await this.#alone() : undefined;
+    try {
+      await starts.begun(id);
+      try {
+        await work(async () => {
+          if (leave === undefined) return;
+          await starts.progressed(id);
+          leave();
+        });
+      } finally {
+        // Good or bad: the process is alive.
+        await starts.ended(id);
+      }
+    } finally {
+      leave?.();
+    }
+  }
+
+  async #putAside(queue: QueueName, id: JobSubject): Promise<void> {
+    if ((await this.#starts.putAside(id)) !== "put_aside") return;
+    this.#log.error(
+      {
+        code: "worker_crashed",
+        outcome: "put_aside",
+        requestId: id,
+        detail: "started three times, and each time its process ended; tried again in an hour",
+      },
+      queue,
+    );
+  }
+
+  /** Waits for its turn; the answer ends it, and may be called again. */
+  async #alone(): Promise<() => void> {
+    const before = this.#lastAlone;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastAlone = promise;
+    await before;
+    return resolve;
+  }
+}

@@ -1,0 +1,167 @@
+import { expect, test } from "vitest";
+import type { GrantId, SyncId } from "../../src/domain/id.ts";
+import { hours, minutes } from "../../src/domain/instant.ts";
+import { Problem } from "../../src/domain/problem.ts";
+import { dueKey, grantKey, syncDueKey } from "../../src/store/keys.ts";
+import { RedisJobStarts } from "../../src/store/redis-job-starts.ts";
+import { CrashGuard } from "../../src/workers/crash-guard.ts";
+import { AMELIA, world } from "../kit/world.ts";
+import { NOTE, syncKit } from "../sync/kit.ts";
+import { Happened } from "./kit.ts";
+
+/** A sync, and a guard for each process that dies: a work that never ends stands for one that died with its process. */
+async function guardedSync() {
+  const kit = await syncKit();
+  const starts = new RedisJobStarts(kit.store);
+  const sync = await kit.create();
+  const guard = () => new CrashGuard(starts, kit.log);
+  return {
+    ...kit,
+    starts,
+    sync,
+    guard,
+    async dies(id: SyncId = sync, times = 1) {
+      for (let i = 0; i < times; i++) {
+        const { promise: running, resolve } = Promise.withResolvers<void>();
+        void guard().run("sync", id, () => {
+          resolve();
+          return new Promise(() => {});
+        });
+        await running;
+      }
+    },
+    async runs(id: SyncId = sync) {
+      let ran = false;
+      await guard().run("sync", id, async () => {
+        ran = true;
+      });
+      return ran;
+    },
+  };
+}
+
+test("a sync whose process died three times under it is parked with its reason, said once, and back after an hour", async () => {
+  const { dies, runs, syncs, sync, log, advance, organisation } = await guardedSync();
+  await dies(sync, 3);
+  expect(await runs()).toBe(false);
+  const parked = (await syncs.findSync(sync))!;
+  expect(parked).toMatchObject({ state: "parked", parkedBecause: "worker_crashed" });
+  expect(log.lines).toEqual([
+    expect.objectContaining({ code: "worker_crashed", requestId: sync, message: "sync" }),
+  ]);
+
+  // Asked for, it is due and goes back to where it was put.
+  await syncs.wantSync(sync);
+  expect(await runs()).toBe(false);
+  expect((await syncs.findSync(sync))!.dueAt).toBe(parked.dueAt);
+  expect(await syncs.dueSyncs(organisation, 10)).toEqual([]);
+  expect(log.lines).toHaveLength(1);
+
+  advance(hours(1) + 1_000);
+  expect(await syncs.dueSyncs(organisation, 10)).toEqual([sync]);
+  // Its one try; dead once more, it is put aside again.
+  await dies();
+  expect(await runs()).toBe(false);
+  expect(log.lines).toHaveLength(2);
+  advance(hours(1) + 1_000);
+  expect(await runs()).toBe(true);
+  await dies(sync, 2);
+  expect(await runs(), "an orderly end took the count back").toBe(true);
+});
+
+test("resumed by its client, a parked sync is due at once and has all its tries again", async () => {
+  const { dies, runs, syncs, stories, sync, client, organisation } = await guardedSync();
+  await dies(sync, 3);
+  await runs();
+  expect(await stories.resume(client, sync, NOTE)).toMatchObject({
+    state: "active",
+    parkedBecause: undefined,
+  });
+  expect(await syncs.dueSyncs(organisation, 10)).toEqual([sync]);
+  await dies(sync, 2);
+  expect(await runs()).toBe(true);
+});
+
+test("a run that failed ended in order: however often, it is not put aside", async () => {
+  const { guard, runs, sync } = await guardedSync();
+  for (let i = 0; i < 5; i++) {
+    const failing = guard().run("sync", sync, async () => {
+      throw new Problem("store_unavailable");
+    });
+    await expect(failing).rejects.toThrow(Problem);
+  }
+  expect(await runs()).toBe(true);
+});
+
+test("a page that was stored is progress: killed twenty times after one each, a sync is never put aside", async () => {
+  const { guard, runs, sync } = await guardedSync();
+  for (let i = 0; i < 20; i++) {
+    const { promise: progressed, resolve } = Promise.withResolvers<void>();
+    void guard().run("sync", sync, async (tell) => {
+      await tell();
+      resolve();
+      return new Promise(() => {});
+    });
+    await progressed;
+  }
+  expect(await runs()).toBe(true);
+});
+
+test("what ran when a process died runs alone the next time, until it has got somewhere; all others run beside it", async () => {
+  const { dies, starts, sync, log, newSync } = await guardedSync();
+  const [second, innocent] = [newSync(), newSync()];
+  await dies(sync);
+  await dies(second);
+  const happened = new Happened();
+  const guard = new CrashGuard(starts, log);
+  const { promise: page, resolve: storePage } = Promise.withResolvers<void>();
+  const { promise: end, resolve: letEnd } = Promise.withResolvers<void>();
+  const first = guard.run("sync", sync, async (progressed) => {
+    happened.tell("first runs");
+    await page;
+    await progressed();
+    await end;
+  });
+  await happened.until("first runs");
+  const other = guard.run("sync", second, async () => happened.tell("second runs"));
+  await guard.run("sync", innocent, async () => happened.tell("innocent runs"));
+  expect(happened.all).toEqual(["first runs", "innocent runs"]);
+  storePage();
+  await other;
+  letEnd();
+  await first;
+});
+
+test("a grant whose refresh takes the worker down is put aside for an hour, with an entry on its timeline; who asks for a token gets one", async () => {
+  const here = await world();
+  await here.connect();
+  const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+  const grant = (await here.client.accessToken(ask)).body.grant as GrantId;
+  const { jobStarts, grantStore, stores } = here.broker;
+  const guard = new CrashGuard(jobStarts, here.broker.log);
+  const due = () =>
+    stores.fast.call((redis) => redis.zscore(dueKey(here.organisation as never), grant)).then(Number);
+  for (let i = 0; i < 3; i++) await jobStarts.begun(grant);
+  await guard.run("refresh-grant", grant, () => expect.unreachable("it is put aside"));
+
+  expect((await due()) - (await stores.fast.now())).toBeGreaterThan(minutes(59));
+  expect((await grantStore.timeline(grant)).map(({ kind }) => kind)).toContain("refresh.put_aside");
+  expect(here.lines.filter((line) => line.includes("worker_crashed"))).toHaveLength(1);
+  here.advance(minutes(31));
+  const next = await here.client.accessToken(ask);
+  expect(next).toMatchObject({ status: 200, body: { grant } });
+});
+
+test("what is gone or paused is not put on the schedule again", async () => {
+  const { dies, runs, stories, syncs, sync, client, organisation, store, newSync } = await guardedSync();
+  await dies(sync, 3);
+  await stories.pause(client, sync, NOTE);
+  expect(await runs()).toBe(false);
+  expect(await syncs.findSync(sync)).toMatchObject({ state: "paused", dueAt: undefined });
+
+  const gone = newSync();
+  await dies(gone, 3);
+  expect(await runs(gone)).toBe(false);
+  expect(await store.call((redis) => redis.zcard(syncDueKey(organisation)))).toBe(0);
+  expect(await store.call((redis) => redis.exists(grantKey(gone as never)))).toBe(0);
+});
