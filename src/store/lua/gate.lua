@@ -14,10 +14,11 @@
 -- Sorted sets: `server-gate:<server>:running` attempt → end of its lease; `…:refused` grant → time of invalid_grant
 
 -- Why these: five in a row is no accident; a probe each 15 s is 40 calls in ten minutes, and a repaired server is noticed
--- within a quarter of a minute.
+-- within a quarter of a minute. Half a minute is the longest pause: a server that was away for long and is back is in use again
+-- within a minute, the sweep's time included (F03).
 local FAILS_TO_OPEN = 5
 local PROBE_MS = 15000
-local BACKOFF_MS, BACKOFF_MAX_MS = 5000, 60000
+local BACKOFF_MS, BACKOFF_MAX_MS = 5000, 30000
 -- Mass guard (F05): this many different grants refused, and this share of the answers refusals, within ten minutes. The
 -- share is one of answers and not of grants: during an incident few grants are tried, and those again and again.
 local MASS_GRANTS, MASS_SHARE, MASS_WINDOW_MS = 5, 0.2, 600000
