@@ -137,6 +137,15 @@ export function controlRouter(in_: Context, simulator: Simulator): Router {
     route(({ body }) => ({ ended: simulator.endFamilies(body ?? {}) })),
   );
 
+  router.post(
+    "/families/restore-backup",
+    route(({ body }) => {
+      if (typeof body?.ago_ms !== "number" || !(body.ago_ms >= 0))
+        throw new RangeError("ago_ms must be a number, 0 or more");
+      simulator.restoreBackup({ agoMs: body.ago_ms });
+    }),
+  );
+
   const { registrations, users, libraries } = simulator;
   router.get(
     "/registrations",

@@ -20,7 +20,8 @@ export interface SimulatorEvent {
     | "revoked"
     | "logged_out"
     | "document_edited"
-    | "advanced";
+    | "advanced"
+    | "rolled_back";
   route?: string;
   grant_type?: string;
   user?: string;

@@ -86,6 +86,8 @@ export interface Simulator {
   };
   /** Ends families as an administrator might. Returns how many ended. */
   endFamilies(which?: { family?: string; user?: string; client_id?: string }): number;
+  /** Restores tokens and consents from a backup of so long ago. */
+  restoreBackup(of: { agoMs: number }): void;
   truth(): Truth;
   isRefreshTokenLive(value: string): boolean;
   isAccessTokenLive(value: string): boolean;
@@ -216,6 +218,10 @@ export function simulatorHandle(
         });
       }
       return chosen.length;
+    },
+    restoreBackup: ({ agoMs }) => {
+      in_.families.rollBack(in_.now() - agoMs);
+      in_.events.emit({ type: "rolled_back" });
     },
     truth: () => ({
       now: new Date(in_.now()).toISOString(),

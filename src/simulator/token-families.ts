@@ -168,6 +168,32 @@ export class TokenFamilies {
     }
   }
 
+  /**
+   * What restoring a backup does: all is as it was at that moment. Tokens issued since are unknown, those superseded or ended
+   * since are good again.
+   */
+  rollBack(to: number): void {
+    const since = (at: number | null): boolean => at !== null && at > to;
+    for (const family of this.#families) {
+      for (const token of family.refresh_tokens) {
+        if (since(token.issued_at)) this.#byRefreshToken.delete(token.value);
+        if (since(token.superseded_at)) token.superseded_at = null;
+      }
+      for (const token of family.access_tokens) {
+        if (since(token.issued_at)) this.#byAccessToken.delete(token.value);
+        if (since(token.ended_at)) token.ended_at = null;
+      }
+      family.refresh_tokens = family.refresh_tokens.filter((token) => !since(token.issued_at));
+      family.access_tokens = family.access_tokens.filter((token) => !since(token.issued_at));
+      if (since(family.ended_at)) {
+        family.ended_at = null;
+        family.ended_because = null;
+      }
+      // A consent given since is unknown with all its tokens; it stays in the list, where ids are counted.
+      if (since(family.created_at)) this.end(family, "rolled_back", "with_access_tokens");
+    }
+  }
+
   /** By refresh or access token, alive or dead. */
   familyOf(token: string): TokenFamily | undefined {
     return this.#byRefreshToken.get(token) ?? this.#byAccessToken.get(token);

@@ -185,3 +185,19 @@ test("a control route that does not exist says so, and control calls are no traf
   expect(sim.requests()).toEqual([]);
   expect(sim.counts().routes).toEqual({});
 });
+
+test("a backup that is restored knows nothing of tokens issued since, and takes spent ones again", async () => {
+  let now = Date.parse("2026-11-20T12:00:00.000Z");
+  const sim = await simulator({ now: () => now });
+  const first = await tokensFor(sim);
+  now += 60_000;
+  const second = (await refresh(sim, first.refresh_token)).body;
+  const after = await tokensFor(sim, { username: "b.okafor", password: "okafor" });
+  expect((await control(sim, "POST", "families/restore-backup", { ago_ms: 30_000 })).status).toBe(200);
+  expect((await refresh(sim, second.refresh_token)).body.error).toBe("invalid_grant");
+  expect((await refresh(sim, after.refresh_token)).body.error).toBe("invalid_grant");
+  expect(sim.isAccessTokenLive(second.access_token)).toBe(false);
+  expect(sim.isAccessTokenLive(first.access_token)).toBe(true);
+  expect((await refresh(sim, first.refresh_token)).status).toBe(200);
+  expect((await control(sim, "POST", "families/restore-backup", {})).status).toBe(400);
+});
