@@ -7,6 +7,7 @@ import { onTestFinished } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import { connect, type Person } from "../../scripts/walk/connect.ts";
 import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
+import type { Timers } from "../../src/broker/ports.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import type { ServerId } from "../../src/domain/id.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -14,12 +15,13 @@ import type { ServerSettings } from "../../src/domain/server.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { type Broker, compose } from "../../src/main/compose.ts";
 import { publicApp } from "../../src/main/start-http.ts";
-import { systemClock } from "../../src/ops/clock.ts";
+import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { createRootKeyset, parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
 import { prefixNeedles, refuse, scan } from "./canary.ts";
+import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
 import { sharedRedisUrl } from "./redis.ts";
 import { watchAnswers } from "./watch-answers.ts";
 
@@ -32,6 +34,8 @@ export const MOREAU: Person = { subject: "u-moreau", username: "e.moreau", passw
 export interface World {
   readonly broker: Broker;
   readonly simulator: Simulator;
+  /** What lies between broker and iManage, if `wired` was asked for. */
+  readonly wire: FaultProxy | undefined;
   readonly client: WalkingClient;
   /** What the client proves itself with, for OAuth libraries. */
   readonly credentials: { readonly id: string; readonly secret: string };
@@ -58,11 +62,31 @@ export interface WorldOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Runs before the first sign-in: switches of the simulator. */
   readonly prepare?: (simulator: Simulator) => void;
+  /** Puts a fault proxy between broker and iManage. */
+  readonly wired?: boolean;
+  /**
+   * Time runs so many times as fast, for clock, timers and Redis' scripts of this process and for iManage's clock. What is
+   * timed on sockets is not scaled: answers arrive as they do, and a deadline of 60 s at iManage stays one of real seconds.
+   */
+  readonly timeScale?: number;
 }
 
 /** Starts a world for the running test, and ends it afterwards. */
 export async function world(options: WorldOptions = {}): Promise<World> {
-  const simulator = await startSimulator();
+  const scale = options.timeScale ?? 1;
+  const scaledSince = performance.now();
+  const ahead = () => (performance.now() - scaledSince) * (scale - 1);
+  let simulator!: Simulator;
+  const wire = options.wired
+    ? await faultProxyForThisTest(() => {
+        const { hostname, port } = new URL(simulator.localOrigin);
+        return { host: hostname, port: Number(port) };
+      })
+    : undefined;
+  simulator = await startSimulator({
+    ...(wire && { publicOrigin: `http://${wire.host}:${wire.port}` }),
+    ...(scale !== 1 && { now: () => Date.now() + ahead() }),
+  });
   onTestFinished(() => simulator.close());
   const folder = await mkdtemp(join(tmpdir(), "broker-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -96,8 +120,12 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       settings,
       rootKeyset,
       log,
-      clock: systemClock(() => offset),
-      storeOffsetMs: () => offset,
+      clock:
+        scale === 1
+          ? systemClock(() => offset)
+          : { now: () => Date.now() + offset + ahead(), monotonicMs: () => performance.now() * scale },
+      timers: scaledTimers(scale),
+      storeOffsetMs: () => offset + Math.round(ahead()),
     });
     await broker.ready();
     const leaks = watchAnswers(listener);
@@ -184,6 +212,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   return {
     broker,
     simulator,
+    wire,
     client,
     credentials: { id, secret: secret.reveal() },
     base,
@@ -201,5 +230,13 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       return { ...another, client: new WalkingClient(another.base, id, secret.reveal()) };
     },
     connect: (person = AMELIA) => connect(client, { server: server.id, returnUrl: RETURN_URL }, person),
+  };
+}
+
+function scaledTimers(scale: number): Timers {
+  const timers = systemTimers();
+  return {
+    every: (ms, task) => timers.every(Math.max(1, ms / scale), task),
+    after: (ms) => timers.after(ms / scale),
   };
 }
