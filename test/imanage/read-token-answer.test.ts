@@ -159,8 +159,8 @@ describe("F02 whatever is wrong around it, a complete token is kept", () => {
 
   const runs = Number(process.env.TOKEN_BODY_RUNS ?? 3_000);
   const seed = Number(process.env.TOKEN_BODY_SEED ?? Date.now() % 2 ** 31);
-  test(`of ${runs} mutated bodies none loses a complete refresh_token`, () => {
-    console.info(`TOKEN_BODY_SEED=${seed}`);
+  test(`of ${runs} mutated bodies none loses a complete refresh_token (F02)`, () => {
+    console.log(`seed ${seed}: TOKEN_BODY_SEED of this run`);
     fc.assert(
       fc.property(mutatedBody, ({ text, token, status, cutBy }) => {
         expect(tokens(read(text, { status, cutBy })).refresh).toBe(token);
