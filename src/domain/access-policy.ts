@@ -7,6 +7,8 @@ export const timing = {
   maxMinTtlMs: minutes(20),
   /** Callers are answered by then, come what may; the call to iManage goes on (design §3.6). */
   callerDeadlineMs: seconds(10),
+  /** How long a caller with a usable token waits for a better one. */
+  ageingWaitMs: seconds(2),
   providerDeadlineMs: seconds(60),
   leaseMs: seconds(15),
   leaseRenewalMs: seconds(5),

@@ -1,5 +1,5 @@
 import type { ClientId, ConnectSessionId, GrantId, OrganisationId, ServerId } from "./id.ts";
-import type { Instant } from "./instant.ts";
+import type { Instant, Milliseconds } from "./instant.ts";
 import type { ProblemCode } from "./problem-catalogue.ts";
 import type { UserSubject } from "./subject.ts";
 
@@ -20,6 +20,8 @@ export interface ConnectSession {
   readonly createdAt: Instant;
   /** When the browser came back with a code: the completion window runs from here. */
   readonly returnedAt: Instant | undefined;
+  /** How long that is, as this server was known then. Absent where it was stored before this was kept. */
+  readonly windowMs?: Milliseconds;
   readonly expiresAt: Instant;
 }
 

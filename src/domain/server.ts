@@ -62,6 +62,11 @@ export interface ServerSettings {
   readonly refreshExtendsLife: boolean;
   /** How refresh tokens behave, where an operator knows it; otherwise learned from answers. */
   readonly rotation: RotationProfile;
+  /**
+   * Does an access token outlive the refresh that replaces it? Where it does, a token that is about to end is served and
+   * refreshed behind; elsewhere callers wait for the next one. Where it is `unknown`, answers teach it.
+   */
+  readonly previousAccessTokens: "unknown" | "survive" | "end";
   /** RFC 9207: `required` once a server has ever sent `iss`. */
   readonly issuer: "unknown" | "required";
   /** How the switch is called where this server's registration was made (C). */
@@ -84,6 +89,7 @@ export const defaultServerSettings: ServerSettings = {
   refreshTokenLifeMs: days(365),
   refreshExtendsLife: false,
   rotation: "unknown",
+  previousAccessTokens: "unknown",
   issuer: "unknown",
   registeredBy: "form",
 };

@@ -8,6 +8,7 @@ import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
+import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
@@ -43,6 +44,7 @@ import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
+import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
@@ -105,6 +107,15 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
   const api = new ImanageApi(outbound, { now: () => clock.now() });
 
+  const profiles = new RedisProfileStore(fast);
+  const previousTokens = new PreviousTokenCheck({
+    clock,
+    log,
+    sealer,
+    profiles,
+    tokens: grantStore,
+    identities: api,
+  });
   const refresher = new GrantRefresher({
     clock,
     timers,
@@ -115,6 +126,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grants: grantStore,
     servers: configuration,
     authorizationServer,
+    previousTokens,
     ...(given.failPoints && { failPoints: given.failPoints }),
   });
   const accessTokens = new AccessTokens({
@@ -152,6 +164,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     authorizationServer,
     identities: api,
     libraries: api,
+    profiles,
     publicBaseUrl: settings.PUBLIC_BASE_URL,
   };
   const ownTokenPorts = {
@@ -219,6 +232,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     configuration,
     grantStore,
     auditBuffer,
+    profiles,
+    previousTokens,
     containment: new RedisContainmentStore(fast),
     clientSecrets,
     cursors: makeCursors(rootKeyset),
@@ -252,6 +267,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     /** Lets refreshes that are under way be stored (they may have rotated a token), then lets go of everything. */
     async close(): Promise<void> {
       await refresher.settled();
+      await previousTokens.settled();
       await revoker.settled();
       await outbound.close();
       await auditSink.close();

@@ -51,7 +51,8 @@ function stateOf(session: ConnectSession, server: Server | undefined, now: Insta
       return { is: session.expiresAt <= now ? "over" : "started" };
     case "returned": {
       // The application may have come in time and still be redeeming: iManage has a minute for that.
-      const windowMs = server === undefined ? 0 : completionWindowMs(server.settings.codeLifeMs);
+      const windowMs =
+        session.windowMs ?? (server === undefined ? 0 : completionWindowMs(server.settings.codeLifeMs));
       const lateAt = (session.returnedAt ?? session.createdAt) + windowMs + timing.providerDeadlineMs;
       return now < lateAt ? { is: "waiting" } : { is: "failed", code: "completed_too_late" };
     }

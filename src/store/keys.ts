@@ -51,6 +51,9 @@ export const policyKey = (id: OrganisationId, client: ClientId): string =>
 export const serverKey = (id: ServerId): string => `${organisation(routeOf(id))}server:${id}`;
 export const serverNamesKey = (id: OrganisationId): string => `${organisationPrefix(id)}servers`;
 
+/** Hash: what one server may be asked now, and what its answers have taught (`lua/gate.lua`). */
+export const serverGateKey = (id: ServerId): string => `${organisation(routeOf(id))}server-gate:${id}`;
+
 /** JSON of a `Registration`; a shared one belongs to no organisation. */
 export function registrationKey(id: RegistrationId): string {
   const route = findRoute(id);

@@ -7,7 +7,7 @@ import type { ConnectSessionId } from "../domain/id.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
-import type { Server } from "../domain/server.ts";
+import { defaultServerSettings, type Server } from "../domain/server.ts";
 
 /**
  * Readers accept a record's version and the one before it; writers switch after rollout (design §2). A record that is
@@ -29,7 +29,12 @@ function reader<T extends { readonly v: 1 }>(noun: string): (stored: unknown) =>
 }
 
 export const readOrganisation = reader<Organisation>("organisation");
-export const readServer = reader<Server>("server");
+const readStoredServer = reader<Server>("server");
+/** A setting that is younger than the record has its default. */
+export const readServer = (stored: unknown): Server => {
+  const server = readStoredServer(stored);
+  return { ...server, settings: { ...defaultServerSettings, ...server.settings } };
+};
 export const readRegistration = reader<Registration>("registration");
 export const readClient = reader<Client>("client");
 export const readPolicy = reader<Policy>("policy");

@@ -46,6 +46,7 @@ export class RedisAccessStore implements AccessStore {
         note.purpose ?? "",
         note.address ?? "",
         subject.type,
+        request.mayWait ? 1 : 0,
       ],
     )) as [VendAnswer["kind"], ...(string | number)[]];
     return readAnswer(answer);
@@ -72,6 +73,7 @@ function readAnswer([kind, ...rest]: [VendAnswer["kind"], ...(string | number)[]
         warning: warning === "" ? undefined : String(warning),
       };
     }
+    case "ageing":
     case "stale":
       return { kind, grant };
     case "rejected":

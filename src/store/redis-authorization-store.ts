@@ -47,7 +47,7 @@ export class RedisAuthorizationStore implements AuthorizationStore {
   async advanceConnectSession(
     id: ConnectSessionId,
     from: readonly ConnectSession["state"][],
-    change: Partial<Pick<ConnectSession, "state" | "grant" | "problem" | "returnedAt">>,
+    change: Partial<Pick<ConnectSession, "state" | "grant" | "problem" | "returnedAt" | "windowMs">>,
   ): Promise<{ moved: boolean; session: ConnectSession | undefined }> {
     const [moved, stored] = (await this.#store.run(
       "advance-connect-session",

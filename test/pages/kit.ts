@@ -242,6 +242,15 @@ export class World {
       sealer,
       handles,
       publicBaseUrl: BASE_URL,
+      profiles: {
+        findProfile: async () => ({
+          rotation: undefined,
+          previousAccessTokens: undefined,
+          codeLifeMs: undefined,
+        }),
+        learnPreviousAccessTokens: never,
+        learnLateCode: never,
+      },
       authorizations: this.#authorizations(),
       consents: {
         findConsent: async (_server, user) => {

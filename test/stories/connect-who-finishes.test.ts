@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { complete } from "../../scripts/walk/connect.ts";
+import { days } from "../../src/domain/instant.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import {
   begin,
@@ -89,6 +90,33 @@ describe("T02 the one who finishes is the one who started", () => {
       const connected = await complete(built.client, inTime.session, inTime.completion, AMELIA.subject);
       expect(connected.body).toMatchObject({ state: "connected" });
     }
+  });
+
+  it("a code that iManage let lapse sooner than was said shortens the next window, instead of being refused again", async () => {
+    const built = await world();
+    built.simulator.setSwitches({ work_token_grant_expiry_seconds: 10 });
+    const first = await returned(built);
+    built.advance(15_000);
+    const refused = await complete(built.client, first.session, first.completion, AMELIA.subject);
+    expectProblem(refused, "code_expired_at_imanage");
+    expect(tokenRequests(built.simulator)).toBe(1);
+
+    const second = await returned(built);
+    built.advance(11_000);
+    const late = await complete(built.client, second.session, second.completion, AMELIA.subject);
+    expectProblem(late, "completed_too_late");
+    const { window_ms } = late.body as unknown as { window_ms: number };
+    expect(window_ms).toBeGreaterThanOrEqual(10_000);
+    expect(window_ms).toBeLessThan(11_000);
+    expect(tokenRequests(built.simulator)).toBe(1);
+
+    // A week later it is tried as the settings say: somebody may have mended it.
+    built.advance(days(8));
+    built.simulator.setSwitches({ work_token_grant_expiry_seconds: 30 });
+    const third = await returned(built);
+    built.advance(20_000);
+    const connected = await complete(built.client, third.session, third.completion, AMELIA.subject);
+    expect(connected.body).toMatchObject({ state: "connected" });
   });
 
   it("a sign-in that nobody completes leaves nothing, and its page says that it was too late", async () => {

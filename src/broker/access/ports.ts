@@ -27,6 +27,8 @@ export interface VendRequest {
   readonly tokensPerMinute: number;
   /** False when the same request asks again after waiting: it counts once. */
   readonly countsForRate: boolean;
+  /** May be answered `ageing`: true until the caller has waited once. */
+  readonly mayWait: boolean;
   readonly note: AuditNote;
 }
 
@@ -48,6 +50,11 @@ export type VendAnswer =
       /** Set while refreshing fails but the token still lives. */
       readonly warning: string | undefined;
     }
+  /**
+   * It still lives, but is about to be refreshed at a server that is not known to leave the earlier token alive: better to
+   * wait a moment for the next one.
+   */
+  | { readonly kind: "ageing"; readonly grant: GrantId }
   /** No usable token: a refresh has to come first. */
   | { readonly kind: "stale"; readonly grant: GrantId }
   /** The rejected token is the current one: one refresh, at most once a minute (T34). */

@@ -71,11 +71,12 @@ export class AccessTokens {
     let minTtlMs = Math.min(request.minTtlMs ?? timing.defaultMinTtlMs, timing.maxMinTtlMs);
     let rejected = request.rejected;
     let countsForRate = true;
+    let mayWait = true;
     let failed: Extract<Awaited<ReturnType<GrantRefresher["refresh"]>>, { kind: "failed" }> | undefined;
 
     for (;;) {
       const readAt = clock.monotonicMs();
-      const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate });
+      const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate, mayWait });
       countsForRate = false;
       switch (answer.kind) {
         case "served":
@@ -83,6 +84,10 @@ export class AccessTokens {
             this.#ports.refresher.refreshLater(answer.grant, { why: "due" });
           }
           return this.#opened(answer, server, failed?.code);
+        case "ageing":
+          mayWait = false;
+          await this.#forTheNextToken(answer.grant, readAt);
+          continue;
         case "stale":
         case "rejected":
           break;
@@ -137,9 +142,25 @@ export class AccessTokens {
     }
   }
 
+  /**
+   * Waits a moment for the token that replaces one that is about to end. Whatever becomes of it, what is there then is
+   * served. @param readAt when the caller read last, by the monotonic clock
+   */
+  async #forTheNextToken(grant: GrantId, readAt: Milliseconds): Promise<void> {
+    const { clock, refresher, refreshes } = this.#ports;
+    const until = clock.monotonicMs() + timing.ageingWaitMs;
+    const outcome = await this.#within(timing.ageingWaitMs, refresher.refresh(grant, { why: "due" })).catch(
+      // The caller has nothing to do with it as long as there is a token.
+      () => undefined,
+    );
+    if (outcome?.kind !== "held") return;
+    const left = Math.max(0, until - clock.monotonicMs());
+    await refreshes.outcome(grant, left, clock.monotonicMs() - readAt);
+  }
+
   async #vend(
     request: AccessTokenRequest,
-    now: Pick<VendRequest, "minTtlMs" | "rejected" | "countsForRate">,
+    now: Pick<VendRequest, "minTtlMs" | "rejected" | "countsForRate" | "mayWait">,
   ): Promise<VendAnswer> {
     const organisation = organisationOf(request.server);
     for (let stale = 0; ; stale++) {
@@ -220,7 +241,7 @@ export class AccessTokens {
 }
 
 function refusal(
-  answer: Exclude<VendAnswer, { kind: "served" | "stale" | "rejected" }>,
+  answer: Exclude<VendAnswer, { kind: "served" | "ageing" | "stale" | "rejected" }>,
   server: Server,
 ): Problem {
   switch (answer.kind) {

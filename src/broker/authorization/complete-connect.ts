@@ -6,6 +6,7 @@ import { routeOf } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import { CODE_LIFE_MIN_MS } from "../../domain/server-profile.ts";
 import { sameUser, type UserSubject } from "../../domain/subject.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
@@ -56,6 +57,7 @@ export async function completeConnect(
     return { session: connected ?? session, grant };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    if (error.code === "code_expired_at_imanage") await learnCodeLife(ports, session);
     await ports.authorizations.advanceConnectSession(session.id, ["returned"], {
       state: "failed",
       problem: error.code,
@@ -90,6 +92,12 @@ async function finish(
   return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
 }
 
+/** The next code of this server is asked back sooner, so that its person is told to hurry and not that iManage refused. */
+async function learnCodeLife(ports: AuthorizationPorts, session: ConnectSession): Promise<void> {
+  const ageMs = ports.clock.now() - (session.returnedAt ?? session.createdAt);
+  if (ageMs >= CODE_LIFE_MIN_MS) await ports.profiles.learnLateCode(session.server, ageMs).catch(() => {});
+}
+
 /**
  * What was presented belongs to another session, whose code is thrown away: it is in the wrong hands. The session it was
  * presented at goes on, or anybody with a completion of his own could end someone else's sign-in.
@@ -118,7 +126,7 @@ async function lateOrUsed(
   session: ConnectSession,
   server: Server,
 ): Promise<Problem> {
-  const windowMs = completionWindowMs(server.settings.codeLifeMs);
+  const windowMs = session.windowMs ?? completionWindowMs(server.settings.codeLifeMs);
   const elapsedMs = session.returnedAt === undefined ? 0 : ports.clock.now() - session.returnedAt;
   if (session.state !== "returned" || elapsedMs < windowMs) {
     return new Problem("connect_session_used", { link: resultPage(ports, session.id) });

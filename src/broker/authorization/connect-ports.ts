@@ -2,6 +2,7 @@ import type { ClientStore } from "../clients/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { LibraryReader } from "../libraries/ports.ts";
 import type { Clock, Handles, Log, Random, Sealer, Timers } from "../ports.ts";
+import type { ServerProfiles } from "../profile/ports.ts";
 import type {
   AuthorizationServer,
   AuthorizationStore,
@@ -26,6 +27,7 @@ export interface AuthorizationPorts {
   readonly authorizationServer: AuthorizationServer;
   readonly identities: IdentityReader;
   readonly libraries: LibraryReader;
+  readonly profiles: ServerProfiles;
   /** The broker's own address: redirect URIs and links start with it, never with what a request says (T07). */
   readonly publicBaseUrl: string;
 }

@@ -78,7 +78,7 @@ export interface AuthorizationStore {
   advanceConnectSession(
     id: ConnectSessionId,
     from: readonly ConnectSession["state"][],
-    change: Partial<Pick<ConnectSession, "state" | "grant" | "problem" | "returnedAt">>,
+    change: Partial<Pick<ConnectSession, "state" | "grant" | "problem" | "returnedAt" | "windowMs">>,
   ): Promise<{ readonly moved: boolean; readonly session: ConnectSession | undefined }>;
   /** Takes a start link: MUST answer its session to exactly one caller. */
   takeStart(route: Route, startDigest: string): Promise<ConnectSession | undefined>;

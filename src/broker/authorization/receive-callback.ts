@@ -5,6 +5,7 @@ import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import { codeLifeOf } from "../../domain/server-profile.ts";
 import { codeContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 import type { AuthorizationRequest, PagePurpose } from "./ports.ts";
@@ -111,9 +112,12 @@ async function awaitCompletion(
   const now = ports.clock.now();
   const begun = await ports.authorizations.findConnectSession(id);
   if (begun === undefined || begun.expiresAt <= now) throw new Problem("connect_session_expired");
+  const profile = await ports.profiles.findProfile(server.id);
+  const windowMs = completionWindowMs(codeLifeOf(server.settings, profile, now));
   const { moved, session } = await ports.authorizations.advanceConnectSession(id, ["started"], {
     state: "returned",
     returnedAt: now,
+    windowMs,
   });
   if (!moved || session === undefined) throw new Problem("connect_session_expired");
 
@@ -133,7 +137,7 @@ async function awaitCompletion(
       issuer: response.issuer,
       receivedAt: now,
     },
-    completionWindowMs(server.settings.codeLifeMs),
+    windowMs,
   );
   return {
     kind: "return",

@@ -139,6 +139,7 @@ function configurationSchema(rules: AddressRules) {
     refresh_token_life_days: whole(1, 3_650),
     refresh_extends_life: z.boolean(),
     rotation: z.enum(["unknown", "static", "rotating", "leeway", "strict"]),
+    previous_access_tokens: z.enum(["unknown", "survive", "end"]),
     issuer: z.enum(["unknown", "required"]),
     registered_by: z.enum(["form", "package"]),
   }).partial();
@@ -377,6 +378,7 @@ function toSettings(told: NonNullable<ToldServer["settings"]>): Partial<ServerSe
       told.refresh_token_life_days === undefined ? undefined : days(told.refresh_token_life_days),
     refreshExtendsLife: told.refresh_extends_life,
     rotation: told.rotation,
+    previousAccessTokens: told.previous_access_tokens,
     issuer: told.issuer,
     registeredBy: told.registered_by,
   };

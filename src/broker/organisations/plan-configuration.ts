@@ -328,6 +328,7 @@ function settingsCompared(stored: Server | undefined, desired: DesiredServer): C
     ["refresh_token_life_days", ({ refreshTokenLifeMs }) => String(refreshTokenLifeMs / 86_400_000)],
     ["refresh_extends_life", ({ refreshExtendsLife }) => String(refreshExtendsLife)],
     ["rotation", ({ rotation }) => rotation],
+    ["previous_access_tokens", ({ previousAccessTokens }) => previousAccessTokens],
     ["issuer", ({ issuer }) => issuer],
     ["registered_by", ({ registeredBy }) => registeredBy],
   ];

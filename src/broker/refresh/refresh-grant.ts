@@ -10,6 +10,7 @@ import { openCredentials } from "../authorization/open-credentials.ts";
 import type { AuthorizationServer, ServerDirectory } from "../authorization/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../ports.ts";
+import type { PreviousTokenCheck } from "../profile/previous-token-check.ts";
 import { accessTokenContext, refreshTokenContext, serverOwner } from "../seal-contexts.ts";
 import type {
   AttemptId,
@@ -31,6 +32,7 @@ export interface RefreshPorts {
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly servers: ServerDirectory;
   readonly authorizationServer: Pick<AuthorizationServer, "refresh">;
+  readonly previousTokens: Pick<PreviousTokenCheck, "before">;
   /** Given by tests alone. */
   readonly failPoints?: FailPoints;
 }
@@ -102,6 +104,8 @@ async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): 
   if (answer.kind !== "begun") return withoutCall(answer);
   if (failPoints) await failPoints.reach("after-begin", grant);
 
+  // iManage has refused a rejected token already: its end would teach nothing about refreshes.
+  const learn = reason.why === "rejected" ? undefined : await ports.previousTokens.before(grant, server);
   const startedAt = ports.clock.monotonicMs();
   const outcome = await call(ports, grant, attempt, answer.material, server);
   // Whoever took the lease may have come to an end long ago: to wait for that would be to wait for nothing.
@@ -109,6 +113,7 @@ async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): 
   if (failPoints) await failPoints.reach("answer-received", grant);
 
   const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
+  if (ended.kind === "refreshed") learn?.();
   ports.log.info(
     {
       grant,

@@ -11,6 +11,8 @@
 --   retries, retries_at tokens of the retry budget, and when they were counted last
 --   a0 … a9, r0 … r9    refreshes answered, and refused, in each of the last ten minutes: `<minute>|<count>`
 --   seen_static, seen_rotating   how refresh tokens came back, for the learned profile
+--   previous, previous_at    whether access tokens outlived the refresh that replaced them: survive | end, seen when
+--   code_late, code_late_at  age (ms) of the youngest authorization code that came too late, seen when
 -- Sorted sets: `server-gate:<server>:running` attempt → end of its lease; `…:refused` grant → time of invalid_grant
 
 -- Why these: five in a row is no accident; a probe each 15 s is 40 calls in ten minutes, and a repaired server is noticed

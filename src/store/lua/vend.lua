@@ -5,9 +5,10 @@
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
 --       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
---       16 subject type  17 clock offset (ms)
+--       16 subject type  17 may the caller be asked to wait 0|1  18 clock offset (ms)
 -- Answers a list whose first item names it:
 --   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning
+--   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
 --   contained selector | disabled | policy_changed | rate_limited ms | audit_backlog
 local now = now_ms()
@@ -36,7 +37,7 @@ end
 if not grant then return { 'unbound' } end
 local key = prefix .. 'grant:' .. grant
 local g = redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', 'gen', 'owner', 'used_at', 'at_life',
-  'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server', 'lease_until')
+  'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server', 'lease_until', 'retry_at')
 if not g[1] or g[15] ~= ARGV[2] then return { 'unbound' } end
 if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', grant, g[1] } end
 
@@ -60,6 +61,13 @@ if left <= 0 or left < tonumber(ARGV[5]) then
   end
 end
 
+local behind = g[14] and left < tonumber(g[10])
+-- While refreshing fails nobody waits for it: what there is, is served.
+local failing = g[17] and tonumber(g[17]) > now
+if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. 'server-gate:' .. ARGV[2], 'previous') ~= 'survive' then
+  return { 'ageing', grant }
+end
+
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
 local seq = audit(prefix, now, { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
   'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] })
@@ -76,5 +84,4 @@ if now - tonumber(g[8] or '0') > life / 4 then
   end
 end
 
-local behind = (g[14] and left < tonumber(g[10])) and '1' or '0'
-return { 'served', grant, g[2], g[6], g[5], g[3], g[4], math.floor(left), g[7], seq, behind, g[13] or '' }
+return { 'served', grant, g[2], g[6], g[5], g[3], g[4], math.floor(left), g[7], seq, behind and '1' or '0', g[13] or '' }
