@@ -1,4 +1,81 @@
 import type { Fault } from "./fault.ts";
 
 /** Jobs, the morning's herd, receivers and keys: F36 to F40. */
-export const jobsFaults: readonly Fault[] = [];
+export const jobsFaults: readonly Fault[] = [
+  {
+    id: "F37",
+    promise: "A job that takes its process down is put aside after three starts, and nobody suffers with it.",
+    proofs: [
+      {
+        file: "test/workers/poison-jobs.test.ts",
+        title: "F37 a job that aborts its process",
+        full: { TEST_OTHER_JOBS: "1000" },
+        without: {
+          guard: "the fourth start that is refused",
+          file: "src/domain/job-starts.ts",
+          replace: 'asideMs === 0 ? "run_alone" : "put_aside"',
+          by: '"run_alone"',
+        },
+      },
+      {
+        file: "test/workers/crash-guard.test.ts",
+        title: "F37 what ran when a process died",
+        without: {
+          guard: "suspects run one at a time",
+          file: "src/workers/crash-guard.ts",
+          replace: "    await before;\n",
+          by: "",
+        },
+      },
+    ],
+  },
+  {
+    id: "F38",
+    promise: "A killed worker's job runs again within 15 s: nothing is lost, nothing takes effect twice.",
+    proofs: [
+      {
+        file: "test/workers/killed-workers.test.ts",
+        title: "F38 a job whose worker is killed",
+        full: { TEST_KILLS_OF_ONE_JOB: "20" },
+        without: {
+          guard: "a lock of 10 s on a running job, instead of BullMQ's 30 s",
+          file: "src/workers/start-workers.ts",
+          replace: "lockMs: seconds(10)",
+          by: "lockMs: seconds(30)",
+        },
+      },
+      {
+        file: "test/workers/killed-workers.test.ts",
+        title: "before it stores anything",
+        full: { TEST_KILLS_WITHOUT_PROGRESS: "20" },
+        without: {
+          guard: "the one try that a job has each hour after it was put aside",
+          file: "src/domain/job-starts.ts",
+          replace: 'asideMs === 0 ? "run_alone" : "put_aside"',
+          by: '"put_aside"',
+        },
+      },
+      {
+        file: "test/workers/crash-guard.test.ts",
+        title: "F38 a page that was stored is progress",
+        without: {
+          guard: "progress takes earlier starts back",
+          file: "src/workers/crash-guard.ts",
+          replace: "          await starts.progressed(id);\n",
+          by: "",
+        },
+      },
+      {
+        file: "test/workers/killed-workers.test.ts",
+        title: "moments drawn by lot",
+        full: { TEST_WORKER_KILLS: "200" },
+        without: {
+          guard: "what was told of an object is remembered with the page that told it",
+          file: "src/sync/run-sync.ts",
+          replace: "if (version === told[i]) return undefined;",
+          by: "",
+        },
+      },
+    ],
+  },
+];

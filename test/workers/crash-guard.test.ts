@@ -93,21 +93,21 @@ test("a run that failed ended in order: however often, it is not put aside", asy
   expect(await runs()).toBe(true);
 });
 
-test("a page that was stored is progress: killed twenty times after one each, a sync is never put aside", async () => {
+test("F38 a page that was stored is progress: killed twenty times after one each, a sync is never put aside", async () => {
   const { guard, runs, sync } = await guardedSync();
   for (let i = 0; i < 20; i++) {
-    const { promise: progressed, resolve } = Promise.withResolvers<void>();
-    void guard().run("sync", sync, async (tell) => {
+    const { promise: progressed, resolve } = Promise.withResolvers<true>();
+    const run = guard().run("sync", sync, async (tell) => {
       await tell();
-      resolve();
+      resolve(true);
       return new Promise(() => {});
     });
-    await progressed;
+    expect(await Promise.race([progressed, run.then(() => false)]), `start ${i + 1}`).toBe(true);
   }
   expect(await runs()).toBe(true);
 });
 
-test("what ran when a process died runs alone the next time, until it has got somewhere; all others run beside it", async () => {
+test("F37 what ran when a process died runs alone the next time, until it has got somewhere; all others run beside it", async () => {
   const { dies, starts, sync, log, newSync } = await guardedSync();
   const [second, innocent] = [newSync(), newSync()];
   await dies(sync);

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
@@ -160,27 +158,6 @@ test("closing does not wait for ever for a job that does not stop", async () => 
   await workers.close();
   released.resolve();
 }, 5_000);
-
-test("F38 the job of a worker process that was killed with SIGKILL runs again within about 15 s", async () => {
-  const redis = await ownRedisForThisTest();
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("./hanging-worker.ts", import.meta.url)), redis.url],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [line] = await once(child.stdout, "data");
-  expect(String(line)).toBe(`running ${SYNC}\n`);
-  child.kill("SIGKILL");
-  await once(child, "exit");
-
-  const killedAt = performance.now();
-  const happened = new Happened();
-  // The sweep adds nothing: it is the same job that comes back.
-  await workersOn(redis.url, { sweepSyncs: async () => [], runSync: async (id) => happened.tell(id) });
-  await happened.until(SYNC);
-  expect(performance.now() - killedAt).toBeLessThan(17_000);
-});
 
 test("on a three-node cluster each queue has a slot of its own, and its jobs run", async () => {
   expect(ALL_QUEUES.map(queuePrefix)).toEqual(ALL_QUEUES.map((name) => `b1:{q:${name}}`));
