@@ -1,5 +1,6 @@
 import type { FailPoint, FailPoints } from "../broker/refresh/ports.ts";
 import type { GrantId } from "../domain/id.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 
 /** What a test asks of the process that it started: at this point, for the nth time, do this. */
 export interface FailPointOrder {
@@ -16,10 +17,20 @@ export interface FailPointOrder {
 export type ToFailPoints =
   | { readonly failPoints: "order"; readonly order: FailPointOrder }
   | { readonly failPoints: "go"; readonly id: number }
+  /** Nothing but an answer: whatever was told before it has been heard by then. */
+  | { readonly failPoints: "hear" }
+  /** From here on no point is told, only the clock is read: `measured` answers what it showed since. */
+  | { readonly failPoints: "measure" }
+  | { readonly failPoints: "measured" }
   | { readonly failPoints: "forget" };
 
 export type FromFailPoints =
   | { readonly failPoints: "noted" }
+  /** Milliseconds of this process' own clock, point by point, in their order. */
+  | {
+      readonly failPoints: "clocked";
+      readonly clocked: readonly (readonly [FailPoint, GrantId, Milliseconds])[];
+    }
   /** `order`: the one that is carried out as soon as this has been said. */
   | {
       readonly failPoints: "reached";
@@ -38,6 +49,7 @@ export function failPointsOverIpc(process: NodeJS.Process): FailPoints | undefin
     new Promise<void>((resolve) => process.send!(message, () => resolve()));
   const orders = new Map<number, { readonly order: FailPointOrder; left: number }>();
   const waiting = new Map<number, () => void>();
+  let clocked: [FailPoint, GrantId, Milliseconds][] | undefined;
   const letGo = (id: number) => {
     waiting.get(id)?.();
     waiting.delete(id);
@@ -51,7 +63,12 @@ export function failPointsOverIpc(process: NodeJS.Process): FailPoints | undefin
     } else if (message.failPoints === "forget") {
       orders.clear();
       for (const id of [...waiting.keys()]) letGo(id);
-    } else return;
+    } else if (message.failPoints === "measure") {
+      clocked = [];
+    } else if (message.failPoints === "measured") {
+      void tell({ failPoints: "clocked", clocked: clocked ?? [] });
+      clocked = undefined;
+    } else if (message.failPoints !== "hear") return;
     void tell({ failPoints: "noted" });
   });
   // Waiting for orders keeps no process alive that has nothing else to do.
@@ -71,6 +88,7 @@ export function failPointsOverIpc(process: NodeJS.Process): FailPoints | undefin
 
   return {
     async reach(point, grant) {
+      if (clocked !== undefined) return void clocked.push([point, grant, performance.now()]);
       const order = taken(point, grant);
       const released =
         order?.do === "wait"

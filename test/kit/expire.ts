@@ -18,16 +18,21 @@ export async function expireSoon(
  * What time does to a holder that no longer renews, without the time: its lease has lapsed, with its place
  * at the server's gate, and so, unless asked otherwise, has the deadline by which iManage must have answered it; a minute
  * brings the server's budget of retries back too. Answers whether somebody held the lease.
+ * @param lease nothing happens unless this is the lease, or `null` and there is none: for a test in which others go on.
  */
 export async function expireLease(
   world: Pick<World, "broker">,
   grant: string,
-  { providerDeadline = true }: { readonly providerDeadline?: boolean } = {},
+  {
+    providerDeadline = true,
+    lease,
+  }: { readonly providerDeadline?: boolean; readonly lease?: string | null } = {},
 ): Promise<boolean> {
   const store = world.broker.stores.fast;
   const now = await store.now();
   const script = `
     local lease = redis.call('HGET', KEYS[1], 'lease')
+    if ARGV[3] ~= 'any' and ARGV[3] ~= (lease or '') then return 0 end
     local gate = string.match(KEYS[1], '^(b1:%b{}:)') .. 'server-gate:' .. redis.call('HGET', KEYS[1], 'server')
     if lease then
       redis.call('HSET', KEYS[1], 'lease_until', ARGV[1])
@@ -41,7 +46,14 @@ export async function expireLease(
     return lease and 1 or 0`;
   const sentAt = providerDeadline ? String(now - timing.providerDeadlineMs) : "";
   const held = await store.call((redis) =>
-    redis.eval(script, 1, grantKey(grant as GrantId), now - 1, sentAt),
+    redis.eval(
+      script,
+      1,
+      grantKey(grant as GrantId),
+      now - 1,
+      sentAt,
+      lease === undefined ? "any" : (lease ?? ""),
+    ),
   );
   return held === 1;
 }

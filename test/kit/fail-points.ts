@@ -15,6 +15,7 @@ export const OF_A_GOOD_REFRESH: readonly FailPoint[] = [
   "answer-received",
   "after-seal",
   "after-commit",
+  "ended",
 ];
 
 export interface Reached {
@@ -32,6 +33,8 @@ export interface Order {
   go(): Promise<void>;
 }
 
+export type Clocked = Extract<FromFailPoints, { failPoints: "clocked" }>["clocked"];
+
 type Where = { readonly grant?: string; readonly nth?: number };
 
 /** Commands one broker process at the named points of its refreshes. It must have been started with `FAIL_POINTS`. */
@@ -43,6 +46,7 @@ export class FailPointControl {
   #child: ChildProcess | undefined;
   #ended: Error | undefined = new Error("there is no process yet");
   #orders = 0;
+  #awaitsClocked: ((clocked: Clocked) => void) | undefined;
   readonly #awaitsNoted: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   readonly #waiting = new Set<{
     readonly fits: (reached: Reached) => boolean;
@@ -85,13 +89,17 @@ export class FailPointControl {
     await this.#say({ failPoints: "forget" });
   }
 
-  /** Refreshes that have begun and not ended, each with the last point it told of: what a kill takes along. */
+  /** Refreshes that have not ended, each with the last point it told of: what a kill takes along. */
   inFlight(): ReadonlyMap<string, FailPoint> {
     const last = new Map(this.reached.map(({ grant, point }) => [grant, point]));
-    for (const [grant, point] of last) {
-      if (point === "before-begin" || point === "after-commit" || point === "after-fail") last.delete(grant);
-    }
+    for (const [grant, point] of last) if (point === "ended") last.delete(grant);
     return last;
+  }
+
+  /** Resolves when everything that the process has told by now has been heard; also when it is gone. */
+  async caughtUp(): Promise<void> {
+    const { heardAll } = this;
+    await this.#say({ failPoints: "hear" }).catch(() => heardAll);
   }
 
   /** Resolves with the next time that this point is reached; what was reached before stands in `reached`. */
@@ -128,8 +136,20 @@ export class FailPointControl {
     });
   }
 
+  /** What the clock of the process showed at each point while `act` ran; nothing is told meanwhile, and no order taken. */
+  async measure(act: () => Promise<void>): Promise<Clocked> {
+    await this.#say({ failPoints: "measure" });
+    await act();
+    const clocked = new Promise<Clocked>((resolve) => {
+      this.#awaitsClocked = resolve;
+    });
+    await this.#say({ failPoints: "measured" });
+    return clocked;
+  }
+
   #heard(message: FromFailPoints): void {
     if (message.failPoints === "noted") this.#awaitsNoted.shift()?.resolve();
+    if (message.failPoints === "clocked") this.#awaitsClocked?.(message.clocked);
     if (message.failPoints !== "reached") return;
     const { point, grant, order } = message;
     const reached = { point, grant, order };

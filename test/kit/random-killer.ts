@@ -16,6 +16,9 @@ const costOf = (moment: Moment): Cost => {
   return moment.on === "refreshed" ? "always" : "perhaps";
 };
 
+/** The last point told of by one whose request may have left, and whose answer is not stored. */
+const MAY_HAVE_LEFT: readonly FailPoint[] = ["after-mark-sent", "answer-received", "after-seal"];
+
 const MOMENTS: readonly Moment[] = [
   ...OF_A_GOOD_REFRESH.map((at) => ({ at })),
   { on: "arrived" },
@@ -26,10 +29,11 @@ const MOMENTS: readonly Moment[] = [
 export interface Kill {
   /** For the output of a run. */
   readonly told: string;
-  /** What the moment costs on a strict server. */
-  readonly costs: Cost;
-  /** Resolves when the process is gone, and whatever it took along is in the journal. */
-  readonly done: Promise<void>;
+  /**
+   * Resolves when the process is gone, and whatever it took along is in the journal, with what this costs the grant on a
+   * strict server.
+   */
+  readonly done: Promise<Cost>;
 }
 
 export interface KillEntry extends JournalEntry {
@@ -57,11 +61,7 @@ export class RandomKiller {
     if ("at" in moment) await victim.failPoints.kill(moment.at, { grant: of.grant });
     else this.#killOn(moment.on, victim, of.user);
     const what = `its holder was killed ${tell(moment)}`;
-    return {
-      told: what,
-      costs: costOf(moment),
-      done: this.#note(victim, { grant: of.grant, what, costs: costOf(moment) }),
-    };
+    return { told: what, done: this.#note(victim, { grant: of.grant, what, costs: costOf(moment) }) };
   }
 
   /** What happened to a grant since `from`, a length of the journal that was read before. */
@@ -75,18 +75,24 @@ export class RandomKiller {
     this.#hearing.clear();
   }
 
-  async #note(victim: BrokerProcess, entry: KillEntry): Promise<void> {
+  async #note(victim: BrokerProcess, entry: KillEntry): Promise<Cost> {
     const { failPoints } = victim;
     await victim.exited;
     const heard = failPoints.heardAll;
     this.#hearing.add(heard);
     await heard;
-    this.journal.push(entry);
-    for (const [grant, point] of failPoints.inFlight()) {
+    const inFlight = failPoints.inFlight();
+    // What iManage saw may have been somebody else's request for this grant: then the victim died over nothing.
+    const own = inFlight.get(entry.grant);
+    const noted =
+      own !== undefined && MAY_HAVE_LEFT.includes(own) ? entry : { ...entry, costs: "never" as const };
+    this.journal.push(noted);
+    for (const [grant, point] of inFlight) {
       if (grant === entry.grant) continue;
-      const costs = point === "after-begin" ? "never" : "perhaps";
+      const costs = MAY_HAVE_LEFT.includes(point) ? "perhaps" : "never";
       this.journal.push({ grant, what: `its holder was killed over another grant, after ${point}`, costs });
     }
+    return noted.costs;
   }
 
   /** Told as it happens, in the same step in which iManage acts: nothing can come in between. */

@@ -92,7 +92,9 @@ export type FailPoint =
   | "after-seal"
   | "after-commit"
   | "before-fail"
-  | "after-fail";
+  | "after-fail"
+  /** Nothing of it goes on in this process, however it came out. */
+  | "ended";
 
 /** Names one try of one process: 128 random bits, base64url. Also the lease's owner. */
 export type AttemptId = string;

@@ -69,7 +69,9 @@ export class GrantRefresher {
   refresh(grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
     const flying = this.#flights.get(grant);
     if (flying !== undefined) return flying;
-    const flight = fly(this.#ports, grant, reason).finally(() => this.#flights.delete(grant));
+    const flight = fly(this.#ports, grant, reason)
+      .finally(() => this.#ports.failPoints?.reach("ended", grant))
+      .finally(() => this.#flights.delete(grant));
     this.#flights.set(grant, flight);
     return flight;
   }
