@@ -12,6 +12,8 @@ export const timing = {
   providerDeadlineMs: seconds(60),
   leaseMs: seconds(15),
   leaseRenewalMs: seconds(5),
+  /** Longer than any call to iManage takes: a refresh without an answer by then is given up by who waits for it (F25). */
+  flightMaxMs: seconds(90),
   /** Between two refreshes that a rejected token caused (T34). */
   rejectedCoolDownMs: seconds(60),
   completionWindowMaxMs: seconds(60),

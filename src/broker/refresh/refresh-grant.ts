@@ -69,9 +69,20 @@ export class GrantRefresher {
   refresh(grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
     const flying = this.#flights.get(grant);
     if (flying !== undefined) return flying;
-    const flight = fly(this.#ports, grant, reason)
+    // A promise that never settles must not shut its grant out until somebody restarts the process (F25). What has been
+    // received is another matter: that is stored however long it takes.
+    const patience = this.#ports.timers.after(timing.flightMaxMs);
+    const flight = Promise.race([
+      fly(this.#ports, grant, reason, () => patience.cancel()),
+      patience.elapsed.then(() => {
+        throw new Problem("internal_error", { detail: "A refresh did not end." });
+      }),
+    ])
       .finally(() => this.#ports.failPoints?.reach("ended", grant))
-      .finally(() => this.#flights.delete(grant));
+      .finally(() => {
+        patience.cancel();
+        this.#flights.delete(grant);
+      });
     this.#flights.set(grant, flight);
     return flight;
   }
@@ -94,7 +105,13 @@ export class GrantRefresher {
   }
 }
 
-async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
+/** @param received is told when there is something that must be stored. */
+async function fly(
+  ports: RefreshPorts,
+  grant: GrantId,
+  reason: RefreshReason,
+  received: () => void,
+): Promise<RefreshOutcome> {
   const { failPoints } = ports;
   const known = await ports.grants.findGrant(grant);
   const server = known && (await ports.servers.findServer(known.server));
@@ -112,6 +129,7 @@ async function fly(ports: RefreshPorts, grant: GrantId, reason: RefreshReason): 
   const outcome = await call(ports, grant, attempt, answer.material, server);
   // Whoever took the lease may have come to an end long ago: to wait for that would be to wait for nothing.
   if (outcome === undefined) return { kind: "fresh" };
+  received();
   if (failPoints) await failPoints.reach("answer-received", grant);
 
   const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
@@ -214,7 +232,10 @@ async function call(
       }),
     );
     if (!(await refreshes.markSent(grant, attempt, timing.leaseMs))) return undefined;
+    const sentAt = ports.clock.monotonicMs();
     stopRenewing = ports.timers.every(timing.leaseRenewalMs, () => {
+      // A call that never ends must not keep the lease from everybody for ever (F25).
+      if (ports.clock.monotonicMs() - sentAt >= timing.flightMaxMs) return stopRenewing();
       // A lost lease changes nothing for a call that has left: its answer is stored all the same.
       refreshes.renew(grant, attempt, timing.leaseMs).catch(() => {});
     });
