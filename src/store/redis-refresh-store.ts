@@ -62,8 +62,19 @@ export class RedisRefreshStore implements RefreshStore {
     const [kind, ...rest] = answer;
     switch (kind) {
       case "begun": {
-        const [server, registration, gen, number, token, tokenAttempt, parent, refusals, refusedAt, usedAt] =
-          rest;
+        const [
+          server,
+          registration,
+          gen,
+          number,
+          token,
+          tokenAttempt,
+          parent,
+          refusals,
+          refusedAt,
+          usedAt,
+          now,
+        ] = rest;
         return {
           kind,
           material: {
@@ -76,6 +87,7 @@ export class RedisRefreshStore implements RefreshStore {
             parent: String(parent),
             refusals: { count: Number(refusals), firstAt: refusedAt === "" ? undefined : Number(refusedAt) },
             lastUsedAt: usedAt === "" ? undefined : Number(usedAt),
+            begunAt: Number(now),
           },
         };
       }

@@ -37,6 +37,7 @@ const BEGUN: BeginAnswer = {
     parent: "parent",
     refusals: { count: 0, firstAt: undefined },
     lastUsedAt: undefined,
+    begunAt: 0,
   },
 };
 const ANSWERED: TokenCallOutcome = {
@@ -98,6 +99,7 @@ function refresherWith(faults: {
     },
     grants: { findGrant: faults.findGrant ?? (async () => ({ server: "srv_a" })) },
     servers: { findServer: async () => server, findRegistration: async () => registration },
+    previousTokens: { before: async () => undefined },
     authorizationServer: { refresh: faults.call ?? (async () => ANSWERED) },
   } as unknown as RefreshPorts;
   return { refresher: new GrantRefresher(ports), renewals, commits };

@@ -26,6 +26,8 @@ export interface BrokerProcess {
   readonly running: boolean;
   /** Starts another on the same ports once this one is gone; resolves when it is ready. */
   restart(): Promise<void>;
+  /** Says something to the process that runs now, and waits for the answer that fits. Rejects when it ends before. */
+  ask(message: object, fits: (answer: unknown) => boolean): Promise<void>;
   /** Orders at named points of a refresh. Needs `FAIL_POINTS: "true"` in the environment. */
   readonly failPoints: FailPointControl;
 }
@@ -102,6 +104,19 @@ export async function brokerProcess(
     async restart() {
       await exited;
       await start();
+    },
+    ask(message, fits) {
+      const asked = child;
+      return new Promise((resolve, reject) => {
+        const hear = (answer: unknown) => {
+          if (!fits(answer)) return;
+          asked.off("message", hear);
+          resolve();
+        };
+        asked.on("message", hear);
+        asked.once("exit", () => reject(new Error("the process has ended")));
+        asked.send(message, (error) => error && reject(error));
+      });
     },
     failPoints,
   };

@@ -127,6 +127,8 @@ export interface RefreshMaterial {
   readonly parent: string;
   readonly refusals: RefusalHistory;
   readonly lastUsedAt: Instant | undefined;
+  /** By the store's clock, as all of its moments are. */
+  readonly begunAt: Instant;
 }
 
 export interface RefreshResult {

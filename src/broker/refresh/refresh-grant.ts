@@ -132,7 +132,8 @@ async function fly(
   received();
   if (failPoints) await failPoints.reach("answer-received", grant);
 
-  const ended = await keep(ports, grant, attempt, answer.material, server, outcome);
+  const elapsedMs = ports.clock.monotonicMs() - startedAt;
+  const ended = await keep(ports, grant, attempt, answer.material, server, outcome, elapsedMs);
   if (ended.kind === "refreshed") learn?.();
   ports.log.info(
     {
@@ -260,13 +261,16 @@ async function keep(
   material: RefreshMaterial,
   server: Server,
   outcome: TokenCallOutcome,
+  /** Since `begin` was answered. */
+  elapsedMs: Milliseconds,
 ): Promise<RefreshOutcome> {
   const { sealer, refreshes, failPoints } = ports;
   if (outcome.kind !== "answered") {
     const verdict = judgeRefreshFailure(
       outcome,
       material.refusals,
-      ports.clock.now(),
+      // By the store's clock, as the first refusal was noted: this host's may be an hour ahead of it (F23).
+      material.begunAt + elapsedMs,
       server.settings.rotation,
       timing.providerDeadlineMs,
     );

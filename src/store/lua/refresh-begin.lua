@@ -9,7 +9,7 @@
 --       8 concurrency  9 of which background  10 calls a second  11 burst  12 lapse (ms)  13 warning before it (ms)
 --       14 retries that may be owed  15 clock offset (ms)
 -- Answers:
---   begun server registration gen att rt rt_att rt_fp refusals refused_at used_at
+--   begun server registration gen att rt rt_att rt_fp refusals refused_at used_at begun_at
 --   fresh | held ms | cooling ms problem | gated ms why | lapsed | not_refreshable | gone | state state
 local now = now_ms()
 local key = KEYS[1]
@@ -18,11 +18,11 @@ local g = redis.call('HMGET', key, 'state', 'rt', 'rt_fp', 'rt_att', 'at_exp', '
   'consented_at', 'calls', 'lapsing')
 if not g[1] then return { 'gone' } end
 
-local function begun(att)
-  return { 'begun', g[18], g[19], g[11], att, g[2], g[4], g[3], g[15] or '0', g[16] or '', g[17] or '' }
+local function begun(att, at)
+  return { 'begun', g[18], g[19], g[11], att, g[2], g[4], g[3], g[15] or '0', g[16] or '', g[17] or '', whole(at) }
 end
 
-if g[7] == ARGV[1] then return begun(g[12]) end
+if g[7] == ARGV[1] then return begun(g[12], tonumber(g[8]) - tonumber(ARGV[2])) end
 if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', g[1] } end
 if not g[2] then return { 'not_refreshable' } end
 
@@ -76,4 +76,4 @@ redis.call('HSET', key, 'lease', ARGV[1], 'lease_until', string.format('%.0f', n
   'intent_parent', g[3])
 redis.call('HDEL', key, 'sent_at')
 if ARGV[4] == 'rejected' then redis.call('HSET', key, 'forced_at', string.format('%.0f', now)) end
-return begun(att)
+return begun(att, now)
