@@ -62,6 +62,8 @@ export interface Surroundings {
   readonly timers?: Timers;
   /** Shifts the time that Redis scripts see: 0 outside tests. */
   readonly storeOffsetMs?: () => number;
+  /** How long refreshes wait for other processes' offers after Redis lost its memory: fixed outside tests. */
+  readonly storeSettlesMs?: number;
   /** Where tests hold, stop or kill a refresh. */
   readonly failPoints?: FailPoints | undefined;
 }
@@ -92,7 +94,17 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const configuration = new RedisConfigurationStore(fast);
   const grantStore = new RedisGrantStore(fast);
   const authorizations = new RedisAuthorizationStore(fast);
-  const refreshes = new RedisRefreshStore({ fast, durable, outcomes });
+  const refreshes = new RedisRefreshStore(
+    { fast, durable, outcomes },
+    {
+      ...(given.storeSettlesMs !== undefined && { settleMs: given.storeSettlesMs }),
+      onOffered: (offered, restored) => {
+        const fields = { count: restored, detail: `${offered} offered` };
+        if (restored > 0) log.error({ ...fields, code: "commits_were_lost" }, "commits restored");
+        else if (offered > 0) log.info(fields, "commits offered");
+      },
+    },
+  );
   const auditBuffer = new RedisAuditBuffer(fast);
 
   const sealer = makeSealer({ dataKeys: new RedisDataKeyStore(fast), rootKeyset, random, clock });

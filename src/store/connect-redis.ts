@@ -16,9 +16,20 @@ export interface RedisAddress {
  */
 export type RedisPatience = "fast" | "durable";
 
+/**
+ * `socketTimeout` ends a connection whose other end is gone without a word (a machine that lost its power, a firewall that
+ * forgot): the system would believe in it for a quarter of an hour. Longer than any command may take to be answered: on
+ * `durable` workers wait ten seconds for a job.
+ */
 const options = {
-  fast: { protocol: 2, commandTimeout: 900, maxRetriesPerRequest: 1, connectTimeout: 2_000 },
-  durable: { protocol: 2, maxRetriesPerRequest: null, connectTimeout: 5_000 },
+  fast: {
+    protocol: 2,
+    commandTimeout: 900,
+    socketTimeout: 1_000,
+    maxRetriesPerRequest: 1,
+    connectTimeout: 2_000,
+  },
+  durable: { protocol: 2, socketTimeout: 15_000, maxRetriesPerRequest: null, connectTimeout: 5_000 },
 } as const;
 
 /** Up to a second between attempts to connect: a Redis that comes back is noticed before a person asks again. */

@@ -7,14 +7,20 @@ import type {
 } from "../broker/refresh/ports.ts";
 import type { Grant } from "../domain/grant.ts";
 import { type GrantId, organisationOf, type RegistrationId, type ServerId } from "../domain/id.ts";
-import type { Milliseconds } from "../domain/instant.ts";
+import { type Milliseconds, seconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { FailureVerdict } from "../domain/refresh-failure.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import { type RotationProfile, survivesReuse } from "../domain/server.ts";
 import type { GateReason } from "../domain/server-gate.ts";
+import { CommitEcho, type EchoOptions } from "./commit-echo.ts";
 import { dueKey, grantKey, revocationsKey } from "./keys.ts";
 import type { OutcomeListener } from "./outcome-listener.ts";
-import type { RedisStore } from "./redis-store.ts";
+import type { RedisStore, ScriptName } from "./redis-store.ts";
+
+/** As long as a command of the fast connection may take. */
+const ECHO_WAIT_MS: Milliseconds = 900;
+const AGAIN_MAX_MS: Milliseconds = seconds(1);
 
 /**
  * Asking is fast or fails; what has arrived is stored however long Redis is away. So this store has two connections:
@@ -24,11 +30,16 @@ export class RedisRefreshStore implements RefreshStore {
   readonly #fast: RedisStore;
   readonly #durable: RedisStore;
   readonly #outcomes: OutcomeListener;
+  readonly #echo: CommitEcho;
 
-  constructor(stores: { fast: RedisStore; durable: RedisStore; outcomes: OutcomeListener }) {
+  constructor(
+    stores: { fast: RedisStore; durable: RedisStore; outcomes: OutcomeListener },
+    echo: EchoOptions = {},
+  ) {
     this.#fast = stores.fast;
     this.#durable = stores.durable;
     this.#outcomes = stores.outcomes;
+    this.#echo = new CommitEcho(stores.fast, echo);
   }
 
   async begin(
@@ -37,6 +48,10 @@ export class RedisRefreshStore implements RefreshStore {
     reason: RefreshReason,
     terms: Parameters<RefreshStore["begin"]>[3],
   ): Promise<BeginAnswer> {
+    // Where Redis is away this fails by itself, and at once.
+    if (this.#fast.connection.status === "ready" && !(await this.#echo.through(ECHO_WAIT_MS)))
+      return this.#notYet(grant, attempt);
+    const lives = this.#echo.lives;
     const detail =
       reason.why === "expired" ? reason.minTtlMs : reason.why === "rejected" ? reason.fingerprint : "";
     const answer = (await this.#fast.run(
@@ -60,6 +75,9 @@ export class RedisRefreshStore implements RefreshStore {
       ],
     )) as [BeginAnswer["kind"], ...(string | number)[]];
     const [kind, ...rest] = answer;
+    // It may have been on its way when the connection was lost, and have begun in a Redis that has forgotten the newest token.
+    if (kind === "begun" && (!(await this.#echo.through(ECHO_WAIT_MS)) || lives !== this.#echo.lives))
+      return this.#notYet(grant, attempt);
     switch (kind) {
       case "begun": {
         const [
@@ -104,6 +122,12 @@ export class RedisRefreshStore implements RefreshStore {
     }
   }
 
+  /** Whoever asks waits a moment and asks again. What this attempt may have begun meanwhile, on this connection, is given back. */
+  async #notYet(grant: GrantId, attempt: AttemptId): Promise<BeginAnswer> {
+    await this.#fast.run("refresh-release", [grantKey(grant)], [grant, attempt]);
+    return { kind: "held", remainingMs: 250 };
+  }
+
   async markSent(grant: GrantId, attempt: AttemptId, leaseMs: Milliseconds): Promise<boolean> {
     return (await this.#fast.run("refresh-mark-sent", [grantKey(grant)], [attempt, leaseMs])) === 1;
   }
@@ -118,30 +142,29 @@ export class RedisRefreshStore implements RefreshStore {
     result: RefreshResult,
   ): Promise<"committed" | "spare" | "orphaned"> {
     const organisation = organisationOf(grant);
-    const as = await this.#durable.run(
-      "refresh-commit",
-      [grantKey(grant), dueKey(organisation), revocationsKey(organisation)],
-      [
-        grant,
-        attempt,
-        result.attempt,
-        result.consentGeneration,
-        result.parent,
-        result.refreshToken ?? "",
-        result.refreshTokenFingerprint ?? "",
-        result.refreshTokenLifeMs,
-        result.refreshExtendsLife ? 1 : 0,
-        result.accessToken ?? "",
-        result.accessTokenFingerprint ?? "",
-        result.accessTokenLifeMs,
-        result.softMarginMs,
-        result.keepAliveMs,
-        result.jitter,
-        result.server,
-        result.registration,
-      ],
-    );
-    return as as "committed" | "spare" | "orphaned";
+    const keys = [grantKey(grant), dueKey(organisation), revocationsKey(organisation)];
+    const args = [
+      grant,
+      attempt,
+      result.attempt,
+      result.consentGeneration,
+      result.parent,
+      result.refreshToken ?? "",
+      result.refreshTokenFingerprint ?? "",
+      result.refreshTokenLifeMs,
+      result.refreshExtendsLife ? 1 : 0,
+      result.accessToken ?? "",
+      result.accessTokenFingerprint ?? "",
+      result.accessTokenLifeMs,
+      result.softMarginMs,
+      result.keepAliveMs,
+      result.jitter,
+      result.server,
+      result.registration,
+    ];
+    const as = (await this.#untilStored("refresh-commit", keys, args)) as "committed" | "spare" | "orphaned";
+    if (as !== "orphaned") this.#echo.remember(attempt, { grant, keys: keys.slice(0, 2), args, as });
+    return as;
   }
 
   async fail(
@@ -150,7 +173,7 @@ export class RedisRefreshStore implements RefreshStore {
     verdict: FailureVerdict,
     terms: Parameters<RefreshStore["fail"]>[3],
   ): Promise<FailureVerdict["state"] | "disbelieved"> {
-    const state = await this.#durable.run(
+    const state = await this.#untilStored(
       "refresh-fail",
       [grantKey(grant), dueKey(organisationOf(grant))],
       [
@@ -166,6 +189,26 @@ export class RedisRefreshStore implements RefreshStore {
       ],
     );
     return state as FailureVerdict["state"] | "disbelieved";
+  }
+
+  /**
+   * What has arrived is stored whatever stands in the way: a lost connection (the durable one sends again by itself), and a
+   * Redis that answers and refuses, because its disk is full (F31) or its replicas are gone.
+   */
+  async #untilStored(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    for (let again = 1; ; again++) {
+      try {
+        return await this.#durable.run(script, keys, args);
+      } catch (error) {
+        const ended = this.#durable.connection.status === "end";
+        if (ended || !(error instanceof Problem) || error.code !== "store_unavailable") throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(50 * again, AGAIN_MAX_MS)));
+      }
+    }
   }
 
   async release(grant: GrantId, attempt: AttemptId): Promise<void> {

@@ -11,6 +11,7 @@ export type ScriptName =
   | "put-policy"
   | "refresh-begin"
   | "refresh-commit"
+  | "refresh-echo"
   | "refresh-fail"
   | "refresh-mark-sent"
   | "refresh-release"

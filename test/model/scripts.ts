@@ -220,6 +220,8 @@ export const asWritten: Scripts = {
   refreshCommit(store, a, now) {
     const g = store.grant;
     if (g === undefined || g.gen !== a.gen) {
+      if (store.revocations.some(({ sealed }) => sealed === a.at || sealed === a.rt))
+        return { store, answer: "orphaned" };
       const tokens: Revocation[] = [];
       if (a.at !== undefined) tokens.push({ kind: "access-token", sealed: a.at, gen: a.gen, att: a.att });
       if (a.rt !== undefined) tokens.push({ kind: "refresh-token", sealed: a.rt, gen: a.gen, att: a.att });
@@ -343,6 +345,7 @@ export const asWritten: Scripts = {
   putConsent(store, a, now) {
     const g = store.grant;
     const gen = g?.gen ?? 0;
+    if (gen === a.gen && g?.at === a.at) return { store, answer: "stored" };
     if (gen + 1 !== a.gen) return { store, answer: "stale" };
     const received = now - a.receivedAgoMs;
     const overtaken =

@@ -23,6 +23,7 @@ import {
   type RedisConnection,
   whenReady,
 } from "../../src/store/connect-redis.ts";
+import { grantKey, revocationsKey } from "../../src/store/keys.ts";
 import { OutcomeListener } from "../../src/store/outcome-listener.ts";
 import { RedisGrantStore } from "../../src/store/redis-grant-store.ts";
 import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
@@ -151,6 +152,28 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
   const expired = { why: "expired", minTtlMs: seconds(1_000) } as const;
   const fields = (grant: GrantId) =>
     fast.call((redis) => redis.hgetall(`b1:{o:${grant.slice(4, 14)}}:grant:${grant}`));
+
+  it("an orphaned commit that is sent again gives its tokens to the revocation outbox once", async () => {
+    const { grant, server, consent } = await newGrant();
+    expect(
+      await grants.putConsent(
+        { ...consent, consentGeneration: 2, accessToken: "another" as Sealed },
+        undefined,
+        NOTE,
+      ),
+    ).toBe("stored");
+    const late = result(server, 1, "rt-0");
+    for (let i = 0; i < 3; i++) expect(await refreshes.commit(grant, "attempt-late", late)).toBe("orphaned");
+    const outbox = await fast.call((redis) => redis.xrange(revocationsKey(server.organisation), "-", "+"));
+    expect(outbox).toHaveLength(2);
+  });
+
+  it("a consent that is sent again, because its reply was lost, is stored and not stale", async () => {
+    const { grant, consent } = await newGrant();
+    const before = await fast.call((redis) => redis.hgetall(grantKey(grant)));
+    expect(await grants.putConsent(consent, undefined, NOTE)).toBe("stored");
+    expect(await fast.call((redis) => redis.hgetall(grantKey(grant)))).toEqual(before);
+  });
 
   it("of fifty who begin at once, one gets the lease (F19)", async () => {
     const { grant } = await newGrant();
@@ -324,7 +347,8 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
   it("consent of an older generation than the stored one is stale and changes nothing", async () => {
     const { grant, consent } = await newGrant();
     const before = await fields(grant);
-    expect(await grants.putConsent(consent, undefined, NOTE)).toBe("stale");
+    const earlier = { ...consent, accessToken: "sealed-at-of-another" as Sealed };
+    expect(await grants.putConsent(earlier, undefined, NOTE)).toBe("stale");
     expect(await fields(grant)).toEqual(before);
   });
 

@@ -18,6 +18,8 @@ local text = function(n) return string.format('%.0f', n) end
 
 local indexed = redis.call('GET', KEYS[2])
 local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or '0')
+-- Sealed anew each time: this very consent is stored, and its reply was lost.
+if gen == tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'at') == ARGV[10] then return 'stored' end
 if (indexed and indexed ~= id) or gen + 1 ~= tonumber(ARGV[2]) then return 'stale' end
 
 local binding = ARGV[15] ~= '' and cjson.decode(ARGV[16])
@@ -38,7 +40,7 @@ if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
     'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
-    'refused_cfg', 'calls', 'lapsing')
+    'refused_cfg', 'calls', 'lapsing', 'spent')
   redis.call('HSET', KEYS[1], 'state', 'active', 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],
     'at_att', 0, 'at_exp', text(received + tonumber(ARGV[12])), 'at_life', ARGV[12], 'soft', ARGV[13])

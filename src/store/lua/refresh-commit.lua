@@ -19,6 +19,12 @@ if not g[1] or g[1] ~= ARGV[4] then
   local tokens = {}
   if ARGV[10] ~= '' then tokens[#tokens + 1] = { 'access-token', ARGV[10], ARGV[3] } end
   if ARGV[6] ~= '' then tokens[#tokens + 1] = { 'refresh-token', ARGV[6], ARGV[3] } end
+  -- Sealed anew each time, so a text that is there came with this very command, whose reply was lost.
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 100)) do
+    for _, value in ipairs(entry[2]) do
+      if value ~= '' and (value == ARGV[6] or value == ARGV[10]) then return 'orphaned' end
+    end
+  end
   gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
   to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens)
   if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
@@ -77,7 +83,7 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
 else
   as = 'spare'
   if ARGV[6] ~= '' then
-    table.insert(spares, 1, { sealed = ARGV[6], fp = ARGV[7], att = ARGV[3], at = text(now) })
+    table.insert(spares, 1, { sealed = ARGV[6], fp = ARGV[7], att = ARGV[3], at = text(now), parent = ARGV[5] })
     while #spares > 3 do table.remove(spares) end
     timeline(prefix, now, ARGV[1], 'refresh.late', 'a refresh token that came late is kept as a spare')
   end
