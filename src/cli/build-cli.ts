@@ -8,6 +8,8 @@ import {
 } from "../broker/organisations/registration-sheet.ts";
 import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
+import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
@@ -51,6 +53,7 @@ export interface CliDeps {
 
 export interface CliBroker extends Omit<ApplyPorts, "secretSource"> {
   readonly grants: Pick<GrantStore, "listGrants">;
+  readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
 }
 
 /** The settings' part in {@link AddressRules}. */
@@ -218,9 +221,9 @@ async function show(deps: CliDeps, what: string, { json = false }: JsonOption): 
     throw new ExpectedFault(`There are no ${what} to show: organisations, servers or clients.`);
   }
   const { PUBLIC_BASE_URL } = deps.names();
-  const rows = await deps.withBroker(({ store }): Promise<Row[]> => {
-    if (what === "organisations") return organisationRows(store);
-    return what === "servers" ? serverRows(store, PUBLIC_BASE_URL) : clientRows(store);
+  const rows = await deps.withBroker((broker): Promise<Row[]> => {
+    if (what === "organisations") return organisationRows(broker.store);
+    return what === "servers" ? serverRows(broker, PUBLIC_BASE_URL) : clientRows(broker.store);
   });
   if (json) deps.write(`${JSON.stringify(rows, undefined, 2)}\n`);
   else deps.write(rows.length === 0 ? `There are no ${what} yet.\n` : renderRows(rows));

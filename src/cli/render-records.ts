@@ -1,7 +1,12 @@
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
+import type { Clock } from "../broker/ports.ts";
+import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { GateReader } from "../broker/refresh/ports.ts";
+import { describeClosedServer } from "../domain/closed-server.ts";
 import type { Grant } from "../domain/grant.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import { redirectUriOf } from "../domain/registration.ts";
+import { codeLifeOf } from "../domain/server-profile.ts";
 
 /** Records as rows for people and programs. Nothing sealed and no HMAC is among them: there is nobody to read it. */
 
@@ -21,7 +26,16 @@ export async function organisationRows(store: ConfigurationStore): Promise<Row[]
   );
 }
 
-export async function serverRows(store: ConfigurationStore, publicBaseUrl: string): Promise<Row[]> {
+export interface ServerRowsPorts {
+  readonly store: ConfigurationStore;
+  readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
+  readonly clock: Pick<Clock, "now">;
+}
+
+export async function serverRows(
+  { store, profiles, clock }: ServerRowsPorts,
+  publicBaseUrl: string,
+): Promise<Row[]> {
   const organisations = await store.listOrganisations();
   const rows = await Promise.all(
     organisations.map(async (organisation) => {
@@ -29,6 +43,9 @@ export async function serverRows(store: ConfigurationStore, publicBaseUrl: strin
       return Promise.all(
         servers.map(async (server) => {
           const registration = await store.findRegistration(server.registration);
+          const learned = await profiles.findProfile(server.id);
+          const closed = await profiles.findClosedGate(server.id);
+          const now = clock.now();
           return {
             name: `${organisation.name}/${server.name}`,
             id: server.id,
@@ -39,7 +56,13 @@ export async function serverRows(store: ConfigurationStore, publicBaseUrl: strin
             client_secrets: registration?.secrets.length ?? 0,
             shared_registration: registration?.organisation === undefined,
             redirect_uri: redirectUriOf(publicBaseUrl, server.registration),
-            rotation: server.settings.rotation,
+            rotation: pinnedOr(server.settings.rotation, learned.rotation),
+            previous_access_tokens: pinnedOr(
+              server.settings.previousAccessTokens,
+              learned.previousAccessTokens?.value,
+            ),
+            code_life_seconds: Math.floor(codeLifeOf(server.settings, learned, now) / 1_000),
+            closed: closed === undefined ? null : describeClosedServer(closed, now).sentence,
             configuration_generation: server.configurationGeneration,
           };
         }),
@@ -48,6 +71,10 @@ export async function serverRows(store: ConfigurationStore, publicBaseUrl: strin
   );
   return rows.flat();
 }
+
+/** What an operator pinned; else what was learned, marked as such. */
+const pinnedOr = (pinned: string, learned: string | undefined): string =>
+  pinned !== "unknown" || learned === undefined ? pinned : `${learned} (learned)`;
 
 export async function clientRows(store: ConfigurationStore): Promise<Row[]> {
   const organisations = await store.listOrganisations();

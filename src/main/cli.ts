@@ -43,6 +43,7 @@ const cli = buildCli({
         clock: broker.clock,
         random: broker.random,
         grants: broker.grantStore,
+        profiles: broker.profiles,
       });
     } finally {
       await broker.close();

@@ -12,7 +12,9 @@ import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
+import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { Settings } from "../config/settings.ts";
+import { minutes } from "../domain/instant.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { Outbound } from "../imanage/outbound.ts";
@@ -107,7 +109,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   );
   const auditBuffer = new RedisAuditBuffer(fast);
 
-  const sealer = makeSealer({ dataKeys: new RedisDataKeyStore(fast), rootKeyset, random, clock });
+  const dataKeys = new RedisDataKeyStore(fast);
+  const sealer = makeSealer({ dataKeys, rootKeyset, random, clock });
   const handles = makeHandles(random);
   const clientSecrets = makeClientSecrets({ rootKeyset, random });
   const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
@@ -231,6 +234,12 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       for (const { id } of await configuration.listOrganisations()) {
         await grantStore.reapUnbound(id, 100);
         await grantStore.warnOfExpiry(id, 500);
+        await tellClosedServers(
+          { log, gates: profiles, servers: configuration },
+          id,
+          await fast.now(),
+          minutes(1),
+        );
       }
     },
   };
@@ -241,6 +250,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     clock,
     random,
     sealer,
+    dataKeys,
     configuration,
     grantStore,
     auditBuffer,

@@ -1,4 +1,6 @@
 import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { GateReader } from "../broker/refresh/ports.ts";
+import type { ClosedGate } from "../domain/closed-server.ts";
 import type { ServerId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import { LEARNED_FOR_MS, type Learned, type LearnedProfile } from "../domain/server-profile.ts";
@@ -6,7 +8,7 @@ import { serverGateKey } from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
 
 /** What was learned lies beside the server's gate, where the scripts find it. */
-export class RedisProfileStore implements ServerProfiles {
+export class RedisProfileStore implements ServerProfiles, GateReader {
   readonly #store: RedisStore;
 
   constructor(store: RedisStore) {
@@ -30,6 +32,13 @@ export class RedisProfileStore implements ServerProfiles {
       previousAccessTokens: learned(previous as "survive" | "end" | null, previousAt, (value) => value),
       codeLifeMs: learned(late, lateAt, Number),
     };
+  }
+
+  async findClosedGate(server: ServerId): Promise<ClosedGate | undefined> {
+    const [why, since] = await this.#store.call((redis) =>
+      redis.hmget(serverGateKey(server), "open", "opened_at"),
+    );
+    return why && since ? { why: why as ClosedGate["why"], since: Number(since) } : undefined;
   }
 
   async learnPreviousAccessTokens(server: ServerId, observed: "survive" | "end"): Promise<void> {

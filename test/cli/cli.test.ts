@@ -4,9 +4,11 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
+import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { makeId, routeOf } from "../../src/domain/id.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import type { LearnedProfile } from "../../src/domain/server-profile.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
 import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
@@ -37,6 +39,8 @@ let file: string;
 let broker: CliBroker & { store: MemoryConfigurationStore };
 let environment: Record<string, string>;
 let grants: Grant[];
+let learned: LearnedProfile;
+let closed: ClosedGate | undefined;
 let connected: number;
 
 beforeEach(() => {
@@ -46,6 +50,8 @@ beforeEach(() => {
   writeFileSync(join(folder, "dms.secret"), "secret-of-dms\n");
   environment = {};
   grants = [];
+  learned = { rotation: undefined, previousAccessTokens: undefined, codeLifeMs: undefined };
+  closed = undefined;
   connected = 0;
   broker = {
     store: new MemoryConfigurationStore(),
@@ -59,6 +65,10 @@ beforeEach(() => {
         const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;
         return own.slice(from, from + limit);
       },
+    },
+    profiles: {
+      findProfile: async () => learned,
+      findClosedGate: async () => closed,
     },
   };
 });
@@ -352,6 +362,22 @@ describe("registration-sheet", () => {
     )[0];
     expect(out).toContain(`| Redirect URL | \`${server?.redirect_uri}\` |`);
     expect(out).toContain("# Registration of Token Broker at meridian/dms");
+  });
+
+  test("of a server tells what was learned of it, and why nothing is sent to it", async () => {
+    await run("apply", file);
+    const at = broker.clock.now();
+    learned = {
+      rotation: "rotating",
+      previousAccessTokens: { value: "survive", at },
+      codeLifeMs: { value: 12_000, at },
+    };
+    closed = { why: "misconfigured", since: at - 600_000 };
+    const { out } = await run("show", "servers");
+    expect(out).toContain("rotation: rotating (learned)");
+    expect(out).toContain("previous_access_tokens: survive (learned)");
+    expect(out).toContain("code_life_seconds: 12");
+    expect(out).toMatch(/closed: For 10 minutes this iManage server has refused our client secret/);
   });
 
   test("of a server that is not there says how servers are written", async () => {

@@ -78,6 +78,25 @@ describe("when one server is in trouble", { timeout: 30_000 + 60 * GRANTS }, () 
     expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
   });
 
+  it("a server that stays closed is told to operators after a minute and each quarter of an hour, with who does what", async () => {
+    const here = await ownWorld();
+    const grants = await manyGrants(here, 5);
+    here.simulator.registrations.patch("token-broker", { client_secrets: [{ value: "another" }] });
+    await allDue(here, grants);
+    const told = () => here.lines.filter((line) => line.includes('"message":"server closed"'));
+    for (let minute = 0; minute < 20; minute++) {
+      await sweepFor(here, minutes(1));
+      await here.broker.workerStories.reapUnbound();
+    }
+    expect(told()).toHaveLength(2);
+    expect(JSON.parse(told()[1]!)).toMatchObject({
+      level: "error",
+      code: "client_secret_refused",
+      server: here.server,
+      detail: expect.stringContaining("Control Center"),
+    });
+  });
+
   it("a dead server changes nothing for another of the same firm and worker", async () => {
     const here = await ownWorld();
     const dead = await world({ redisUrl: here.environment.REDIS_URL! });

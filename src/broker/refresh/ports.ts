@@ -1,3 +1,4 @@
+import type { ClosedGate } from "../../domain/closed-server.ts";
 import type { Grant } from "../../domain/grant.ts";
 import type { GrantId, RegistrationId, ServerId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
@@ -71,6 +72,12 @@ export interface RefreshStore {
     timeoutMs: Milliseconds,
     lookBackMs?: Milliseconds,
   ): Promise<"announced" | "timeout">;
+}
+
+/** Looks at a server's gate without asking it for anything. */
+export interface GateReader {
+  /** Undefined: it is open. */
+  findClosedGate(server: ServerId): Promise<ClosedGate | undefined>;
 }
 
 /**

@@ -4,6 +4,7 @@
 --
 -- Hash `server-gate:<server>`
 --   open, probe_at      why nothing is sent, and when one call may try again: upstream | incident | misconfigured
+--   opened_at           since when
 --   cfg                 the server's configuration generation when `misconfigured` was seen
 --   fails               upstream failures in a row
 --   pause_until         what Retry-After asked for
@@ -31,6 +32,7 @@ local function gate_key(prefix, server) return prefix .. 'server-gate:' .. serve
 local function whole(n) return string.format('%.0f', n) end
 
 local function open_gate(key, now, why, ms)
+  if redis.call('HGET', key, 'open') ~= why then redis.call('HSET', key, 'opened_at', whole(now)) end
   redis.call('HSET', key, 'open', why, 'probe_at', whole(now + ms))
 end
 
@@ -43,7 +45,7 @@ local function gate_admit(prefix, now, server, attempt, lease_ms, background, cf
   if g[4] and tonumber(g[4]) > now then return 'throttled', tonumber(g[4]) - now end
   if g[1] == 'misconfigured' and g[3] ~= cfg then
     -- Somebody changed the registration: what was seen with the earlier one counts no more.
-    redis.call('HDEL', key, 'open', 'probe_at', 'cfg')
+    redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg')
   elseif g[1] then
     if tonumber(g[2]) > now then return g[1], tonumber(g[2]) - now end
     probing = true
@@ -97,7 +99,7 @@ local function gate_succeeded(prefix, now, server, attempt, grant)
   local key = gate_key(prefix, server)
   gate_tally(key, now, 'a')
   local g = redis.call('HMGET', key, 'open', 'retries')
-  redis.call('HDEL', key, 'open', 'probe_at', 'cfg', 'fails', 'pause_until')
+  redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'pause_until')
   if g[1] == 'incident' then redis.call('DEL', key .. ':refused') else redis.call('ZREM', key .. ':refused', grant) end
   if g[2] and tonumber(g[2]) < RETRY_TOKENS then redis.call('HSET', key, 'retries', tonumber(g[2]) + RETRY_GAIN) end
   gate_leave(prefix, server, attempt)
