@@ -1,4 +1,4 @@
-import type { ConnectSessionId, GrantId, RegistrationId, SyncId } from "../domain/id.ts";
+import type { ConnectSessionId, GrantId, OrganisationId, RegistrationId, SyncId } from "../domain/id.ts";
 import { findRoute, routeOf } from "../domain/id.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { KeyOwner, SealContext } from "../domain/sealed.ts";
@@ -76,6 +76,7 @@ export function registrationOwner(id: RegistrationId): KeyOwner {
 }
 
 /** Whose data key seals what belongs to a server: its organisation's. */
+export const organisationOwner = (id: OrganisationId): KeyOwner => `o:${routeOf(id)}`;
 export const serverOwner = (server: Pick<Server, "id">): KeyOwner => `o:${routeOf(server.id)}`;
 
 /** Scheme, host and port of the token endpoint. */

@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Queue } from "bullmq";
+import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
+import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
@@ -121,7 +123,19 @@ function openQueues(broker: Broker, log: OperatorLog): Queue[] {
 async function readiness(broker: Broker): Promise<Readiness> {
   const facts = await readRedisFacts(broker.stores.fast.connection, broker.clock);
   const production = broker.settings.NODE_ENV === "production";
-  return { checks: judgeRedis(facts, production), durability: durabilityOf(facts) };
+  const keys = await readKeyFacts({
+    organisations: async () =>
+      (await broker.configuration.listOrganisations()).map(({ id, name }) => ({
+        name,
+        owner: organisationOwner(id),
+      })),
+    dataKeys: broker.dataKeys,
+    sealer: broker.sealer,
+  });
+  return {
+    checks: [...judgeRedis(facts, production), judgeKeyAccess(keys)],
+    durability: durabilityOf(facts),
+  };
 }
 
 async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {
