@@ -3,6 +3,44 @@ import type { Fault } from "./fault.ts";
 /** Jobs, the morning's herd, receivers and keys: F36 to F40. */
 export const jobsFaults: readonly Fault[] = [
   {
+    id: "F36",
+    promise:
+      "The morning's herd: users who ask have their tokens in time, and only what was used or is due is refreshed.",
+    proofs: [
+      {
+        file: "test/stories/morning-herd.test.ts",
+        title: "F36 at nine",
+        full: { TEST_HERD_GRANTS: "50000", TEST_HERD_USERS: "2000" },
+        without: {
+          guard: "the bound on refreshes under way at one server",
+          file: "src/store/lua/gate.lua",
+          replace: "if redis.call('ZCARD', running) >= limit then",
+          by: "if false then",
+        },
+      },
+      {
+        file: "test/stories/morning-herd.test.ts",
+        title: "F36 with all that the background",
+        without: {
+          guard: "the part of a server's concurrency that only interactive work may use",
+          file: "src/store/lua/gate.lua",
+          replace: "background and limits.background or limits.concurrency",
+          by: "limits.concurrency",
+        },
+      },
+      {
+        file: "test/stories/refresh-ahead.test.ts",
+        title: "kept alive, weekly (F36)",
+        without: {
+          guard: "only a grant that somebody uses is refreshed before it expires",
+          file: "src/store/lua/refresh-commit.lua",
+          replace: "if used > 0 and now - used <= 2 * tonumber(ARGV[12]) then",
+          by: "if true then",
+        },
+      },
+    ],
+  },
+  {
     id: "F37",
     promise: "A job that takes its process down is put aside after three starts, and nobody suffers with it.",
     proofs: [

@@ -29,7 +29,7 @@ it("a grant that is in use is refreshed ahead of expiry, an idle one is left alo
   expect(here.simulator.counts().grant_types.refresh_token).toBe(1);
 });
 
-it("once nobody asks any more, a grant is only kept alive, weekly", async () => {
+it("once nobody asks any more, a grant is only kept alive, weekly (F36)", async () => {
   const here = await world({ redisUrl: (await ownRedisForThisTest()).url });
   await here.connect();
   const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
