@@ -155,6 +155,8 @@ export const postSyncResume = route({
   path: "/v1/syncs/{id}/resume",
   operationId: "resumeSync",
   summary: "Go on with a paused sync",
+  description:
+    "Also with one that is parked as `worker_crashed`. Whatever else it waits for, it goes on by itself.",
   params,
   answer: one,
   problems,
