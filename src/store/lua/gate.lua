@@ -11,6 +11,7 @@
 --   tat                 GCRA of the rate
 --   retries, retries_at tokens of the retry budget, and when they were counted last
 --   a0 … a9, r0 … r9    refreshes answered, and refused, in each of the last ten minutes: `<minute>|<count>`
+--   refused_row         refusals since the last good answer
 --   seen_static, seen_rotating   how refresh tokens came back, for the learned profile
 --   previous, previous_at    whether access tokens outlived the refresh that replaced them: survive | end, seen when
 --   code_late, code_late_at  age (ms) of the youngest authorization code that came too late, seen when
@@ -24,6 +25,8 @@ local PROBE_MS = 15000
 local BACKOFF_MS, BACKOFF_MAX_MS = 5000, 30000
 -- Mass guard (F05): this many different grants refused, and this share of the answers refusals, within ten minutes. The
 -- share is one of answers and not of grants: during an incident few grants are tried, and those again and again.
+-- The gate closes after so many refusals in a row. While others are answered well in between (a node of several that is broken,
+-- a backup that was restored) it stays open for them, and still nobody is marked.
 local MASS_GRANTS, MASS_SHARE, MASS_WINDOW_MS = 5, 0.2, 600000
 -- Time brings retries back too: where every grant waits for one, there is no success that could.
 local RETRY_TOKENS, RETRY_GAIN, RETRY_MS = 10, 0.1, 5000
@@ -98,14 +101,15 @@ end
 local function gate_succeeded(prefix, now, server, attempt, grant)
   local key = gate_key(prefix, server)
   gate_tally(key, now, 'a')
-  local g = redis.call('HMGET', key, 'open', 'retries')
-  redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'pause_until')
-  if g[1] == 'incident' then redis.call('DEL', key .. ':refused') else redis.call('ZREM', key .. ':refused', grant) end
-  if g[2] and tonumber(g[2]) < RETRY_TOKENS then redis.call('HSET', key, 'retries', tonumber(g[2]) + RETRY_GAIN) end
+  local retries = redis.call('HGET', key, 'retries')
+  redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'pause_until', 'refused_row')
+  redis.call('ZREM', key .. ':refused', grant)
+  if retries and tonumber(retries) < RETRY_TOKENS then redis.call('HSET', key, 'retries', tonumber(retries) + RETRY_GAIN) end
   gate_leave(prefix, server, attempt)
 end
 
--- What a failure says of the server. Answers `incident` where it is the server that refuses, and not this grant that is dead.
+-- What a failure says of the server. Answers, where it is the server that refuses and not this grant that is dead, `incident`, or
+-- `mass` while others are answered well in between.
 local function gate_failed(prefix, now, server, attempt, grant, class, wait_ms, cfg)
   local key = gate_key(prefix, server)
   local verdict
@@ -129,9 +133,13 @@ local function gate_failed(prefix, now, server, attempt, grant, class, wait_ms, 
       local grants, refusals = redis.call('ZCARD', key .. ':refused'), gate_tally(key, now, 'r')
       -- Once it is one, only good news ends it: the few that are tried meanwhile are too few to count again.
       local already = redis.call('HGET', key, 'open') == 'incident'
+      local row = redis.call('HINCRBY', key, 'refused_row', 1)
       if already or (grants >= MASS_GRANTS and refusals >= MASS_SHARE * answered) then
-        open_gate(key, now, 'incident', PROBE_MS)
-        verdict = 'incident'
+        verdict = 'mass'
+        if already or row >= MASS_GRANTS then
+          open_gate(key, now, 'incident', PROBE_MS)
+          verdict = 'incident'
+        end
       end
     end
   end

@@ -9,11 +9,16 @@
 --       6 outcome unknown 0|1  7 class of the failure  8 the server's configuration generation
 --       9 what an operator says of the rotation: survives | not | unknown  10 clock offset (ms)
 -- Answers what became of the grant: unchanged | suspect | reauthorization_required | disbelieved
+
+-- While a server refuses many and answers others well, so long are a grant's refusals put down to the server, and so seldom
+-- is it tried. What is refused longer, by a server that is in use, is judged as any other.
+local MASS_PATIENCE_MS, MASS_COOL_MS = 1200000, 300000
+
 local now = now_ms()
 local key = KEYS[1]
 local prefix = prefix_of(key)
 local g = redis.call('HMGET', key, 'lease', 'refused_at', 'server', 'state', 'spares', 'refused_cfg', 'calls',
-  'intent_parent', 'rt_fp', 'sent_at', 'refreshed_at')
+  'intent_parent', 'rt_fp', 'sent_at', 'refreshed_at', 'blamed_at')
 if g[1] ~= ARGV[2] then return 'disbelieved' end
 if g[8] ~= g[9] or (g[10] and tonumber(g[11] or '0') >= tonumber(g[10])) then
   -- What failed was another token than the primary one is now, or the same one was refreshed since this request left.
@@ -29,12 +34,24 @@ local cool = tonumber(ARGV[4])
 local state = ARGV[3]
 -- An answer that may have been lost is asked for again at once where the server has taught that this harms nothing.
 if ARGV[7] == 'unknown' and ARGV[9] == 'unknown' and gate_survives_reuse(prefix, g[3]) then cool = 0 end
-local incident = gate_failed(prefix, now, g[3], ARGV[2], ARGV[1], ARGV[7], cool, ARGV[8]) == 'incident'
+local blamed = gate_failed(prefix, now, g[3], ARGV[2], ARGV[1], ARGV[7], cool, ARGV[8])
+local incident = blamed == 'incident'
+local blamed_at = tonumber(g[12] or '0')
+if blamed and blamed_at <= tonumber(g[11] or '0') then
+  blamed_at = now
+  redis.call('HSET', key, 'blamed_at', whole(now))
+end
 if incident then
   -- Many are refused at once: it is the server, and nobody is marked (F05). The gate says when to try again.
   state = 'unchanged'
   cool = 1000
+elseif blamed and now - blamed_at < MASS_PATIENCE_MS then
+  state = 'unchanged'
+  cool = MASS_COOL_MS
 end
+
+-- What is put down to the server does not count among the calls that a dead grant may cost.
+if blamed and state == 'unchanged' then redis.call('HDEL', key, 'calls') end
 
 redis.call('HSET', key, 'retry_at', whole(now + cool), 'problem', ARGV[5], 'problem_at', whole(now))
 if state ~= 'unchanged' then
