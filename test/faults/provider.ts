@@ -1,10 +1,39 @@
 import type { Fault } from "./fault.ts";
 
 const ANSWERS = "test/faults/provider-answers.test.ts";
+const REFRESHES = "test/faults/provider-refreshes.test.ts";
 const GATE = "test/stories/server-gate.test.ts";
 
 /** What iManage may do: F01 to F15. */
 export const providerFaults: readonly Fault[] = [
+  {
+    id: "F01",
+    promise:
+      "An answer that is lost on its way costs a grant only where iManage has ended the old token, and is told.",
+    proofs: [
+      {
+        file: REFRESHES,
+        title: "(F01)",
+        full: { FAULT_ROUNDS: "20" },
+        without: {
+          guard: "asking again at once where the old token still works for a while",
+          file: "src/domain/refresh-failure.ts",
+          replace: "survivesReuse(rotation) ? 0 : Math.max(0, providerDeadlineMs - outcome.elapsedMs)",
+          by: "Math.max(0, providerDeadlineMs - outcome.elapsedMs)",
+        },
+      },
+      {
+        file: REFRESHES,
+        title: "(F01)",
+        without: {
+          guard: "the sentence in the grant's timeline",
+          file: "src/store/lua/refresh-begin.lua",
+          replace: "timeline(prefix, now, id, 'refresh.answer_lost'",
+          by: "timeline(prefix, now, 'nobody', 'refresh.answer_lost'",
+        },
+      },
+    ],
+  },
   {
     id: "F02",
     promise: "However damaged an answer is, a refresh token that stands in it whole is kept.",
@@ -97,6 +126,73 @@ export const providerFaults: readonly Fault[] = [
     ],
   },
   {
+    id: "F05",
+    promise:
+      "A server that refuses many at once is to blame itself: no grant is marked, and it is over soon after.",
+    proofs: [
+      {
+        file: GATE,
+        title: "half an hour of invalid_grant for everyone",
+        full: { GATE_GRANTS: "10000" },
+        without: {
+          guard: "the mass guard",
+          file: "src/store/lua/gate.lua",
+          replace: "grants >= MASS_GRANTS and refusals >= MASS_SHARE * answered",
+          by: "false",
+        },
+      },
+      {
+        file: GATE,
+        title: "a part of a server refuses whom it serves while the rest answers well: none is marked (F05)",
+        without: {
+          guard: "good answers to others end no grant's protection",
+          file: "src/store/lua/gate.lua",
+          replace: "redis.call('ZREM', key .. ':refused', grant)\n",
+          by: "redis.call('DEL', key .. ':refused')\n",
+        },
+      },
+      {
+        file: GATE,
+        title: "a part of a server refuses whom it serves while the rest answers well: none is marked (F05)",
+        without: {
+          guard: "the patience with a server of which a part is broken",
+          file: "src/store/lua/refresh-fail.lua",
+          replace: "elseif blamed and now - blamed_at < MASS_PATIENCE_MS then",
+          by: "elseif false then",
+        },
+      },
+    ],
+  },
+  {
+    id: "F06",
+    promise: "A wrong client secret marks no grant, costs few calls, and is over within a minute of the fix.",
+    proofs: [
+      {
+        file: GATE,
+        title:
+          "grants marks none, costs at most 50 calls in ten minutes, and is over within a minute of the fix (F06)",
+        full: { GATE_GRANTS: "10000" },
+        without: {
+          guard: "closing the gate to a registration that is refused",
+          file: "src/store/lua/gate.lua",
+          replace: "open_gate(key, now, 'misconfigured', PROBE_MS)",
+          by: "",
+        },
+      },
+      {
+        file: "test/domain/refresh-failure.test.ts",
+        title: "(F06)",
+        without: {
+          guard: "invalid_client is no verdict on the grant",
+          file: "src/domain/refresh-failure.ts",
+          replace:
+            'return verdict(seconds(1), { problem: "client_secret_refused", pausesRegistration: true });',
+          by: 'return verdict(seconds(1), { problem: "client_secret_refused", state: "suspect" });',
+        },
+      },
+    ],
+  },
+  {
     id: "F07",
     promise: "A server that asks for time is left alone for that long by everybody, however it says so.",
     proofs: [
@@ -118,6 +214,51 @@ export const providerFaults: readonly Fault[] = [
           file: "src/imanage/retry-after.ts",
           replace: '[headers["retry-after"], headers["x-ratelimit-retryafter"]]',
           by: '[headers["retry-after"]]',
+        },
+      },
+    ],
+  },
+  {
+    id: "F08",
+    promise: "A storm of 503 is met with few probes, and tokens that live are handed out as ever.",
+    proofs: [
+      {
+        file: GATE,
+        title: "the breaker opens, probes stay few, and tokens that live are handed out as ever (F08)",
+        full: { GATE_GRANTS: "5000" },
+        without: {
+          guard: "the circuit breaker",
+          file: "src/store/lua/gate.lua",
+          replace: "if fails >= FAILS_TO_OPEN then",
+          by: "if false then",
+        },
+      },
+    ],
+  },
+  {
+    id: "F09",
+    promise: "However slow iManage is, callers are answered in time and no answer of its is given up.",
+    proofs: [
+      {
+        file: REFRESHES,
+        title: "(F09)",
+        full: { FAULT_SLOW_REFRESHES: "2500" },
+        without: {
+          guard:
+            "the deadline at iManage, which is not the callers' (here: of 13 s, at fifty times the speed)",
+          file: "src/domain/access-policy.ts",
+          replace: "providerDeadlineMs: seconds(60),",
+          by: "providerDeadlineMs: seconds(13 / 50),",
+        },
+      },
+      {
+        file: "test/race/holder-killed.test.ts",
+        title: "(F09)",
+        without: {
+          guard: "the callers' own deadline",
+          file: "src/domain/access-policy.ts",
+          replace: "callerDeadlineMs: seconds(10),",
+          by: "callerDeadlineMs: seconds(13),",
         },
       },
     ],
@@ -165,6 +306,49 @@ export const providerFaults: readonly Fault[] = [
     ],
   },
   {
+    id: "F12",
+    promise: "However many report the same refused token, it is refreshed once.",
+    proofs: [
+      {
+        file: REFRESHES,
+        title: "(F12)",
+        without: {
+          guard: "the lease",
+          file: "src/store/lua/refresh-begin.lua",
+          replace: "if g[7] and tonumber(g[8]) > now then return { 'held', tonumber(g[8]) - now } end",
+          by: "",
+        },
+      },
+      {
+        file: REFRESHES,
+        title: "(F12)",
+        without: {
+          guard: "the minute between two refreshes that reports cause",
+          file: "src/store/lua/vend.lua",
+          replace: "if again > 0 and not under_way then",
+          by: "if false then",
+        },
+      },
+    ],
+  },
+  {
+    id: "F13",
+    promise:
+      "Where a refresh ends the token that others still have, their report brings them the new one and no refresh.",
+    proofs: [
+      {
+        file: REFRESHES,
+        title: "(F13)",
+        without: {
+          guard: "a report is believed of the current token alone",
+          file: "src/store/lua/vend.lua",
+          replace: "if ARGV[6] ~= '' and ARGV[6] == g[3] then",
+          by: "if ARGV[6] ~= '' then",
+        },
+      },
+    ],
+  },
+  {
     id: "F14",
     promise: "iManage's clock may be a day off: nothing is counted from it.",
     proofs: [
@@ -176,6 +360,35 @@ export const providerFaults: readonly Fault[] = [
           file: "src/imanage/retry-after.ts",
           replace: "date === undefined ? now : (readHttpDate(date) ?? now)",
           by: "now + 0 * (date === undefined ? 0 : 1)",
+        },
+      },
+    ],
+  },
+  {
+    id: "F15",
+    promise:
+      "A server restored from a backup costs nobody's connection that it still knows, and what is lost is told.",
+    proofs: [
+      {
+        file: REFRESHES,
+        title:
+          "many grants are refused at once: none is marked, the others go on, and whoever signs in again is well (F15)",
+        without: {
+          guard: "the mass guard",
+          file: "src/store/lua/gate.lua",
+          replace: "grants >= MASS_GRANTS and refusals >= MASS_SHARE * answered",
+          by: "false",
+        },
+      },
+      {
+        file: REFRESHES,
+        title:
+          "a spare that came late works again and is found without anybody's help; where there is none, the person is told to sign in (F15)",
+        without: {
+          guard: "the ladder of spares",
+          file: "src/store/lua/refresh-fail.lua",
+          replace: "if state == 'reauthorization_required' and #spares > 0 and",
+          by: "if state == 'never' and #spares > 0 and",
         },
       },
     ],

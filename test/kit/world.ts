@@ -50,7 +50,9 @@ export interface World {
   /** The same client, talking to another address. */
   clientOf(base: string): WalkingClient;
   /** Another broker on the same Redis, in this process: another replica. */
-  replica(): Promise<{ readonly broker: Broker; readonly base: string; readonly client: WalkingClient }>;
+  replica(
+    settings?: Readonly<Record<string, string>>,
+  ): Promise<{ readonly broker: Broker; readonly base: string; readonly client: WalkingClient }>;
   connect(person?: Person): ReturnType<typeof connect>;
 }
 
@@ -97,7 +99,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const rootKeyset = parseRootKeyset(keysetText);
   let offset = 0;
   const lines: string[] = [];
-  const start = async () => {
+  const start = async (more: Readonly<Record<string, string>> = {}) => {
     const listener = createServer();
     await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
     const base = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
@@ -113,6 +115,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       ROOT_KEYSET_FILE: keysetFile,
       LOG_LEVEL: "trace",
       ...options.settings,
+      ...more,
     };
     const settings = readSettings(environment);
     const log = makeLog({ level: "trace", destination: { write: (line) => void lines.push(line) } });
@@ -225,8 +228,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     },
     environment,
     clientOf: (at) => new WalkingClient(at, id, secret.reveal()),
-    async replica() {
-      const another = await start();
+    async replica(settings) {
+      const another = await start(settings);
       return { ...another, client: new WalkingClient(another.base, id, secret.reveal()) };
     },
     connect: (person = AMELIA) => connect(client, { server: server.id, returnUrl: RETURN_URL }, person),
