@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { Queue } from "bullmq";
 import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
+import { timing } from "../domain/access-policy.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
@@ -27,6 +28,8 @@ import { ListenError, listen, publicApp, stopListening } from "./start-http.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
 const LAST_REFRESH_MS = 75_000;
+/** Callers are answered by 10 s; then kept connections end. */
+const LAST_ANSWER_MS = timing.callerDeadlineMs + 3_000;
 const RECONCILE_MS = 60_000;
 
 /**
@@ -95,7 +98,7 @@ async function start(
   }
   if (roles.http) {
     const http = await listen(publicApp(broker), settings.HTTP_HOST, settings.HTTP_PORT);
-    shutdown.push("public listener", () => stopListening(http.server), 10_000);
+    shutdown.push("public listener", () => stopListening(http.server), LAST_ANSWER_MS);
     log.info({ detail: settings.PUBLIC_BASE_URL }, "listening");
   }
   log.info(

@@ -1,5 +1,5 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, Server as NetServer } from "node:net";
 import type { Express } from "express";
 import { buildApp } from "../http/build-app.ts";
 import { requestIdOf } from "../http/route.ts";
@@ -56,6 +56,7 @@ export async function listen(
   const server = createServer(app);
   // Longer than any proxy in front keeps a connection, so that none is closed while a request is on its way.
   server.keepAliveTimeout = 75_000;
+  noteWhatIsUnderWay(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(new ListenError(host, port, error.code ?? "")),
@@ -65,11 +66,38 @@ export async function listen(
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** Stops accepting, lets answers that are under way go out. */
+/** How long a kept connection stays open for a request that its client may have sent before it heard of the end. */
+const LAST_REQUESTS_MS = 1_000;
+
+/**
+ * Refuses new connections at once, so that a balancer turns to the next replica with nothing sent. Those there are end with
+ * an answer that says so (`Connection: close`): to close one under its client would cost a request that is on its way, and one
+ * that is never told to end is used for as long as the process runs (F18).
+ */
 export function stopListening(server: Server): Promise<void> {
+  const last = (response: ServerResponse): void => {
+    if (!response.headersSent) response.setHeader("connection", "close");
+  };
+  for (const response of underWay.get(server) ?? []) last(response);
+  server.prependListener("request", (_request, response) => last(response));
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
+    const idle = setInterval(() => server.closeIdleConnections(), LAST_REQUESTS_MS);
+    // That of `net`: the one of `http` closes idle connections too.
+    NetServer.prototype.close.call(server, () => {
+      clearInterval(idle);
+      resolve();
+    });
+  });
+}
+
+const underWay = new WeakMap<Server, Set<ServerResponse>>();
+
+function noteWhatIsUnderWay(server: Server): void {
+  const responses = new Set<ServerResponse>();
+  underWay.set(server, responses);
+  server.on("request", (_request, response: ServerResponse) => {
+    responses.add(response);
+    response.once("close", () => responses.delete(response));
   });
 }
 

@@ -1,0 +1,61 @@
+import { Agent, createServer, type IncomingMessage, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/**
+ * What stands before replicas, as plain as it may be: kept connections, round robin, and the next replica where a connection
+ * is refused, because nothing has left then. Nothing else is tried twice: a POST that was cut off may have been acted upon.
+ */
+export async function balancer(
+  replicas: readonly { readonly base: string }[],
+): Promise<{ readonly base: string }> {
+  const agents = replicas.map(() => new Agent({ keepAlive: true }));
+  let turn = 0;
+  const server = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    turn += 1;
+    const first = turn;
+    let problem: unknown;
+    for (let i = 0; i < replicas.length; i++) {
+      const at = (first + i) % replicas.length;
+      try {
+        const answer = await pass(
+          new URL(incoming.url ?? "/", replicas[at]!.base),
+          agents[at]!,
+          incoming,
+          body,
+        );
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+        return;
+      } catch (error) {
+        problem = error;
+        if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED") break;
+      }
+    }
+    outgoing.writeHead(502, { "content-type": "application/json" });
+    outgoing.end(JSON.stringify({ code: `balancer: ${String(problem)}` }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    for (const agent of agents) agent.destroy();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { base: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+function pass(url: URL, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const { connection: _ours, ...headers } = incoming.headers;
+    request(
+      url,
+      { agent, method: incoming.method ?? "GET", headers: { ...headers, host: url.host } },
+      resolve,
+    )
+      .on("error", reject)
+      .end(body);
+  });
+}
