@@ -70,6 +70,9 @@ export interface Surroundings {
   readonly failPoints?: FailPoints | undefined;
 }
 
+/** An answer of Redis that somebody waits for comes by then, or he is told that the store is away (F28). */
+const FAST_MS = 900;
+
 /** Everything that can be told, introduced to everything that can be done. The only place that knows everyone. */
 export type Broker = Awaited<ReturnType<typeof compose>>;
 
@@ -87,7 +90,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs);
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
   const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
   const announcements = connect("durable", "announcements");
   const outcomes = new OutcomeListener(announcements);

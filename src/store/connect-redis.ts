@@ -11,7 +11,7 @@ export interface RedisAddress {
 }
 
 /**
- * `fast` answers or fails within a second, for everything someone waits for (F28).
+ * `fast` answers or fails within a second, by the patience of its `RedisStore`, for everything someone waits for (F28).
  * `durable` holds its commands until Redis is back, for what must not be lost (F27): a refresh token that has arrived.
  */
 export type RedisPatience = "fast" | "durable";
@@ -24,7 +24,6 @@ export type RedisPatience = "fast" | "durable";
 const options = {
   fast: {
     protocol: 2,
-    commandTimeout: 900,
     socketTimeout: 1_000,
     maxRetriesPerRequest: 1,
     connectTimeout: 2_000,

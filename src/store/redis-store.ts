@@ -25,11 +25,20 @@ export type ScriptName =
 export class RedisStore {
   readonly connection: RedisConnection;
   readonly #clockOffsetMs: () => Milliseconds;
+  readonly #patienceMs: Milliseconds | undefined;
 
-  /** @param clockOffsetMs shifts the time that scripts see: 0 outside tests. */
-  constructor(connection: RedisConnection, clockOffsetMs: () => Milliseconds = () => 0) {
+  /**
+   * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
+   * @param patienceMs how long an answer may take; undefined: as long as it takes.
+   */
+  constructor(
+    connection: RedisConnection,
+    clockOffsetMs: () => Milliseconds = () => 0,
+    patienceMs?: Milliseconds,
+  ) {
     this.connection = connection;
     this.#clockOffsetMs = clockOffsetMs;
+    this.#patienceMs = patienceMs;
   }
 
   /** Runs a script by its digest; sends its text only where this Redis has not seen it yet. */
@@ -53,7 +62,8 @@ export class RedisStore {
   /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
   async call<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
     try {
-      return await command(this.connection);
+      const answer = command(this.connection);
+      return await (this.#patienceMs === undefined ? answer : within(this.#patienceMs, answer));
     } catch (error) {
       throw storeProblem(error);
     }
@@ -69,6 +79,35 @@ export class RedisStore {
     const text = await this.call((redis) => redis.get(key));
     return text === null ? undefined : JSON.parse(text);
   }
+}
+
+const STEPS = 3;
+
+/**
+ * Fails once `answer` has taken `ms`, counted in steps after each of which this process has read what Redis sent: what it was
+ * too busy to read has arrived, and to say that the store is away would be wrong (F22). A timer alone fires before the socket
+ * is looked at, however long both have been waiting.
+ */
+function within<T>(ms: Milliseconds, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let steps = STEPS;
+    const late = () =>
+      reject(new Problem("store_unavailable", { detail: "Redis: timeout", retryAfterMs: seconds(1) }));
+    const step = (): NodeJS.Timeout =>
+      setTimeout(() => {
+        steps -= 1;
+        if (steps > 0) timer = step();
+        else setImmediate(late);
+      }, ms / STEPS);
+    let timer = step();
+    const settled =
+      <A>(settle: (answer: A) => void) =>
+      (answer: A) => {
+        clearTimeout(timer);
+        settle(answer);
+      };
+    answer.then(settled(resolve), settled(reject));
+  });
 }
 
 /** The error's first word says what it is (`OOM`, `MISCONF`, `CLUSTERDOWN`, `ECONNREFUSED`); the rest may hold arguments. */
