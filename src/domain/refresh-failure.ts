@@ -53,8 +53,6 @@ export interface FailureVerdict {
     | "refresh_pending";
   /** The intent stays `sent`: what became of the refresh token is not known. */
   readonly outcomeUnknown: boolean;
-  /** Is it the registration that is at fault, and not this grant? */
-  readonly pausesRegistration: boolean;
 }
 
 /** Three refusals, the last at least two minutes after the first, end a grant; one answer never does (F04). */
@@ -73,6 +71,10 @@ const REFUSALS_SPREAD_MS = minutes(2);
  * | throttled          | unchanged                                    | Retry-After, 1 s to 1 h |
  * | forbidden, configuration | unchanged                              | 60 s              |
  * | upstream           | unchanged                                    | 2 s               |
+ *
+ * A gateway's 502 or 504 is *upstream* and not *outcome unknown*, although the server behind it may have rotated: if it has,
+ * a strict server has lost the grant whether it is asked again in two seconds or in a minute, and if it has not, waiting a
+ * minute is an outage of our own making.
  */
 export function judgeRefreshFailure(
   outcome: Exclude<TokenCallOutcome, { kind: "answered" }>,
@@ -87,7 +89,6 @@ export function judgeRefreshFailure(
     coolDownMs,
     problem: "imanage_unavailable",
     outcomeUnknown: false,
-    pausesRegistration: false,
     ...change,
   });
 
@@ -114,7 +115,7 @@ export function judgeRefreshFailure(
       });
     }
     case "invalid_client":
-      return verdict(seconds(1), { problem: "client_secret_refused", pausesRegistration: true });
+      return verdict(seconds(1), { problem: "client_secret_refused" });
     case "throttled":
       return verdict(clamp(outcome.retryAfterMs ?? seconds(5), seconds(1), minutes(60)));
     case "forbidden":

@@ -186,6 +186,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     publicBaseUrl: settings.PUBLIC_BASE_URL,
   };
   const ownTokenPorts = {
+    clock,
     sealer,
     grants: grantStore,
     servers: configuration,

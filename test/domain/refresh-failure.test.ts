@@ -64,7 +64,6 @@ describe("what a failed refresh does to its grant", () => {
   it("invalid_client is the registration's fault and marks no grant (F06)", () => {
     expect(judge(refused("invalid_client"), { count: 2, firstAt: NOW - minutes(9) })).toMatchObject({
       state: "unchanged",
-      pausesRegistration: true,
       problem: "client_secret_refused",
     });
   });

@@ -163,7 +163,6 @@ export async function openRealStore(url: string): Promise<RealStore> {
                 coolDownMs: a.coolMs,
                 problem: a.problem as FailureVerdict["problem"],
                 outcomeUnknown: a.unknown,
-                pausesRegistration: false,
               },
               { rotation: "strict", configurationGeneration: 1 },
             );

@@ -145,7 +145,6 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     coolDownMs: 1_000,
     problem: "imanage_unavailable",
     outcomeUnknown: false,
-    pausesRegistration: false,
     ...change,
   });
 

@@ -6,7 +6,7 @@ import type { Sealed } from "../../domain/sealed.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { ServerDirectory } from "../authorization/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
-import type { Sealer } from "../ports.ts";
+import type { Clock, Sealer } from "../ports.ts";
 import type { RefreshStore } from "../refresh/ports.ts";
 import { type GrantRefresher, gateCode } from "../refresh/refresh-grant.ts";
 import { accessTokenContext } from "../seal-contexts.ts";
@@ -22,6 +22,7 @@ export interface OwnTokenStore {
 }
 
 export interface OwnTokenPorts {
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly sealer: Sealer;
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly servers: Pick<ServerDirectory, "findServer">;
@@ -38,6 +39,7 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
   const server = known && (await ports.servers.findServer(known.server));
   if (server === undefined) throw new Problem("reauthorization_required");
   for (let tries = 0; tries < 4; tries++) {
+    const readAt = ports.clock.monotonicMs();
     const stored = await ports.tokens.readAccessToken(grant, MIN_TTL_MS);
     if (stored !== undefined) {
       return ports.sealer.open(stored.accessToken, accessTokenContext({ ...stored, grant, server }));
@@ -49,7 +51,10 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
       throw new Problem(gateCode(outcome.why), { retryAfterMs: outcome.retryAfterMs });
     }
     if (outcome.kind === "gated") await ports.refreshes.outcome(server.id, outcome.retryAfterMs);
-    if (outcome.kind === "held") await ports.refreshes.outcome(grant, outcome.remainingMs);
+    if (outcome.kind === "held") {
+      // What was announced since the token was read counts: it may have come before the answer that says to wait.
+      await ports.refreshes.outcome(grant, outcome.remainingMs, ports.clock.monotonicMs() - readAt);
+    }
   }
   throw new Problem("refresh_pending", { retryAfterMs: seconds(2) });
 }
