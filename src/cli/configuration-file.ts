@@ -1,9 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import {
-  type DesiredConfiguration,
-  type Remark,
-  readDesiredConfiguration,
-} from "../broker/organisations/desired-configuration.ts";
+import type { DesiredConfiguration } from "../broker/organisations/desired.ts";
+import { type Remark, readDesiredConfiguration } from "../broker/organisations/desired-configuration.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 
 /** A remark with the line it is about, counted from 1. */

@@ -1,6 +1,6 @@
 import type { ApplyResult } from "../broker/organisations/apply-configuration.ts";
-import type { Change, Plan, Step } from "../broker/organisations/plan-configuration.ts";
-import { changesNothing } from "../broker/organisations/plan-configuration.ts";
+import type { Change, Plan, Step } from "../broker/organisations/plan.ts";
+import { changesNothing } from "../broker/organisations/plan.ts";
 import { redirectUriOf } from "../domain/registration.ts";
 import type { LocatedRemark } from "./configuration-file.ts";
 

@@ -1,5 +1,6 @@
 import type { OrganisationId } from "./id.ts";
 import type { Instant } from "./instant.ts";
+import type { Members } from "./members.ts";
 
 /** A firm: the tenant and the shard. Everything of its own lives under one hash tag and changes together. */
 export interface Organisation {
@@ -9,7 +10,8 @@ export interface Organisation {
   readonly name: string;
   /** What people read. */
   readonly displayName: string;
-  /** *Enable integration for all members of this organisation*. Switched off, tokens stop at once and grants stay. */
+  /** Switched off, tokens stop at once and grants stay. */
   readonly enabled: boolean;
+  readonly members: Members;
   readonly createdAt: Instant;
 }

@@ -229,6 +229,13 @@ export const PROBLEMS = {
     "An organisation admin enables it under iManage settings.",
     "unauthorized_client",
   ),
+  not_a_member: kind(
+    403,
+    "operator",
+    "iManage is enabled for some members of this organisation, and this person is not among them.",
+    "An organisation admin adds the person, or a group of which the application says that he is in it, under iManage settings.",
+    "unauthorized_client",
+  ),
   token_rejected_again: kind(
     503,
     "time",

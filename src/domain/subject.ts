@@ -1,3 +1,5 @@
+import type { MemberClaim } from "./members.ts";
+
 /** For whom a client asks: one of its own users, or a library that an admin has lent. */
 export type Subject = UserSubject | LibrarySubject;
 
@@ -7,6 +9,8 @@ export interface UserSubject {
   readonly issuer: string;
   /** The client's own, stable identifier of the person. Never an e-mail address that may move to someone else. */
   readonly id: string;
+  /** What the client says of the person beside who he is, where an organisation names its members by it. No part of who he is. */
+  readonly claims?: readonly MemberClaim[];
 }
 
 export interface LibrarySubject {

@@ -75,7 +75,13 @@ export const postConnectSessions = route({
         .meta({ description: "One use. Not told again when an Idempotency-Key is repeated." }),
     }),
   },
-  problems: ["not_found", "not_allowed", "return_url_not_registered"],
+  problems: [
+    "not_found",
+    "not_allowed",
+    "organisation_disabled",
+    "not_a_member",
+    "return_url_not_registered",
+  ],
   idempotent: true,
   async handle({ deps, client, body, record, idempotencyKey: key }) {
     const begin = async () => {

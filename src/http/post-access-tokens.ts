@@ -34,6 +34,7 @@ export const accessTokenProblems = [
   "reauthorization_required",
   "contained",
   "organisation_disabled",
+  "not_a_member",
   "grant_paused",
   "client_secret_refused",
   "token_rejected_again",

@@ -10,6 +10,7 @@ import {
   type ServerId,
   type SyncId,
 } from "../domain/id.ts";
+import type { MemberClaim } from "../domain/members.ts";
 import { CLIENT_ISSUER } from "../domain/subject.ts";
 
 /** Shapes that several routes share, in wire spelling. */
@@ -42,6 +43,9 @@ export const line = (max: number) =>
     .refine((text) => !/[\u0000-\u001f\u007f]/.test(text), "must not hold control characters")
     .refine((text) => text.isWellFormed(), "must not hold half a character");
 
+const claimsOf = (told: Readonly<Record<string, readonly string[]>>): readonly MemberClaim[] =>
+  Object.entries(told).flatMap(([name, values]) => values.map((value) => ({ name, value })));
+
 export const userSubject = z
   .strictObject({
     type: z.literal("user"),
@@ -49,7 +53,16 @@ export const userSubject = z
     issuer: line(256)
       .default(CLIENT_ISSUER)
       .meta({ description: "Who vouches for the id: you yourself unless you say otherwise." }),
+    claims: z
+      .record(line(64), z.array(line(256)).max(50))
+      .refine((told) => Object.keys(told).length <= 10, "must hold at most ten claims")
+      .optional()
+      .meta({
+        description:
+          'What you know of the person, as lists by name, for organisations that enabled iManage by a claim: {"groups": ["imanage-users"]}.',
+      }),
   })
+  .transform(({ claims, ...subject }) => ({ ...subject, ...(claims && { claims: claimsOf(claims) }) }))
   .meta({ id: "UserSubject" });
 
 export const librarySubject = z

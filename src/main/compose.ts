@@ -178,6 +178,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     consents: grantStore,
     grants: grantStore,
     servers: configuration,
+    organisations: configuration,
     clients: configuration,
     authorizationServer,
     identities: api,

@@ -10,6 +10,7 @@ import type {
   SyncId,
 } from "../domain/id.ts";
 import { findRoute, routeOf } from "../domain/id.ts";
+import type { MemberClaim } from "../domain/members.ts";
 import type { KeyOwner } from "../domain/sealed.ts";
 import type { Subject } from "../domain/subject.ts";
 
@@ -29,9 +30,14 @@ export const organisationKey = (id: OrganisationId): string => `${organisationPr
 
 /**
  * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
- * (number of the newest audit entry).
+ * (number of the newest audit entry), `members` (`some` where not everyone is one).
  */
 export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
+
+/** Set, where not everyone is a member: who is, by digest (`memberDigest`, `claimDigest`). */
+export const membersKey = (id: OrganisationId): string => `${organisationPrefix(id)}members`;
+export const memberDigest = (subject: string): string => digest("member", subject);
+export const claimDigest = ({ name, value }: MemberClaim): string => digest("claim", name, value);
 
 /** Stream of audit entries, `<number>-0`, numbers contiguous; capped, trimmed by the export's acknowledgement. */
 export const auditKey = (id: OrganisationId): string => `${organisationPrefix(id)}audit`;

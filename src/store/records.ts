@@ -4,6 +4,7 @@ import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
+import { everyone } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
@@ -28,7 +29,11 @@ function reader<T extends { readonly v: 1 }>(noun: string): (stored: unknown) =>
   };
 }
 
-export const readOrganisation = reader<Organisation>("organisation");
+const readStoredOrganisation = reader<Organisation>("organisation");
+export const readOrganisation = (stored: unknown): Organisation => {
+  const organisation = readStoredOrganisation(stored);
+  return { ...organisation, members: organisation.members ?? everyone };
+};
 const readStoredServer = reader<Server>("server");
 /** A setting that is younger than the record has its default. */
 export const readServer = (stored: unknown): Server => {

@@ -4,7 +4,17 @@ import type { UpstreamUser } from "../domain/grant.ts";
 import type { GrantId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { Sealed } from "../domain/sealed.ts";
-import { auditKey, bindingDigest, bindingKey, containmentKey, gateKey, rateKey } from "./keys.ts";
+import {
+  auditKey,
+  bindingDigest,
+  bindingKey,
+  claimDigest,
+  containmentKey,
+  gateKey,
+  memberDigest,
+  membersKey,
+  rateKey,
+} from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
 
 export class RedisAccessStore implements AccessStore {
@@ -28,6 +38,7 @@ export class RedisAccessStore implements AccessStore {
         auditKey(organisation),
         containmentKey(organisation),
         rateKey(organisation, client),
+        membersKey(organisation),
       ],
       [
         client,
@@ -47,6 +58,9 @@ export class RedisAccessStore implements AccessStore {
         note.address ?? "",
         subject.type,
         request.mayWait ? 1 : 0,
+        subject.type === "user"
+          ? [memberDigest(subject.id), ...(subject.claims ?? []).map(claimDigest)].join(" ")
+          : "",
       ],
     )) as [VendAnswer["kind"], ...(string | number)[]];
     return readAnswer(answer);

@@ -6,10 +6,13 @@ import type { Organisation } from "../domain/organisation.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { Server } from "../domain/server.ts";
 import {
+  claimDigest,
   clientKey,
   clientNamesKey,
   clientOrganisationsKey,
   gateKey,
+  memberDigest,
+  membersKey,
   organisationKey,
   organisationNamesKey,
   policyKey,
@@ -53,10 +56,20 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
   }
 
   async putOrganisation(organisation: Organisation): Promise<void> {
-    await this.#put(organisationKey(organisation.id), organisation);
-    await this.#store.call((redis) =>
-      redis.hset(gateKey(organisation.id), "enabled", organisation.enabled ? 1 : 0),
-    );
+    const { id, enabled, members } = organisation;
+    const known = members.everyone
+      ? []
+      : [...members.subjects.map(memberDigest), ...members.claims.map(claimDigest)];
+    // What token requests read changes in one step with the record: nobody slips through a list that is half written.
+    await this.#store.call(async (redis) => {
+      const change = redis
+        .multi()
+        .set(organisationKey(id), JSON.stringify(organisation))
+        .hset(gateKey(id), "enabled", enabled ? 1 : 0, "members", members.everyone ? "" : "some")
+        .del(membersKey(id));
+      if (known.length > 0) change.sadd(membersKey(id), ...known);
+      await change.exec();
+    });
     await this.#name(organisationNamesKey(), organisation.name, organisation.id);
   }
 

@@ -3,6 +3,7 @@ import { WalkingClient } from "../../scripts/walk/client.ts";
 import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
 import type { ClientAction } from "../../src/domain/client.ts";
 import type { RegistrationId, ServerId } from "../../src/domain/id.ts";
+import { everyone } from "../../src/domain/members.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf, type ServerSettings } from "../../src/domain/server.ts";
 import { systemRandom } from "../../src/security/random.ts";
@@ -71,6 +72,7 @@ export async function addOrganisation<S extends string, C extends string>(
           name: organisation,
           displayName: "Castor & Pell",
           enabled: true,
+          members: everyone,
           servers: servers.map(([name, { simulator, settings, clientId = "token-broker", customerId }]) => ({
             name,
             displayName: `iManage ${name}`,

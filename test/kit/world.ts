@@ -10,6 +10,7 @@ import { applyConfiguration } from "../../src/broker/organisations/apply-configu
 import type { Timers } from "../../src/broker/ports.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import type { ServerId } from "../../src/domain/id.ts";
+import { everyone, type Members } from "../../src/domain/members.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { ServerSettings } from "../../src/domain/server.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
@@ -57,6 +58,7 @@ export interface World {
 }
 
 export interface WorldOptions {
+  readonly members?: Members;
   readonly redisUrl?: string;
   readonly clusterNodes?: readonly { readonly host: string; readonly port: number }[];
   readonly serverSettings?: Partial<ServerSettings>;
@@ -162,6 +164,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           name: organisationName,
           displayName: "Meridian Legal",
           enabled: true,
+          members: options.members ?? everyone,
           servers: [
             {
               name: "dms",

@@ -241,6 +241,7 @@ export class World {
       log: { info: log, warn: log, error: log },
       sealer,
       handles,
+      organisations: { findOrganisation: never },
       publicBaseUrl: BASE_URL,
       profiles: {
         findProfile: async () => ({

@@ -68,6 +68,7 @@ export type VendAnswer =
     }
   | { readonly kind: "contained"; readonly by: string }
   | { readonly kind: "disabled" }
+  | { readonly kind: "not_a_member" }
   | { readonly kind: "policy_changed" }
   | { readonly kind: "rate_limited"; readonly retryAfterMs: Milliseconds }
   | { readonly kind: "audit_backlog" };

@@ -255,6 +255,8 @@ function refusal(
       return new Problem("contained", { members: { contained: answer.by.split(":", 1)[0]! } });
     case "disabled":
       return new Problem("organisation_disabled");
+    case "not_a_member":
+      return new Problem("not_a_member");
     case "rate_limited":
       return new Problem("rate_limited", { retryAfterMs: answer.retryAfterMs });
     case "rejected_again":

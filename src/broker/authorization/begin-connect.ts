@@ -2,6 +2,7 @@ import { timing } from "../../domain/access-policy.ts";
 import { type Client, evaluatePolicy } from "../../domain/client.ts";
 import type { ConnectSession } from "../../domain/connect-session.ts";
 import { makeId, organisationOf, routeOf, type ServerId } from "../../domain/id.ts";
+import { isMember } from "../../domain/members.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { UserSubject } from "../../domain/subject.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
@@ -14,7 +15,7 @@ export interface BegunConnect {
 
 /**
  * A client begins to get a person's authorisation.
- * @throws Problem not_found | not_allowed | return_url_not_registered
+ * @throws Problem not_found | not_allowed | organisation_disabled | not_a_member | return_url_not_registered
  */
 export async function beginConnect(
   ports: AuthorizationPorts,
@@ -26,7 +27,11 @@ export async function beginConnect(
   const verdict = evaluatePolicy(policy, { action: "connect", server: asked.server });
   if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
   const server = await ports.servers.findServer(asked.server);
-  if (server === undefined) throw new Problem("not_found");
+  const firm = await ports.organisations.findOrganisation(organisation);
+  if (server === undefined || firm === undefined) throw new Problem("not_found");
+  if (!firm.enabled) throw new Problem("organisation_disabled");
+  const { claims = [], ...person } = asked.subject;
+  if (!isMember(firm.members, { id: person.id, claims })) throw new Problem("not_a_member");
   // Letter by letter, and what is used later is the registered string, not the one that was sent (T06).
   const returnUrl = client.returnUrls.find((registered) => registered === asked.returnUrl);
   if (returnUrl === undefined) throw new Problem("return_url_not_registered");
@@ -39,7 +44,7 @@ export async function beginConnect(
     client: client.id,
     organisation,
     server: server.id,
-    subject: asked.subject,
+    subject: person,
     returnUrl,
     loginHint: asked.loginHint,
     state: "created",

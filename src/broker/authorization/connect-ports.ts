@@ -1,3 +1,5 @@
+import type { OrganisationId } from "../../domain/id.ts";
+import type { Organisation } from "../../domain/organisation.ts";
 import type { ClientStore } from "../clients/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { LibraryReader } from "../libraries/ports.ts";
@@ -23,6 +25,7 @@ export interface AuthorizationPorts {
   readonly consents: ConsentStore;
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly servers: ServerDirectory;
+  readonly organisations: { findOrganisation(id: OrganisationId): Promise<Organisation | undefined> };
   readonly clients: Pick<ClientStore, "findClient" | "findPolicy">;
   readonly authorizationServer: AuthorizationServer;
   readonly identities: IdentityReader;

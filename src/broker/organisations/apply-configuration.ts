@@ -19,21 +19,19 @@ import type { Server } from "../../domain/server.ts";
 import type { ClientSecrets } from "../clients/ports.ts";
 import type { Clock, Random, Sealer } from "../ports.ts";
 import { clientSecretContext, registrationOwner } from "../seal-contexts.ts";
-import type { DesiredConfiguration, DesiredServer, SecretReference } from "./desired-configuration.ts";
+import type { DesiredConfiguration, DesiredServer, SecretReference } from "./desired.ts";
 import {
   type ClientStep,
   type OrganisationStep,
   type Plan,
   type PolicyStep,
   placeName,
-  planConfiguration,
   type RegistrationStep,
-  registrationsOf,
   type SecretStanding,
   type ServerStep,
   type StoredConfiguration,
-  settingsOf,
-} from "./plan-configuration.ts";
+} from "./plan.ts";
+import { planConfiguration, registrationsOf, settingsOf } from "./plan-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
 
 export interface ApplyPorts {
@@ -279,6 +277,7 @@ class ConfigurationWriter {
       name: desired.name,
       displayName: desired.displayName,
       enabled: desired.enabled,
+      members: desired.members,
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(`o:${route}`);

@@ -1,71 +1,16 @@
 import { z } from "zod";
 import type { ClientAction } from "../../domain/client.ts";
 import { days, type Instant, seconds } from "../../domain/instant.ts";
+import { everyone, MEMBERS_LISTED_MAX, type Members } from "../../domain/members.ts";
 import {
   endpointsOf,
   type ServerEndpoints,
   type ServerKind,
   type ServerSettings,
 } from "../../domain/server.ts";
+import type { DesiredConfiguration, DesiredRegistration, DesiredServer, SecretReference } from "./desired.ts";
 import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
 import { type AddressRules, checkEndpointUrl, checkReturnUrl, checkServerAddress } from "./server-address.ts";
-
-/** What a configuration file wants to be so. References are stable names; ids are made when it is first applied. */
-export interface DesiredConfiguration {
-  readonly sharedRegistrations: readonly DesiredRegistration[];
-  readonly organisations: readonly DesiredOrganisation[];
-  readonly clients: readonly DesiredClient[];
-}
-
-export interface DesiredOrganisation {
-  readonly name: string;
-  readonly displayName: string;
-  readonly enabled: boolean;
-  readonly servers: readonly DesiredServer[];
-}
-
-export interface DesiredServer {
-  readonly name: string;
-  readonly displayName: string;
-  readonly kind: ServerKind;
-  readonly endpoints: ServerEndpoints;
-  /** Its own, or the name of a shared one. */
-  readonly registration: { readonly own: DesiredRegistration } | { readonly shared: string };
-  /** Undefined: not known yet; what is stored stays. */
-  readonly customerId: string | undefined;
-  /** Only what the file says; the rest is the default. */
-  readonly settings: Partial<ServerSettings>;
-}
-
-export interface DesiredRegistration {
-  /** A server's own registration has the server's name. */
-  readonly name: string;
-  readonly clientId: string;
-  readonly tokenOrigin: string;
-  /** Undefined until iManage has made one; what is stored stays. */
-  readonly secret: SecretReference | undefined;
-  readonly secretExpiresAt: Instant | undefined;
-}
-
-/** Where a secret is. Never the secret: configuration files are kept in version control. */
-export type SecretReference = { readonly file: string } | { readonly env: string };
-
-export interface DesiredClient {
-  readonly name: string;
-  readonly displayName: string;
-  readonly state: "active" | "stopped";
-  readonly returnUrls: readonly string[];
-  /** Undefined: the broker makes one and shows it once. */
-  readonly secret: SecretReference | undefined;
-  readonly policies: readonly DesiredPolicy[];
-}
-
-export interface DesiredPolicy {
-  readonly organisation: string;
-  readonly servers: readonly string[] | undefined;
-  readonly actions: readonly ClientAction[];
-  readonly tokensPerMinute: number;
-}
 
 /** A fault or warning at a place of the file. */
 export interface Remark {
@@ -144,6 +89,17 @@ function configurationSchema(rules: AddressRules) {
     registered_by: z.enum(["form", "package"]),
   }).partial();
 
+  const members = z.union([
+    z.literal("all", "must be all, or name subjects or claims"),
+    strict({
+      subjects: z
+        .array(z.string().min(1).max(256))
+        .max(MEMBERS_LISTED_MAX, `must name at most ${MEMBERS_LISTED_MAX}: name the others by a claim`)
+        .default([]),
+      claims: z.record(z.string().min(1).max(64), z.array(z.string().min(1).max(256))).default({}),
+    }),
+  ]);
+
   const server = strict({
     name,
     display_name: title.optional(),
@@ -184,6 +140,7 @@ function configurationSchema(rules: AddressRules) {
           name,
           display_name: title.optional(),
           enabled: z.boolean().default(true),
+          members: members.optional(),
           servers: z.array(server).default([]),
         }),
       )
@@ -292,6 +249,7 @@ const toDesired = (told: Told): DesiredConfiguration => ({
     name: organisation.name,
     displayName: organisation.display_name ?? organisation.name,
     enabled: organisation.enabled,
+    members: toMembers(organisation.members),
     servers: organisation.servers.map(toServer),
   })),
   clients: told.clients.map((client) => ({
@@ -308,6 +266,14 @@ const toDesired = (told: Told): DesiredConfiguration => ({
     })),
   })),
 });
+
+function toMembers(told: Told["organisations"][number]["members"]): Members {
+  if (told === undefined || told === "all") return everyone;
+  const claims = Object.entries(told.claims).flatMap(([name, values]) =>
+    values.map((value) => ({ name, value })),
+  );
+  return { everyone: false, subjects: told.subjects, claims };
+}
 
 type ToldServer = Told["organisations"][number]["servers"][number];
 

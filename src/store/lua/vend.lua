@@ -1,22 +1,30 @@
 #!lua
 -- Hands out a grant's access token and writes the audit entry, in one step (design §3.10, §3.11).
 --
--- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate
+-- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate  6 members
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
 --       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
---       16 subject type  17 may the caller be asked to wait 0|1  18 clock offset (ms)
+--       16 subject type  17 may the caller be asked to wait 0|1
+--       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries  19 clock offset (ms)
 -- Answers a list whose first item names it:
 --   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning
 --   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
---   contained selector | disabled | policy_changed | rate_limited ms | audit_backlog
+--   contained selector | disabled | not_a_member | policy_changed | rate_limited ms | audit_backlog
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 
-local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies')
+local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members')
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
+if gate[3] == 'some' and ARGV[18] ~= '' then
+  local member = false
+  for digest in string.gmatch(ARGV[18], '%S+') do
+    member = member or redis.call('SISMEMBER', KEYS[6], digest) == 1
+  end
+  if not member then return { 'not_a_member' } end
+end
 
 local grant = redis.call('GET', KEYS[2])
 

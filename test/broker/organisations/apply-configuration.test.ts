@@ -5,7 +5,7 @@ import {
   type ApplyResult,
   applyConfiguration,
 } from "../../../src/broker/organisations/apply-configuration.ts";
-import { changesNothing } from "../../../src/broker/organisations/plan-configuration.ts";
+import { changesNothing } from "../../../src/broker/organisations/plan.ts";
 import { renewClientSecret } from "../../../src/broker/organisations/renew-client-secret.ts";
 import { clientSecretContext } from "../../../src/broker/seal-contexts.ts";
 import { Problem } from "../../../src/domain/problem.ts";
@@ -142,6 +142,27 @@ describe("again", () => {
     expect(changesNothing(second.plan)).toBe(true);
     expect(ports.store.writes).toHaveLength(writes);
     expect(second.records).toEqual(first.records);
+  });
+
+  test("members by list and by claim are told by their number and by name, and all of them go when the file says nothing", async () => {
+    await apply();
+    const file = smallFile();
+    const members = { subjects: ["u-1", "u-2"], claims: { groups: ["imanage-users"] } };
+    Object.assign(file.organisations[0]!, { members });
+    const changesOf = ({ plan }: ApplyResult) => plan.steps.flatMap(({ changes }) => changes);
+    expect(changesOf(await apply(file))).toEqual([
+      { field: "members", from: "all", to: "2 listed, groups=imanage-users" },
+    ]);
+    expect((await ports.store.findOrganisationByName("meridian"))?.members).toEqual({
+      everyone: false,
+      subjects: ["u-1", "u-2"],
+      claims: [{ name: "groups", value: "imanage-users" }],
+    });
+    expect(changesOf(await apply(file))).toEqual([]);
+
+    members.subjects = ["u-2", "u-3"];
+    expect(changesOf(await apply(file))).toMatchObject([{ to: "2 listed, groups=imanage-users (+1 −1)" }]);
+    expect(changesOf(await apply())).toMatchObject([{ field: "members", to: "all" }]);
   });
 
   test("a dry run tells the same plan and writes nothing", async () => {

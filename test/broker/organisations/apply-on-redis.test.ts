@@ -4,7 +4,7 @@ import {
   type ApplyPorts,
   applyConfiguration,
 } from "../../../src/broker/organisations/apply-configuration.ts";
-import { changesNothing } from "../../../src/broker/organisations/plan-configuration.ts";
+import { changesNothing } from "../../../src/broker/organisations/plan.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { makeClientSecrets } from "../../../src/security/client-secrets.ts";
 import { createRootKeyset, parseRootKeyset } from "../../../src/security/root-keyset.ts";

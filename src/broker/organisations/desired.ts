@@ -1,0 +1,62 @@
+import type { ClientAction } from "../../domain/client.ts";
+import type { Instant } from "../../domain/instant.ts";
+import type { Members } from "../../domain/members.ts";
+import type { ServerEndpoints, ServerKind, ServerSettings } from "../../domain/server.ts";
+
+/** What a configuration file wants to be so. References are stable names; ids are made when it is first applied. */
+export interface DesiredConfiguration {
+  readonly sharedRegistrations: readonly DesiredRegistration[];
+  readonly organisations: readonly DesiredOrganisation[];
+  readonly clients: readonly DesiredClient[];
+}
+
+export interface DesiredOrganisation {
+  readonly name: string;
+  readonly displayName: string;
+  readonly enabled: boolean;
+  readonly members: Members;
+  readonly servers: readonly DesiredServer[];
+}
+
+export interface DesiredServer {
+  readonly name: string;
+  readonly displayName: string;
+  readonly kind: ServerKind;
+  readonly endpoints: ServerEndpoints;
+  /** Its own, or the name of a shared one. */
+  readonly registration: { readonly own: DesiredRegistration } | { readonly shared: string };
+  /** Undefined: not known yet; what is stored stays. */
+  readonly customerId: string | undefined;
+  /** Only what the file says; the rest is the default. */
+  readonly settings: Partial<ServerSettings>;
+}
+
+export interface DesiredRegistration {
+  /** A server's own registration has the server's name. */
+  readonly name: string;
+  readonly clientId: string;
+  readonly tokenOrigin: string;
+  /** Undefined until iManage has made one; what is stored stays. */
+  readonly secret: SecretReference | undefined;
+  readonly secretExpiresAt: Instant | undefined;
+}
+
+/** Where a secret is. Never the secret: configuration files are kept in version control. */
+export type SecretReference = { readonly file: string } | { readonly env: string };
+
+export interface DesiredClient {
+  readonly name: string;
+  readonly displayName: string;
+  readonly state: "active" | "stopped";
+  readonly returnUrls: readonly string[];
+  /** Undefined: the broker makes one and shows it once. */
+  readonly secret: SecretReference | undefined;
+  readonly policies: readonly DesiredPolicy[];
+}
+
+export interface DesiredPolicy {
+  readonly organisation: string;
+  readonly servers: readonly string[] | undefined;
+  readonly actions: readonly ClientAction[];
+  readonly tokensPerMinute: number;
+}
