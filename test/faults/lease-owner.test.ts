@@ -26,7 +26,6 @@ const FAILED: FailureVerdict = {
   coolDownMs: 0,
   problem: "imanage_unavailable",
   outcomeUnknown: false,
-  pausesRegistration: false,
 };
 
 it(`F21: in ${STEPS} random steps of six contenders a lease is prolonged and ended by its owner alone`, {
