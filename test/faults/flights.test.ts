@@ -144,7 +144,8 @@ describe("the map of flights (F25)", () => {
       await vi.advanceTimersByTimeAsync(timing.flightMaxMs - 1);
       expect(refresher.flights).toBe(1);
       await vi.advanceTimersByTimeAsync(1);
-      expect(await ended).toBe("internal_error");
+      expect(refresher.flights).toBe(0);
+    expect(await ended).toBe("internal_error");
       expect(refresher.flights).toBe(0);
       await refresher.settled();
       const before = renewals.length;
@@ -159,6 +160,7 @@ describe("the map of flights (F25)", () => {
     const { refresher, commits } = refresherWith({ call: () => answer.promise });
     const ended = refreshing(refresher);
     await vi.advanceTimersByTimeAsync(timing.flightMaxMs);
+    expect(refresher.flights).toBe(0);
     expect(await ended).toBe("internal_error");
     answer.resolve(ANSWERED);
     await vi.advanceTimersByTimeAsync(0);
