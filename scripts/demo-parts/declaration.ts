@@ -124,7 +124,7 @@ export class Declaration {
     if (client !== undefined) {
       const policies = list(told.organisations).map(({ name }) => ({
         organisation: name,
-        actions: ["token", "status", "connect", "revoke", "sync"],
+        actions: ["token", "status", "connect", "revoke", "sync", "configure"],
       }));
       told.clients = [
         ...list(told.clients),

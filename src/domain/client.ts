@@ -25,7 +25,8 @@ export interface ClientSecret {
   readonly expiresAt: Instant | undefined;
 }
 
-export type ClientAction = "token" | "status" | "connect" | "revoke" | "sync";
+/** `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. */
+export type ClientAction = "token" | "status" | "connect" | "revoke" | "sync" | "configure";
 
 /** What one client may do in one organisation. No policy: the organisation does not exist for that client. */
 export interface Policy {

@@ -129,7 +129,7 @@ describe("check", () => {
     expect([out, code]).toEqual(["", 1]);
     expect(err.split("\n")).toEqual([
       `${file}:8: organisations.meridian.servers.dms.address must begin with https://, must have no trailing slash: give https://dms.meridian.example.`,
-      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync.`,
+      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure.`,
       `${file} has 2 faults; nothing was changed.`,
       "",
     ]);

@@ -102,7 +102,7 @@ export async function addOrganisation<S extends string, C extends string>(
           {
             organisation,
             servers: client.servers,
-            actions: client.actions ?? ["token", "status", "connect", "revoke", "sync"],
+            actions: client.actions ?? ["token", "status", "connect", "revoke", "sync", "configure"],
             tokensPerMinute: 600_000,
           },
         ],

@@ -197,7 +197,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
             {
               organisation: organisationName,
               servers: undefined,
-              actions: ["token", "status", "connect", "revoke", "sync"],
+              actions: ["token", "status", "connect", "revoke", "sync", "configure"],
               tokensPerMinute: 600_000,
             },
           ],

@@ -39,7 +39,14 @@ export function readDesiredConfiguration(value: unknown, rules: AddressRules): D
 // The shape: strict, snake_case, units in names.
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const ACTIONS = ["token", "status", "connect", "revoke", "sync"] as const satisfies readonly ClientAction[];
+const ACTIONS = [
+  "token",
+  "status",
+  "connect",
+  "revoke",
+  "sync",
+  "configure",
+] as const satisfies readonly ClientAction[];
 const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
 
 function configurationSchema(rules: AddressRules) {
