@@ -25,33 +25,30 @@ async function timeUntil(here: World, holds: () => boolean): Promise<number> {
   return (await store.now()) - startedAt;
 }
 
-/** Both are asked in turn, so that whatever else the machine does befalls both. */
+/** Both are asked in turn after each step, so that whatever else the machine does befalls both. */
 async function vendsDuring(
-  work: Promise<unknown>,
+  step: () => Promise<unknown>,
+  steps: number,
   troubled: () => Promise<{ readonly status: number }>,
   calm: () => Promise<{ readonly status: number }>,
 ) {
   const took: Record<"troubled" | "calm", number[]> = { troubled: [], calm: [] };
   let refused = 0;
-  let over = false;
-  const ended = work.finally(() => {
-    over = true;
-  });
-  while (!over || took.calm.length < 100) {
+  for (let i = 0; i < steps; i++) {
+    await step();
     for (const [which, ask] of [["troubled", troubled] as const, ["calm", calm] as const]) {
       const startedAt = performance.now();
       if ((await ask()).status !== 200) refused += 1;
       took[which].push(performance.now() - startedAt);
     }
   }
-  await ended;
   const median = (of: number[]) => of.sort((a, b) => a - b)[Math.floor(of.length / 2)]!;
   return { count: took.troubled.length, refused, ratio: median(took.troubled) / median(took.calm) };
 }
 
 const USER = { type: "user", id: "user.0" };
 
-describe("when one server is in trouble", { timeout: 30_000 + 60 * GRANTS }, () => {
+describe("when one server is in trouble", { timeout: 120_000 + 60 * GRANTS }, () => {
   it(`a wrong client secret over ${GRANTS} grants marks none, costs at most 50 calls in ten minutes, and is over within a minute of the fix (F06)`, async () => {
     const here = await ownWorld();
     const grants = await manyGrants(here, GRANTS);
@@ -162,7 +159,8 @@ describe("when one server is in trouble", { timeout: 30_000 + 60 * GRANTS }, () 
     await allDue(here, grants);
     // Those whose tokens live are asked for all the while, of this server and of one that is well, in turn.
     const vends = await vendsDuring(
-      sweepFor(here, minutes(10)),
+      () => sweepFor(here, seconds(5)),
+      120,
       () => here.client.accessToken({ server: here.server, subject: { type: "user", id: AMELIA.subject } }),
       () => calm.client.accessToken({ server: calm.server, subject: { type: "user", id: AMELIA.subject } }),
     );
