@@ -144,7 +144,9 @@ describe("the map of flights (F25)", () => {
       await vi.advanceTimersByTimeAsync(timing.flightMaxMs - 1);
       expect(refresher.flights).toBe(1);
       await vi.advanceTimersByTimeAsync(1);
-  XX      await refresher.settled();
+      expect(refresher.flights).toBe(0);
+      expect(await ended).toBe("internal_error");
+      await refresher.settled();
       const before = renewals.length;
       await vi.advanceTimersByTimeAsync(minutes(10));
       expect(renewals.length).toBe(before);
