@@ -1,4 +1,257 @@
 import type { Fault } from "./fault.ts";
 
+const AWAY = "test/faults/redis-away.test.ts";
+const ECHO = "test/store/commit-echo.test.ts";
+
 /** What may become of Redis: F26 to F35. */
-export const redisFaults: readonly Fault[] = [];
+export const redisFaults: readonly Fault[] = [
+  {
+    id: "F26",
+    promise: "A command whose reply was lost is sent again and happens once.",
+    proofs: [
+      {
+        file: "test/race/replies-lost.test.ts",
+        title: "one in a hundred of Redis' replies is lost with its connection",
+        full: { TEST_REFRESHES: "10000" },
+        without: {
+          guard: "a begin that is asked again under the same name",
+          file: "src/store/lua/refresh-begin.lua",
+          replace: "if g[7] == ARGV[1] then return begun(g[12], tonumber(g[8]) - tonumber(ARGV[2])) end",
+          by: "",
+        },
+      },
+      {
+        file: "test/store/refresh-store.test.ts",
+        title: "sent again",
+        without: {
+          guard: "an orphaned commit looks whether its tokens are in the outbox",
+          file: "src/store/lua/refresh-commit.lua",
+          replace: "if value ~= '' and (value == ARGV[6] or value == ARGV[10]) then return 'orphaned' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/store/refresh-store.test.ts",
+        title: "sent again",
+        without: {
+          guard: "a consent looks whether it is stored",
+          file: "src/store/lua/put-consent.lua",
+          replace:
+            "if gen == tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'at') == ARGV[10] then return 'stored' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/race/replies-lost.test.ts",
+        title: "an announcement that is lost with its connection",
+        without: {
+          guard: "everybody is woken when announcements are heard again",
+          file: "src/store/outcome-listener.ts",
+          replace: "    this.#connection.subscribe(REFRESH_CHANNEL).then(wakeAll, () => {});",
+          by: "    this.#connection.subscribe(REFRESH_CHANNEL).catch(wakeAll);",
+        },
+      },
+    ],
+  },
+  {
+    id: "F27",
+    promise: "An answer that comes while Redis is down is stored when it is back.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "Redis is stopped right after a refresh was sent",
+        full: { TEST_OUTAGES: "200" },
+        without: {
+          guard: "what has arrived is stored however long Redis is away",
+          file: "src/store/redis-refresh-store.ts",
+          replace: '(await this.#untilStored("refresh-commit", keys, args))',
+          by: '(await this.#fast.run("refresh-commit", keys, args))',
+        },
+      },
+      {
+        file: AWAY,
+        title: "redis-server is killed mid-commit",
+        full: { TEST_REDIS_KILLS: "200" },
+        without: {
+          guard: "a commit that was under way is sent again",
+          file: "src/store/redis-refresh-store.ts",
+          replace: '(await this.#untilStored("refresh-commit", keys, args))',
+          by: '(await this.#fast.run("refresh-commit", keys, args))',
+        },
+      },
+    ],
+  },
+  {
+    id: "F28",
+    promise:
+      "While Redis is away a token request is refused within about a second, and never served from memory.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "behind a connection that is dead without a word",
+        full: { TEST_ASKS: "1000" },
+        without: {
+          guard: "a connection whose other end is gone is given up",
+          file: "src/store/connect-redis.ts",
+          replace: "    socketTimeout: 1_000,\n",
+          by: "",
+        },
+      },
+      {
+        file: "test/race/redis-away.test.ts",
+        title: "(F28)",
+        without: {
+          guard: "whoever waits for Redis waits less than a second",
+          file: "src/store/connect-redis.ts",
+          replace: "    commandTimeout: 900,\n    socketTimeout: 1_000,\n",
+          by: "",
+        },
+      },
+    ],
+  },
+  {
+    id: "F29",
+    promise: "A Redis whose memory is full refuses everything but what must not be lost.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "(F29)",
+        full: { TEST_COMMITS: "1000" },
+        without: {
+          guard: "a commit may exceed the memory",
+          file: "src/store/lua/refresh-commit.lua",
+          replace: "#!lua flags=allow-oom",
+          by: "#!lua",
+        },
+      },
+    ],
+  },
+  {
+    id: "F30",
+    promise: "No process starts on a Redis that evicts.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "(F30)",
+        without: {
+          guard: "the check at start",
+          file: "src/main/run.ts",
+          replace: "  await refuseBadStore(broker, log);",
+          by: "",
+        },
+      },
+    ],
+  },
+  {
+    id: "F31",
+    promise:
+      "Where Redis refuses writes iManage is not called; what was called for already is stored in the end.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "where Redis cannot save and refuses writes",
+        without: {
+          guard: "the intent is written before anything leaves",
+          file: "src/broker/refresh/refresh-grant.ts",
+          replace: "if (!(await refreshes.markSent(grant, attempt, timing.leaseMs))) return undefined;",
+          by: "refreshes.markSent(grant, attempt, timing.leaseMs).catch(() => {});",
+        },
+      },
+      {
+        file: AWAY,
+        title: "a Redis that answers and refuses while iManage's answer comes",
+        without: {
+          guard: "a refused commit is tried again",
+          file: "src/store/redis-refresh-store.ts",
+          replace:
+            'if (ended || !(error instanceof Problem) || error.code !== "store_unavailable") throw error;',
+          by: "throw error;",
+        },
+      },
+    ],
+  },
+  {
+    id: "F32",
+    promise: "What Redis acknowledged and lost comes back from the processes that committed it.",
+    proofs: [
+      {
+        file: AWAY,
+        title: "(F32)",
+        full: { TEST_TAILS: "50" },
+        without: {
+          guard: "a process remembers what it committed",
+          file: "src/store/redis-refresh-store.ts",
+          replace: 'if (as !== "orphaned") this.#echo.remember(',
+          by: "if (Date.now() === 0) this.#echo.remember(",
+        },
+      },
+      {
+        file: ECHO,
+        title: "no refresh begins before the offers are through",
+        without: {
+          guard: "a refresh waits for the offers",
+          file: "src/store/redis-refresh-store.ts",
+          replace:
+            'if (this.#fast.connection.status === "ready" && !(await this.#echo.through(ECHO_WAIT_MS)))',
+          by: "if (Date.now() === 0)",
+        },
+      },
+      {
+        file: ECHO,
+        title: "whatever was lost of a chain of refreshes",
+        without: {
+          guard: "an offer is newer than what is stored, although its parent is not there",
+          file: "src/store/lua/refresh-echo.lua",
+          replace: " or (newer and fp ~= '' and ARGV[18] == 'committed')",
+          by: "",
+        },
+      },
+      {
+        file: ECHO,
+        title: "a commit that was under way when its predecessor was lost",
+        without: {
+          guard: "a spare whose parent is offered takes its place",
+          file: "src/store/lua/refresh-echo.lua",
+          replace: "if spares[i].parent == rt_fp then",
+          by: "if false then",
+        },
+      },
+      {
+        file: ECHO,
+        title: "a grant that was deleted stays deleted",
+        without: {
+          guard: "an offer is of the consent that is stored",
+          file: "src/store/lua/refresh-echo.lua",
+          replace: "if not g[1] or g[1] ~= ARGV[4] then return 'passed' end",
+          by: "if not g[1] then return 'passed' end",
+        },
+      },
+      {
+        file: ECHO,
+        title: "what another has fetched since stays",
+        without: {
+          guard: "what came later by the clock is newer, whatever its number",
+          file: "src/store/lua/refresh-echo.lua",
+          replace: " and received > tonumber(g[12] or '0')",
+          by: "",
+        },
+      },
+    ],
+  },
+  {
+    id: "F34",
+    promise: "Queues that were deleted are back by themselves, and nothing that was due is missed.",
+    proofs: [
+      {
+        file: "test/workers/start-workers.test.ts",
+        title: "F34 with every queue deleted",
+        without: {
+          guard: "the schedules are written again",
+          file: "src/workers/start-workers.ts",
+          replace: "  }, timing.restateMs);",
+          by: "  }, 2 ** 31 - 1);",
+        },
+      },
+    ],
+  },
+];

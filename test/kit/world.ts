@@ -73,6 +73,8 @@ export interface WorldOptions {
    * timed on sockets is not scaled: answers arrive as they do, and a deadline of 60 s at iManage stays one of real seconds.
    */
   readonly timeScale?: number;
+  /** How long refreshes wait for other processes' offers after Redis lost its memory; 0 where there is one process. */
+  readonly storeSettlesMs?: number;
 }
 
 /** Starts a world for the running test, and ends it afterwards. */
@@ -131,6 +133,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           : { now: () => Date.now() + offset + ahead(), monotonicMs: () => performance.now() * scale },
       timers: scaledTimers(scale),
       storeOffsetMs: () => offset + Math.round(ahead()),
+      ...(options.storeSettlesMs !== undefined && { storeSettlesMs: options.storeSettlesMs }),
     });
     await broker.ready();
     const leaks = watchAnswers(listener);
