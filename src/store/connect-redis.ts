@@ -18,13 +18,13 @@ export type RedisPatience = "fast" | "durable";
 
 /**
  * `socketTimeout` ends a connection whose other end is gone without a word (a machine that lost its power, a firewall that
- * forgot): the system would believe in it for a quarter of an hour. Longer than any command may take to be answered: on
- * `durable` workers wait ten seconds for a job.
+ * forgot): the system would believe in it for a quarter of an hour. Longer than any command may take to be answered, and than
+ * a busy process takes to read the answer: on `durable` workers wait ten seconds for a job.
  */
 const options = {
   fast: {
     protocol: 2,
-    socketTimeout: 1_000,
+    socketTimeout: 3_000,
     maxRetriesPerRequest: 1,
     connectTimeout: 2_000,
   },

@@ -107,9 +107,10 @@ it(`redis-server is killed mid-commit ${KILLS} times and its file cut back to wh
       expect(at, `kill ${kill}: acknowledged, and not in the file`).toBeGreaterThan(0);
     } else if (at >= 0) {
       // Nobody was told that it is on the disk: a power failure may take it, or tear it.
+      // And it may have reached it all the same: then it must not happen twice.
       seen.written += 1;
       const from = before.lastIndexOf("*1\r\n$5\r\nMULTI\r\n", at);
-      end = from + seeded.below(before.length - from);
+      if (kill % 6 !== 2) end = from + seeded.below(before.length - from);
     } else {
       seen.notThere += 1;
     }
@@ -124,7 +125,7 @@ it(`redis-server is killed mid-commit ${KILLS} times and its file cut back to wh
     expect(body.fingerprint, `seed ${seeded.seed}, kill ${kill}`).not.toBe(fingerprint);
     fingerprint = body.fingerprint;
     const record = await here.broker.stores.fast.call((it) => it.hgetall(grantKey(grant as GrantId)));
-    expect(record.done, `seed ${seeded.seed}, kill ${kill}`).toContain(attempt);
+    expect(record.done!.split(attempt), `seed ${seeded.seed}, kill ${kill}: stored once`).toHaveLength(2);
   }
   expect(here.simulator.counts().grant_types.refresh_token).toBe(KILLS);
   await allHealthy(here);
