@@ -128,6 +128,11 @@ export const processesFaults: readonly Fault[] = [
         file: "test/race/stopped-holder.test.ts",
         title: "SIGSTOP of the holder past its lease",
         full: { TEST_STOPS: "100" },
+        without: leaseEnds,
+      },
+      {
+        file: "test/store/refresh-store.test.ts",
+        title: "a late result never overwrites a newer one",
         without: {
           guard: "only a token whose parent is still the primary one becomes primary",
           file: "src/store/lua/refresh-commit.lua",
