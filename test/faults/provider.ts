@@ -185,8 +185,7 @@ export const providerFaults: readonly Fault[] = [
         without: {
           guard: "invalid_client is no verdict on the grant",
           file: "src/domain/refresh-failure.ts",
-          replace:
-            'return verdict(seconds(1), { problem: "client_secret_refused", pausesRegistration: true });',
+          replace: 'return verdict(seconds(1), { problem: "client_secret_refused" });',
           by: 'return verdict(seconds(1), { problem: "client_secret_refused", state: "suspect" });',
         },
       },
