@@ -116,8 +116,8 @@ describe("when one server is in trouble", { timeout: 120_000 + 60 * GRANTS }, ()
         `${Math.round(openAfter / 1_000)} s after, and all were refreshed ${Math.round(allAfter / 1_000)} s after`,
     );
     expect(await statesOf(here, grants)).toEqual({ active: GRANTS });
-    // A hundred a second and a minute's grace: the rate that a server is never asked beyond.
-    expect(allAfter).toBeLessThan(minutes(2) + GRANTS * 10);
+    // Nobody waits for these: six at a time, and whoever finds the server busy is put back. Some twenty a second.
+    expect(allAfter).toBeLessThan(minutes(2) + GRANTS * 60);
   });
 
   it("a quarter of an hour in which a part of a server refuses whom it serves while the rest answers well: none is marked (F05)", async () => {
