@@ -145,7 +145,7 @@ export class CommitEcho {
         offers
           .slice(i, i + AT_ONCE)
           .map(({ keys, args, as, at }) =>
-            this.#store.run("refresh-echo", keys, [...args, as, Math.round(performance.now() - at)]),
+            this.#store.run("refresh-echo", keys, [...args, as, Math.floor(performance.now() - at)]),
           ),
       );
       restored += answers.filter((answer) => answer === "restored" || answer === "spare").length;

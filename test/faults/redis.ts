@@ -190,10 +190,9 @@ export const redisFaults: readonly Fault[] = [
         title: "no refresh begins before the offers are through",
         without: {
           guard: "a refresh waits for the offers",
-          file: "src/store/redis-refresh-store.ts",
-          replace:
-            'if (this.#fast.connection.status === "ready" && !(await this.#echo.through(ECHO_WAIT_MS)))',
-          by: "if (Date.now() === 0)",
+          file: "src/store/commit-echo.ts",
+          replace: "    if (this.#isThrough) return true;",
+          by: "    if (Date.now() > 0) return true;",
         },
       },
       {
@@ -232,7 +231,7 @@ export const redisFaults: readonly Fault[] = [
         without: {
           guard: "what came later by the clock is newer, whatever its number",
           file: "src/store/lua/refresh-echo.lua",
-          replace: " and received > tonumber(g[12] or '0')",
+          replace: " and received >= tonumber(g[12] or '0')",
           by: "",
         },
       },

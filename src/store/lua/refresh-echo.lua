@@ -22,7 +22,7 @@ local n, parent, fp = tonumber(ARGV[3]), ARGV[5], ARGV[7]
 local received = now - tonumber(ARGV[19])
 local prefix = prefix_of(key)
 -- Numbers of attempts are given out again when they were lost, so a number alone does not say what is newer.
-local newer = n > math.max(tonumber(g[4] or '0'), tonumber(g[5] or '0')) and received > tonumber(g[12] or '0')
+local newer = n > math.max(tonumber(g[4] or '0'), tonumber(g[5] or '0')) and received >= tonumber(g[12] or '0')
 -- Eight came after it: it may have been forgotten here, and nothing depends on it.
 if not newer and #done >= 8 then return 'known' end
 -- The next attempt is sealed under a number that was not used before.
