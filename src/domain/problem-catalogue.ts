@@ -75,6 +75,12 @@ export const PROBLEMS = {
     "This Idempotency-Key was used with another request.",
     "Send a new key with a new request.",
   ),
+  configuration_refused: kind(
+    409,
+    "client",
+    "What was asked for does not go with what is there.",
+    "Read the refusals: each says what stands in the way. A dry run tells them beforehand.",
+  ),
   rate_limited: kind(
     429,
     "time",

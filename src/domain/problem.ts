@@ -33,7 +33,7 @@ export interface ProblemDetails {
   /** Where a person must act: the page to send him to. */
   readonly link?: string;
   /** Members of the answer that belong to this code (for example `elapsed_ms`). */
-  readonly members?: Readonly<Record<string, string | number | boolean>>;
+  readonly members?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   /** Faults of the request by field, all of them. */
   readonly faults?: readonly { readonly field: string; readonly message: string }[];
 }

@@ -4,7 +4,10 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
+import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { Log } from "../broker/ports.ts";
+import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { GateReader } from "../broker/refresh/ports.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
 import type { Syncs } from "../sync/syncs.ts";
 
@@ -18,6 +21,8 @@ export interface HttpDeps {
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;
+  readonly configuration: ChangePorts;
+  readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly cursors: Cursors;
   readonly newRequestId: () => string;
   readonly log: Log;

@@ -1,8 +1,10 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
+import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
 import type { Route } from "./route.ts";
+import { getServer, getServers, putServer } from "./servers.ts";
 import {
   deleteSync,
   getSync,
@@ -33,4 +35,10 @@ export const routes: readonly Route[] = [
   postSyncResume,
   deleteSync,
   getSyncChanges,
+  getOrganisations,
+  getOrganisation,
+  putOrganisation,
+  getServers,
+  getServer,
+  putServer,
 ];

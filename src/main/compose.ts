@@ -7,6 +7,7 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
+import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
@@ -249,6 +250,18 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     },
   };
 
+  const changePorts: ChangePorts = {
+    store: configuration,
+    sealer,
+    clientSecrets,
+    clock,
+    random,
+    addressRules: {
+      loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
+      loopbackReturnUrls: settings.NODE_ENV !== "production",
+    },
+  };
+
   return {
     settings,
     log,
@@ -274,6 +287,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     api,
     idempotency: new RedisIdempotencyStore(fast),
     syncs,
+    changePorts,
     changes: new ChangeReader(syncPorts, syncs),
     workerStories,
     // However long Redis is away: an orderly end that is not noted would count as a crash.

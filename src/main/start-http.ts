@@ -33,6 +33,8 @@ export function publicApp(broker: Broker): Express {
       idempotency: broker.idempotency,
       syncs: broker.syncs,
       changes: broker.changes,
+      configuration: broker.changePorts,
+      profiles: broker.profiles,
       cursors: broker.cursors,
       newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
       log,

@@ -193,6 +193,12 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   pauseSync: ["sync/syncs.ts"],
   resumeSync: ["sync/syncs.ts"],
   deleteSync: ["sync/syncs.ts"],
+  listOrganisations: [],
+  getOrganisation: ["broker/grants/manage-grants.ts"],
+  changeOrganisation: ["http/organisations.ts", "broker/organisations/change-organisation.ts"],
+  listServers: ["broker/grants/manage-grants.ts"],
+  getServer: ["broker/grants/manage-grants.ts"],
+  putServer: ["http/servers.ts", "http/organisations.ts", "broker/organisations/change-organisation.ts"],
   readChanges: ["sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
 };
 
@@ -267,6 +273,18 @@ describe("what is answered", () => {
     await ask("deleteSync", id);
     await ask("deleteGrant", grant);
 
+    await ask("listOrganisations");
+    await ask("getOrganisation", organisation);
+    await ask("changeOrganisation", organisation, { display_name: "Meridian", enabled: true });
+    await ask("listServers", `?organisation=${organisation}`);
+    await ask("getServer", server);
+    await ask("putServer", `${organisation} second`, {
+      kind: "on-premises",
+      address: here.simulator.origin,
+      customer_id: "1",
+      registration: { client_id: "token-broker" },
+    });
+
     expect([...asked].sort()).toEqual(operations.map(({ operationId }) => operationId).sort());
   });
 
@@ -324,7 +342,7 @@ async function expectDocumented(
 ): Promise<Record<string, Json>> {
   const operation = operations.find((each) => each.operationId === operationId)!;
   const path = operation.path.includes("{id}")
-    ? operation.path.replace("{id}", at)
+    ? at.split(" ").reduce((filled, value) => filled.replace(/\{\w+\}/, value), operation.path)
     : `${operation.path}${at}`;
   const answer = await here.client.call(operation.method.toUpperCase(), path, body);
   expect(Object.keys(operation.responses)[0], `${operationId}: ${JSON.stringify(answer.body)}`).toBe(
