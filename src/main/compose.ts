@@ -10,6 +10,7 @@ import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
+import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
@@ -231,7 +232,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const auditPorts = { buffer: auditBuffer, sink: auditSink, organisations: configuration };
   const workerStories: WorkerStories = {
     sweepRefreshes: () => sweepDueGrants(grantStore),
-    refreshGrant: (id) => refresher.refresh(id, { why: "due" }),
+    refreshGrant: async (id) => (await refresher.refresh(id, { why: "due" })).kind === "refreshed",
+    nextDueGrant: (after, not) => nextDueGrant({ schedule: grantStore, random, timers }, after, not),
     sweepSyncs: () => syncSweep.sweep(),
     runSync: (id, signal, progressed) => syncRuns.run(id, signal, progressed),
     exportAudit: () => exportAudit(auditPorts),

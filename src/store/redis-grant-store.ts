@@ -251,10 +251,14 @@ export class RedisGrantStore
     return routes.map((route) => organisationId(route as Route));
   }
 
-  async dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]> {
-    const now = await this.#store.now();
+  async dueGrants(
+    organisation: OrganisationId,
+    limit: number,
+    aheadMs: Milliseconds = 0,
+  ): Promise<readonly GrantId[]> {
+    const until = (await this.#store.now()) + aheadMs;
     const ids = await this.#store.call((redis) =>
-      redis.zrangebyscore(dueKey(organisation), "-inf", now, "LIMIT", 0, limit),
+      redis.zrangebyscore(dueKey(organisation), "-inf", until, "LIMIT", 0, limit),
     );
     return ids as GrantId[];
   }

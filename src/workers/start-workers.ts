@@ -25,7 +25,10 @@ import { syncSweepJob } from "./sync-sweep.job.ts";
 export interface WorkerStories {
   /** Grants whose time has come. */
   sweepRefreshes(): Promise<readonly GrantId[]>;
-  refreshGrant(id: GrantId): Promise<unknown>;
+  /** Answers whether iManage gave a new token: then it is worth to go on with others. */
+  refreshGrant(id: GrantId): Promise<boolean>;
+  /** Another grant of the same organisation that is due, none of those in `not`. */
+  nextDueGrant(after: GrantId, not: ReadonlySet<GrantId>): Promise<GrantId | undefined>;
   /** Syncs whose time has come. */
   sweepSyncs(): Promise<readonly SyncId[]>;
   /**
@@ -126,7 +129,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
   const workers = [
-    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard)),
+    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
     worker(QUEUES.sync, syncs, syncJob(stories, guard, stopping.signal)),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];

@@ -22,7 +22,8 @@ export async function workersOn(
     connect,
     stories: {
       sweepRefreshes: async () => [],
-      refreshGrant: async () => {},
+      refreshGrant: async () => false,
+      nextDueGrant: async () => undefined,
       sweepSyncs: async () => [],
       runSync: async () => {},
       exportAudit: async () => {},

@@ -60,10 +60,15 @@ local limits = { concurrency = tonumber(ARGV[8]), background = tonumber(ARGV[9])
 local why, wait = gate_admit(prefix, now, g[18], ARGV[1], tonumber(ARGV[2]), ARGV[4] == 'due', ARGV[7], limits, g[9] == 'sent')
 if why then
   if ARGV[4] == 'due' then
-    -- Back in the schedule, behind those that can go: a server that is closed must not stand in front of others.
-    local spread = 0
-    if why ~= 'busy' then for i = -6, -1 do spread = (spread * 31 + string.byte(id, i)) % 5000 end end
-    local due = whole(now + math.max(wait, 1000) + spread)
+    -- Back in the schedule, behind those that can go: a server that is closed must not stand in front of others. Where a
+    -- place is free in a moment, whoever has one takes this grant next.
+    local pause = wait
+    if why ~= 'busy' then
+      local spread = 0
+      for i = -6, -1 do spread = (spread * 31 + string.byte(id, i)) % 5000 end
+      pause = math.max(wait, 1000) + spread
+    end
+    local due = whole(now + pause)
     redis.call('HSET', key, 'due_at', due)
     redis.call('ZADD', prefix .. 'due:refresh', due, id)
   end
