@@ -1,5 +1,14 @@
-import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import {
+  egressCidr,
+  egressProxyUrl,
+  hostAndPort,
+  isLoopback,
+  loopbackOrigin,
+  proxyCidr,
+  publicBaseUrl,
+  redisUrl,
+} from "./addresses.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -61,6 +70,21 @@ const fields = {
   EGRESS_LOOPBACK_ORIGINS: list(loopbackOrigin).describe(
     "Exact origins on this machine that may be used as iManage servers: the simulator. Refused in production.",
   ),
+  EGRESS_PROXY_URL: z
+    .string()
+    .transform(egressProxyUrl)
+    .optional()
+    .describe(
+      "Proxy through which every iManage server is reached, by CONNECT alone: `http://host:port`, or `https://` for TLS to the proxy. May name a user. It then is the proxy that must refuse names that resolve to private addresses. Proxies of other variables (`HTTPS_PROXY`) are never used.",
+    ),
+  EGRESS_PROXY_PASSWORD_FILE: path()
+    .optional()
+    .describe("File with the password of the user that EGRESS_PROXY_URL names (Basic, RFC 7617)."),
+  PACKAGE_TEMPLATE_DIR: path()
+    .default("config/package")
+    .describe(
+      "Folder with the templates of the upload packages for Control Center, a folder for each kind: a firm's own copy may say what its iManage wants.",
+    ),
   SUPPORT_CONTACT: z
     .string()
     .max(200, "may have at most 200 characters")
@@ -172,6 +196,14 @@ const schema = z
     ),
   )
   .refine(
+    (c) => c.EGRESS_PROXY_PASSWORD_FILE === undefined || URL.parse(c.EGRESS_PROXY_URL ?? "")?.username,
+    relation(
+      "EGRESS_PROXY_PASSWORD_FILE",
+      ["EGRESS_PROXY_URL"],
+      "is of no use without a user: EGRESS_PROXY_URL must look like http://user@proxy.example.com:3128",
+    ),
+  )
+  .refine(
     (c) => c.HTTP_PORT !== c.OPS_PORT,
     relation(
       "OPS_PORT",
@@ -262,7 +294,7 @@ function shownDefault(field: z.ZodType): string {
 
 const FORBIDDEN: Readonly<Record<string, string>> = {
   NODE_TLS_REJECT_UNAUTHORIZED:
-    "must not be set: it switches the checking of certificates off. For a firm's own certificate authority use NODE_EXTRA_CA_CERTS",
+    "must not be set: it switches the checking of certificates off. For a firm's own certificate authority name its file as ca_file of the server",
   REDIS_PASSWORD: "must not be set: put the password into a file and name that in REDIS_PASSWORD_FILE",
   ROOT_KEYSET: "must not be set: secrets come from files; name one in ROOT_KEYSET_FILE",
 };
@@ -358,105 +390,4 @@ function list<T>(read: (text: string, fail: (message: string) => void) => T | un
           return value === undefined ? [] : [value];
         });
     });
-}
-
-function redisUrl(text: string, ctx: z.RefinementCtx): string {
-  const url = URL.parse(text);
-  if (url === null || !["redis:", "rediss:"].includes(url.protocol) || url.hostname === "") {
-    ctx.addIssue({
-      code: "custom",
-      message: "must look like redis://host:6379 or, with TLS, rediss://host:6379",
-    });
-  }
-  return text;
-}
-
-function publicBaseUrl(text: string, ctx: z.RefinementCtx): string {
-  const message = findOriginFault(text);
-  if (message !== undefined) ctx.addIssue({ code: "custom", message });
-  else if (text.startsWith("http://") && !isLoopback(new URL(text).hostname)) {
-    ctx.addIssue({
-      code: "custom",
-      message:
-        "must begin with https:// (http is accepted on 127.0.0.1, ::1 and localhost, outside production)",
-    });
-  }
-  return text;
-}
-
-/** What keeps `text` from being exactly an origin, as RFC 6454 §6.2 writes one. */
-function findOriginFault(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !["https:", "http:"].includes(url.protocol)) {
-    return "must be an address like https://broker.example.com";
-  }
-  if (url.username !== "" || url.password !== "") return "must hold no user name and no password";
-  if (url.search !== "" || url.hash !== "") return "must end after host and port: no query, no fragment";
-  if (url.pathname !== "/") return "must end after host and port: no path";
-  if (text.endsWith("/")) return "must have no trailing slash";
-  if (url.origin !== text) return "must be in lower case and without the scheme's own port";
-  return undefined;
-}
-
-function hostAndPort(text: string, fail: (message: string) => void) {
-  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-  const number = Number(match?.[2]);
-  if (match === null || number < 1 || number > 65_535) return void fail("must look like host:6379");
-  return { host: match[1]!.replace(/^\[|\]$/g, ""), port: number };
-}
-
-function loopbackOrigin(text: string, fail: (message: string) => void): string | undefined {
-  const message = findOriginFault(text);
-  if (message !== undefined) return void fail(message);
-  if (!isLoopback(new URL(text).hostname)) return void fail("must be on 127.0.0.1, ::1 or localhost");
-  return text;
-}
-
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
-
-function cidr(text: string): Range | undefined {
-  return ipaddr.isValidCIDR(text) ? ipaddr.parseCIDR(text) : undefined;
-}
-
-function proxyCidr(text: string, fail: (message: string) => void): string | undefined {
-  const range = cidr(text);
-  if (range === undefined) return void fail("must be an address range like 10.1.2.0/24");
-  // oauth2-proxy trusted 0.0.0.0/0 by default, and with it anybody's headers (T07).
-  if (range[1] === 0) return void fail("would believe the whole internet: name your own proxies");
-  return text;
-}
-
-/** Never reachable, whatever an operator lists: this machine, link-local with the clouds' metadata service, multicast. */
-const NEVER = [
-  "0.0.0.0/8",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "224.0.0.0/3",
-  "::/127",
-  "fe80::/10",
-  "ff00::/8",
-  "::ffff:0:0/96",
-].map((text) => ipaddr.parseCIDR(text));
-const METADATA_IPV6 = ipaddr.parseCIDR("fd00:ec2::254/128");
-
-function egressCidr(text: string, fail: (message: string) => void): string | undefined {
-  const range = cidr(text);
-  if (range === undefined) return void fail("must be an address range like 10.20.0.0/16");
-  if ([...NEVER, METADATA_IPV6].some((other) => overlap(range, other))) {
-    return void fail(
-      "reaches this machine, link-local addresses, a cloud's metadata service or multicast: narrow it to the firm's servers",
-    );
-  }
-  return text;
-}
-
-function overlap(a: Range, b: Range): boolean {
-  if (a[0].kind() !== b[0].kind()) return false;
-  return a[0].match(b[0] as never, Math.min(a[1], b[1]));
-}
-
-function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/^\[|\]$/g, "");
-  if (name === "localhost") return true;
-  return ipaddr.isValid(name) && ipaddr.parse(name).range() === "loopback";
 }

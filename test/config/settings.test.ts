@@ -127,6 +127,26 @@ describe("what is refused, and in which words", () => {
       { ROOT_KEYSET: "{}" },
       "ROOT_KEYSET must not be set: secrets come from files",
     ],
+    [
+      "a password in the proxy's address",
+      { EGRESS_PROXY_URL: "http://broker:hunter2@proxy.example.com:3128" },
+      "EGRESS_PROXY_URL must hold no password: put it into a file",
+    ],
+    [
+      "a proxy that is none",
+      { EGRESS_PROXY_URL: "socks5://proxy.example.com" },
+      "EGRESS_PROXY_URL must look like http://proxy.example.com:3128",
+    ],
+    [
+      "a proxy with a path",
+      { EGRESS_PROXY_URL: "http://proxy.example.com:3128/x" },
+      "EGRESS_PROXY_URL must end after host and port",
+    ],
+    [
+      "a proxy password without a user",
+      { EGRESS_PROXY_URL: "http://proxy.example.com:3128", EGRESS_PROXY_PASSWORD_FILE: "/x" },
+      "EGRESS_PROXY_PASSWORD_FILE is of no use without a user",
+    ],
     ["a password in the environment", { REDIS_PASSWORD: "x" }, "REDIS_PASSWORD must not be set"],
     [
       "a slip in a name",
