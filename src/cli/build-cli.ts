@@ -15,9 +15,10 @@ import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { redirectUriOf } from "../domain/registration.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { TrustedCertificates } from "../domain/server.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
 import { ExpectedFault } from "./expected-fault.ts";
-import { createSecretFile, readNamedFile, secretSource } from "./files.ts";
+import { certificateFiles, createSecretFile, readNamedFile, secretSource } from "./files.ts";
 import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
 import {
   clientRows,
@@ -41,6 +42,8 @@ export interface CliDeps {
   /** What `check` and `apply` accept besides https on public hosts: {@link addressRulesOf} the settings. */
   readonly addressRules: () => AddressRules;
   readonly names: () => Pick<Settings, "PUBLIC_BASE_URL" | "PRODUCT_NAME" | "SUPPORT_CONTACT">;
+  /** What a PEM text of certificates holds. A fault continues `ca_file` to a sentence. */
+  readonly readCertificates: (pem: string) => TrustedCertificates | { readonly fault: string };
   /** The text of a new root keyset. */
   readonly createRootKeyset: () => Secret;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
@@ -163,7 +166,11 @@ function explain(error: unknown): string | undefined {
 }
 
 async function readDesired(deps: CliDeps, file: string) {
-  const reading = readConfigurationFile(await readNamedFile(file), deps.addressRules());
+  const reading = readConfigurationFile(
+    await readNamedFile(file),
+    deps.addressRules(),
+    certificateFiles(file, deps.readCertificates),
+  );
   if (reading.ok) return reading;
   const { faults, warnings } = reading;
   const count = faults.length === 1 ? "one fault" : `${faults.length} faults`;

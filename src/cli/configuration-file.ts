@@ -1,6 +1,10 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { DesiredConfiguration } from "../broker/organisations/desired.ts";
-import { type Remark, readDesiredConfiguration } from "../broker/organisations/desired-configuration.ts";
+import {
+  type CertificateFiles,
+  type Remark,
+  readDesiredConfiguration,
+} from "../broker/organisations/desired-configuration.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 
 /** A remark with the line it is about, counted from 1. */
@@ -24,7 +28,11 @@ export type ConfigurationFileReading =
     };
 
 /** Reads a configuration file. Faults of its YAML and of its contents come together, in the order of lines. */
-export function readConfigurationFile(text: string, rules: AddressRules): ConfigurationFileReading {
+export function readConfigurationFile(
+  text: string,
+  rules: AddressRules,
+  certificateFiles?: CertificateFiles,
+): ConfigurationFileReading {
   const lineCounter = new LineCounter();
   // Pretty errors and the parser's own warnings quote the file, and a secret might stand in it.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
@@ -57,7 +65,7 @@ export function readConfigurationFile(text: string, rules: AddressRules): Config
     place: placeOf(path, value),
     message,
   });
-  const reading = readDesiredConfiguration(value, rules);
+  const reading = readDesiredConfiguration(value, rules, certificateFiles);
   const warnings = byLine(reading.warnings.map(locate));
   if (reading.ok && syntax.length === 0) return { ok: true, desired: reading.desired, warnings };
   const faults = reading.ok ? [] : reading.faults.map(locate);

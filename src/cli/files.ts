@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { SecretSource } from "../broker/organisations/apply-configuration.ts";
+import type { CertificateFiles } from "../broker/organisations/desired-configuration.ts";
 import { Secret } from "../domain/secret.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 
@@ -53,6 +55,21 @@ export function secretSource(
         return { fault: `${path} cannot be read: ${reasonOf(error)}` };
       }
     },
+  };
+}
+
+/** Reads the certificates a configuration file points at. Paths are relative to that file. */
+export function certificateFiles(
+  configurationFile: string,
+  read: (pem: string) => ReturnType<CertificateFiles>,
+): CertificateFiles {
+  return (file) => {
+    const path = resolve(dirname(configurationFile), file);
+    try {
+      return read(readFileSync(path, "utf8"));
+    } catch (error) {
+      return { fault: `names ${path}, which cannot be read: ${reasonOf(error)}` };
+    }
   };
 }
 

@@ -63,6 +63,10 @@ export async function serverRows(
             ),
             code_life_seconds: Math.floor(codeLifeOf(server.settings, learned, now) / 1_000),
             closed: closed === undefined ? null : describeClosedServer(closed, now).sentence,
+            trusted_certificates: (server.trustedCertificates?.certificates ?? []).map(
+              ({ subject, fingerprint, expiresAt }) =>
+                `${subject}, SHA-256 ${fingerprint}, until ${rfc3339(expiresAt).slice(0, 10)}`,
+            ),
             configuration_generation: server.configurationGeneration,
           };
         }),

@@ -19,12 +19,27 @@ export interface Server {
    */
   readonly customerId: string | undefined;
   readonly settings: ServerSettings;
+  /** Undefined: this server's certificate is checked against the public authorities alone. */
+  readonly trustedCertificates?: TrustedCertificates | undefined;
   /** Raised when registration, secret or settings change: answers of an older generation count no longer. */
   readonly configurationGeneration: number;
   readonly createdAt: Instant;
 }
 
 export type ServerKind = "cloud" | "cloud-subdomain" | "hosted" | "on-premises";
+
+/** A firm's own certificate authorities, trusted besides the public ones for its one server's connections (T17). */
+export interface TrustedCertificates {
+  /** One certificate or several, one after the other (RFC 7468). Public, so not sealed. */
+  readonly pem: string;
+  readonly certificates: readonly {
+    /** The subject's common name, or all of the subject. */
+    readonly subject: string;
+    /** SHA-256 over the DER, upper-case hexadecimal pairs with colons: as browsers and openssl show it. */
+    readonly fingerprint: string;
+    readonly expiresAt: Instant;
+  }[];
+}
 
 export interface ServerEndpoints {
   readonly authorizationEndpoint: string;

@@ -1,6 +1,7 @@
 import type { ApiOutcome } from "../broker/authorization/ports.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { Server } from "../domain/server.ts";
 import { boundedJson } from "./bounded-json.ts";
 import { decodeBody } from "./decode-body.ts";
 import type { Outbound } from "./outbound.ts";
@@ -23,6 +24,7 @@ const THROTTLED_DEFAULT_MS = seconds(5);
 /** One GET of iManage's REST API. The token goes in `X-Auth-Token` (C), never in the URL (T19). */
 export async function callApi(
   { outbound, now, deadlineMs }: ApiCallPorts,
+  server: Pick<Server, "trustedCertificates">,
   url: URL,
   accessToken: Secret,
 ): Promise<ApiOutcome<unknown>> {
@@ -32,6 +34,7 @@ export async function callApi(
     headers: { "x-auth-token": accessToken.reveal(), accept: "application/json" },
     deadlineMs,
     bodyLimitBytes: BODY_LIMIT_BYTES,
+    trusted: server.trustedCertificates?.pem,
   });
   if (exchange.kind !== "answer") return unavailable(exchange.reason);
   switch (exchange.status) {

@@ -57,7 +57,7 @@ export function decideUrl(text: string, rules: EgressRules): UrlVerdict {
   if (!rules.ports.includes(url.port === "" ? 443 : Number(url.port)))
     return { allowed: false, because: "url_port" };
   const literal = url.hostname.replace(/^\[|\]$/g, "");
-  if (ipaddr.isValid(literal) && !decideAddress(literal, rules, false))
+  if (DENIED_NAMES.test(literal) || (ipaddr.isValid(literal) && !decideAddress(literal, rules, false)))
     return { allowed: false, because: "address_denied" };
   return { allowed: true, url, loopback: false };
 }
@@ -77,6 +77,13 @@ export function decideAddress(text: string, rules: EgressRules, loopback: boolea
   // IPv6 beyond 2000::/3 is not routed, and what hides IPv4 inside (mapped, compatible, NAT64, 6to4, Teredo) has a range of its own.
   return range === "unicast" && (address.kind() === "ipv4" || isWithin(address, "2000::/3"));
 }
+
+/**
+ * Names that mean this machine (RFC 6761 §6.3, hosts files) or a cloud's instance metadata, whatever they resolve to: behind
+ * a proxy nobody here sees the address.
+ */
+const DENIED_NAMES =
+  /^((.+\.)?localhost|(.+\.)?localdomain|ip6-localhost|ip6-loopback|instance-data(\.ec2\.internal)?|metadata(\.(google|azure)\.internal|\.goog|\.tencentyun\.com|\.packet\.net)?)\.?$/;
 
 const LOOPBACK_NAMES = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const PRIVATE: ReadonlySet<string> = new Set(["private", "uniqueLocal", "carrierGradeNat"]);

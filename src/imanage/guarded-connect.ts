@@ -1,9 +1,11 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { connect as dialTcp, isIP, type LookupFunction, type Socket } from "node:net";
-import { getCACertificates, connect as startTls, type TLSSocket } from "node:tls";
+import { createSecureContext, getCACertificates, type SecureContext, connect as startTls } from "node:tls";
 import type { buildConnector } from "undici";
 import { decideAddress, decideUrl, type EgressRules } from "./egress-guard.ts";
 import { ConnectRefused } from "./outbound-reason.ts";
+import { type EgressProxy, openTunnel } from "./proxy-tunnel.ts";
+import { ready } from "./socket-ready.ts";
 
 export interface Address {
   readonly address: string;
@@ -13,8 +15,10 @@ export interface Address {
 export interface ConnectOptions {
   readonly rules: EgressRules;
   readonly connectTimeoutMs: number;
-  /** PEM certificates that are trusted besides the public ones, by origin: a firm's private CA serves its own server alone (T17). */
-  readonly certificateAuthorities: ReadonlyMap<string, string>;
+  /** PEM certificates that these connections trust besides the public ones: a firm's private CA (T17). */
+  readonly trusted: string | undefined;
+  /** Every connection but those of a loopback exception goes through it. */
+  readonly proxy: EgressProxy | undefined;
   readonly lookup?: ((hostname: string) => Promise<readonly Address[]>) | undefined;
   /** Makes the TCP connection. Replaced in tests alone, to prove that what it reached is looked at. */
   readonly dial?: typeof dialTcp | undefined;
@@ -24,10 +28,20 @@ export interface ConnectOptions {
  * Opens every connection this process makes to the outside. Four looks, each before the next step: at the URL, at every
  * address its name resolves to (one bad one spoils them all), at the address the socket reached, and at the certificate.
  * Names are resolved once and the connection is pinned to what was looked at, so a name that changes its mind is too late.
+ * Through a proxy the second and third look are the proxy's: it resolves the name and makes the connection.
  */
 export function guardedConnector(options: ConnectOptions): buildConnector.connector {
+  // Made once: it reads some 150 certificates.
+  let made: SecureContext | undefined;
+  const context = () => {
+    made ??= createSecureContext({
+      ...(options.trusted !== undefined && { ca: [...getCACertificates("default"), options.trusted] }),
+      minVersion: "TLSv1.2",
+    });
+    return made;
+  };
   return ({ protocol, host, hostname, port }, callback) => {
-    open(options, `${protocol}//${host ?? hostname}`, hostname, port).then(
+    open(options, context, `${protocol}//${host ?? hostname}`, hostname, port).then(
       (socket) => callback(null, socket),
       (error: unknown) => callback(ConnectRefused.from(error), null),
     );
@@ -35,24 +49,51 @@ export function guardedConnector(options: ConnectOptions): buildConnector.connec
 }
 
 async function open(
-  { rules, connectTimeoutMs, certificateAuthorities, lookup = allAddresses, dial = dialTcp }: ConnectOptions,
+  options: ConnectOptions,
+  context: () => SecureContext,
   target: string,
   hostname: string,
   port: string,
 ): Promise<Socket> {
-  const verdict = decideUrl(target, rules);
+  const verdict = decideUrl(target, options.rules);
   if (!verdict.allowed) throw new ConnectRefused(verdict.because);
   const { url, loopback } = verdict;
+  const secure = url.protocol === "https:";
+  const to = { hostname, port: port === "" ? (secure ? 443 : 80) : Number(port) };
 
+  const tcp =
+    options.proxy === undefined || loopback
+      ? await dialLookingTwice(options, to, loopback)
+      : await openTunnel(options.proxy, `${url.hostname}:${to.port}`, options.connectTimeoutMs);
+  if (!secure) return tcp;
+
+  const tls = startTls({
+    socket: tcp,
+    host: hostname,
+    // RFC 6066 §3: no SNI for addresses.
+    ...(isIP(hostname) === 0 && { servername: hostname }),
+    secureContext: context(),
+    // Said out loud, so that no environment variable or default can say otherwise.
+    rejectUnauthorized: true,
+    ALPNProtocols: ["http/1.1"],
+  });
+  await ready(tls, "secureConnect", options.connectTimeoutMs);
+  return tls;
+}
+
+async function dialLookingTwice(
+  { rules, connectTimeoutMs, lookup = allAddresses, dial = dialTcp }: ConnectOptions,
+  { hostname, port }: { readonly hostname: string; readonly port: number },
+  loopback: boolean,
+): Promise<Socket> {
   const addresses =
     isIP(hostname) === 0 ? await resolve(lookup, hostname) : [{ address: hostname, family: isIP(hostname) }];
   if (!addresses.every(({ address }) => decideAddress(address, rules, loopback)))
     throw new ConnectRefused("address_denied");
 
-  const secure = url.protocol === "https:";
   const tcp = dial({
     host: hostname,
-    port: port === "" ? (secure ? 443 : 80) : Number(port),
+    port,
     lookup: pinned(addresses),
     autoSelectFamily: true,
     noDelay: true,
@@ -63,22 +104,7 @@ async function open(
     tcp.destroy();
     throw new ConnectRefused("address_denied");
   }
-  if (!secure) return tcp;
-
-  const extra = certificateAuthorities.get(url.origin);
-  const tls = startTls({
-    socket: tcp,
-    host: hostname,
-    // RFC 6066 §3: no SNI for addresses.
-    ...(isIP(hostname) === 0 && { servername: hostname }),
-    ...(extra !== undefined && { ca: [...getCACertificates("default"), extra] }),
-    // Said out loud, so that no environment variable or default can say otherwise.
-    rejectUnauthorized: true,
-    minVersion: "TLSv1.2",
-    ALPNProtocols: ["http/1.1"],
-  });
-  await ready(tls, "secureConnect", connectTimeoutMs);
-  return tls;
+  return tcp;
 }
 
 const allAddresses = (hostname: string): Promise<readonly Address[]> => systemLookup(hostname, { all: true });
@@ -98,28 +124,3 @@ const pinned =
     if (all) callback(null, [...addresses]);
     else callback(null, addresses[0]!.address, addresses[0]!.family);
   };
-
-function ready(
-  socket: Socket | TLSSocket,
-  event: "connect" | "secureConnect",
-  timeoutMs: number,
-): Promise<void> {
-  // Stays for good: an error between two owners of a socket must not end the process.
-  socket.on("error", () => {});
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(new ConnectRefused("connect_timeout"));
-    }, timeoutMs);
-    const over = (act: () => void) => () => {
-      clearTimeout(timer);
-      act();
-    };
-    socket.once(event, over(resolve));
-    socket.once("error", (error) => over(() => reject(ConnectRefused.from(error)))());
-    socket.once(
-      "close",
-      over(() => reject(new ConnectRefused("connection_closed"))),
-    );
-  });
-}

@@ -46,7 +46,7 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   /** `GET /api` (C): who the token speaks for, and whether it lives. */
   async whoAmI(server: Server, accessToken: Secret): Promise<ApiOutcome<UpstreamIdentity>> {
     const base = server.endpoints.apiBaseUrl.replace(/\/$/, "");
-    const answer = await this.#read(discoverySchema, new URL(`${base}/api`), accessToken);
+    const answer = await this.#read(server, discoverySchema, new URL(`${base}/api`), accessToken);
     if (answer.kind !== "ok") return answer;
     const { auth_status, user, versions, dms_version } = answer.value.data;
     // What a dead token gets is not documented: 401 with some servers, this with others (simulator switch).
@@ -72,14 +72,14 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   ): Promise<ApiOutcome<readonly LibraryAdministration[]>> {
     const root = await this.#libraries(server, user.customerId, accessToken);
     if (root.kind !== "ok") return root;
-    const listed = await this.#read(librariesSchema, new URL(root.value), accessToken);
+    const listed = await this.#read(server, librariesSchema, new URL(root.value), accessToken);
     if (listed.kind !== "ok") return listed;
 
     const rows = await mapBounded(listed.value.data, LIBRARIES_AT_ONCE, async (library) => {
       const at = `${root.value}/${encodeURIComponent(library.id)}`;
-      const bits = await this.#adminByOperations(at, accessToken);
+      const bits = await this.#adminByOperations(server, at, accessToken);
       if (bits.kind !== "ok") return bits;
-      const group = await this.#adminByGroup(at, user.userId, accessToken);
+      const group = await this.#adminByGroup(server, at, user.userId, accessToken);
       if (group.kind !== "ok") return group;
       return {
         id: library.id,
@@ -116,7 +116,7 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
       url.searchParams.set("edit_date_to", new Date(query.editedTo).toISOString());
     if (query.cursor !== undefined) url.searchParams.set("cursor", query.cursor);
 
-    const answer = await this.#read(documentsSchema, url, accessToken);
+    const answer = await this.#read(server, documentsSchema, url, accessToken);
     if (answer.kind !== "ok") return answer;
     const { data, cursor } = answer.value;
     const next = cursor === null || cursor === "" ? undefined : cursor;
@@ -131,8 +131,12 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   }
 
   /** `…/operations` (C: the shape): the admin tool, or one of the three admin tiers. */
-  async #adminByOperations(library: string, accessToken: Secret): Promise<ApiOutcome<boolean>> {
-    const answer = await this.#read(operationsSchema, new URL(`${library}/operations`), accessToken);
+  async #adminByOperations(
+    server: Server,
+    library: string,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<boolean>> {
+    const answer = await this.#read(server, operationsSchema, new URL(`${library}/operations`), accessToken);
     if (answer.kind !== "ok") return orNotAllowed(answer);
     const { m2_bits, m4_bits } = answer.value.data;
     const tiers = [m4_bits?.admin_tier_1, m4_bits?.admin_tier_2, m4_bits?.admin_tier_3];
@@ -140,10 +144,15 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   }
 
   /** `…/users/{id}/groups?alias=NRTADMIN` (C: the shape). The filter is asked for and not relied on. */
-  async #adminByGroup(library: string, userId: string, accessToken: Secret): Promise<ApiOutcome<boolean>> {
+  async #adminByGroup(
+    server: Server,
+    library: string,
+    userId: string,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<boolean>> {
     const url = new URL(`${library}/users/${encodeURIComponent(userId)}/groups`);
     url.searchParams.set("alias", "NRTADMIN");
-    const answer = await this.#read(groupsSchema, url, accessToken);
+    const answer = await this.#read(server, groupsSchema, url, accessToken);
     if (answer.kind !== "ok") return orNotAllowed(answer);
     return { kind: "ok", value: answer.value.data.some(({ id }) => id.toUpperCase() === "NRTADMIN") };
   }
@@ -158,8 +167,13 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     return { kind: "ok", value: `${root}/customers/${encodeURIComponent(customerId)}/libraries` };
   }
 
-  async #read<T>(schema: z.ZodType<T>, url: URL, accessToken: Secret): Promise<ApiOutcome<T>> {
-    const answer = await callApi(this.#ports, url, accessToken);
+  async #read<T>(
+    server: Server,
+    schema: z.ZodType<T>,
+    url: URL,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<T>> {
+    const answer = await callApi(this.#ports, server, url, accessToken);
     if (answer.kind !== "ok") return answer;
     const parsed = schema.safeParse(answer.value);
     return parsed.success ? { kind: "ok", value: parsed.data } : unavailable("not_imanage");

@@ -9,6 +9,8 @@ export type OutboundReason =
   | "connection_closed"
   | "connection_failed"
   | "connect_timeout"
+  | "proxy_failed"
+  | "proxy_refused"
   | "tls_untrusted"
   | "tls_expired"
   | "tls_wrong_host"

@@ -1,8 +1,10 @@
+import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
 import { type ConnectOptions, guardedConnector } from "./guarded-connect.ts";
 import { type OutboundReason, reasonOf } from "./outbound-reason.ts";
+import type { EgressProxy } from "./proxy-tunnel.ts";
 
 export interface OutboundRequest {
   readonly method: "GET" | "POST";
@@ -14,6 +16,8 @@ export interface OutboundRequest {
   /** From the request to the answer's head. */
   readonly headersTimeoutMs?: Milliseconds;
   readonly bodyLimitBytes?: number;
+  /** PEM certificates trusted for this request besides the public ones. Undefined: the public ones alone. */
+  readonly trusted?: string | undefined;
 }
 
 /** What became of one request. Nothing is thrown; what was received before a cut is kept. */
@@ -37,8 +41,7 @@ export interface RawAnswer {
 
 export interface OutboundOptions extends Partial<EgressRules> {
   readonly connectTimeoutMs?: Milliseconds;
-  /** PEM by origin. */
-  readonly certificateAuthorities?: ReadonlyMap<string, string>;
+  readonly proxy?: EgressProxy | undefined;
   readonly monotonicMs?: () => Milliseconds;
   readonly lookup?: ConnectOptions["lookup"];
   readonly dial?: ConnectOptions["dial"];
@@ -50,44 +53,44 @@ const HEADERS_TIMEOUT_MS = seconds(30);
 const CONNECT_TIMEOUT_MS = seconds(10);
 const HEAD_LIMIT_BYTES = 16 * 1024;
 const CONNECTIONS_PER_ORIGIN = 64;
+/** Sets of connections kept: one for each bundle of private certificates in use, and the one with none. */
+const AGENTS_KEPT = 1_000;
 
 /**
- * The one door to the outside. Connections are kept per origin and opened by the guard alone; redirects are answers like
- * any other; nothing is decompressed; proxies in the environment are not looked at.
+ * The one door to the outside. Connections are kept per origin and opened by the guard alone, and never shared between
+ * requests that trust different certificates; redirects are answers like any other; nothing is decompressed; proxies in the
+ * environment are not looked at.
  */
 export class Outbound {
   readonly #rules: EgressRules;
-  readonly #agent: Agent;
+  readonly #options: OutboundOptions;
   readonly #monotonicMs: () => Milliseconds;
+  /** By the PEM text they trust besides the public certificates. One that is dropped finishes what it has begun. */
+  readonly #agents = new LRUCache<string, Agent>({
+    max: AGENTS_KEPT,
+    dispose: (agent) => {
+      const closed = agent.close().finally(() => this.#closing.delete(closed));
+      this.#closing.add(closed);
+    },
+  });
+  readonly #closing = new Set<Promise<void>>();
+  #closed = false;
 
   constructor(options: OutboundOptions = {}) {
     this.#rules = egressRules(options);
+    this.#options = options;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
-    this.#agent = new Agent({
-      connect: guardedConnector({
-        rules: this.#rules,
-        connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-        certificateAuthorities: options.certificateAuthorities ?? new Map(),
-        lookup: options.lookup,
-        dial: options.dial,
-      }),
-      allowH2: false,
-      connections: CONNECTIONS_PER_ORIGIN,
-      maxHeaderSize: HEAD_LIMIT_BYTES,
-      // Both are timed here, from one clock and to the millisecond.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
   }
 
   /** One request, once. Only the deadlines end it: no caller can. */
   exchange(request: OutboundRequest): Promise<Exchange> {
     const verdict = decideUrl(request.url, this.#rules);
     if (!verdict.allowed) return Promise.resolve({ kind: "not_sent", reason: verdict.because });
+    if (this.#closed) return Promise.resolve({ kind: "not_sent", reason: "closing" });
     return new Promise((resolve) => {
       const handler = new Capture(request, this.#monotonicMs, resolve);
       try {
-        this.#agent.dispatch(
+        this.#agentTrusting(request.trusted).dispatch(
           {
             origin: verdict.url.origin,
             path: `${verdict.url.pathname}${verdict.url.search}`,
@@ -103,9 +106,29 @@ export class Outbound {
     });
   }
 
-  /** Lets what is under way finish. */
-  close(): Promise<void> {
-    return this.#agent.close();
+  /** Lets what is under way finish; what is asked afterwards is not sent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#agents.clear();
+    await Promise.all(this.#closing);
+  }
+
+  #agentTrusting(trusted: string | undefined): Agent {
+    const key = trusted ?? "";
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, lookup, dial, proxy } = this.#options;
+    const agent = new Agent({
+      connect: guardedConnector({ rules: this.#rules, connectTimeoutMs, trusted, proxy, lookup, dial }),
+      allowH2: false,
+      connections: CONNECTIONS_PER_ORIGIN,
+      maxHeaderSize: HEAD_LIMIT_BYTES,
+      // Both are timed here, from one clock and to the millisecond.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    this.#agents.set(key, agent);
+    return agent;
   }
 }
 

@@ -31,6 +31,7 @@ export async function revokeToken(
       headers: Object.fromEntries(headers),
       body: form.toString(),
       deadlineMs: DEADLINE_MS,
+      trusted: server.trustedCertificates?.pem,
     });
     if (exchange.kind !== "answer") return "failed";
     if (exchange.status >= 200 && exchange.status < 300) return "revoked";

@@ -96,6 +96,7 @@ async function post(
       body: String(body),
       deadlineMs,
       bodyLimitBytes: TOKEN_BODY_LIMIT_BYTES,
+      trusted: server.trustedCertificates?.pem,
     });
     throw new Captured();
   };

@@ -3,6 +3,7 @@ import { readAddressSettings, readSettings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { makeLog } from "../ops/log.ts";
+import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
 import { createRootKeyset, parseRootKeyset } from "../security/root-keyset.ts";
@@ -23,6 +24,7 @@ const cli = buildCli({
   environment: (name) => process.env[name],
   addressRules: () => addressRulesOf(readAddressSettings()),
   names: () => readSettings(),
+  readCertificates: (pem) => readCertificates(pem, Date.now()),
   createRootKeyset: newKeyset,
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>

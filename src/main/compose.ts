@@ -17,6 +17,7 @@ import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { Settings } from "../config/settings.ts";
 import { minutes } from "../domain/instant.ts";
+import { Secret } from "../domain/secret.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { Outbound } from "../imanage/outbound.ts";
@@ -123,6 +124,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const outbound = new Outbound({
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_PRIVATE_CIDRS,
+    proxy: await egressProxy(settings),
   });
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
   const api = new ImanageApi(outbound, { now: () => clock.now() });
@@ -316,6 +318,15 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       await auditSink.close();
       for (const connection of connections) disconnect(connection);
     },
+  };
+}
+
+async function egressProxy(settings: Settings) {
+  const { EGRESS_PROXY_URL: url, EGRESS_PROXY_PASSWORD_FILE: file } = settings;
+  if (url === undefined) return undefined;
+  return {
+    url,
+    ...(file !== undefined && { password: new Secret((await readFile(file, "utf8")).trim()) }),
   };
 }
 

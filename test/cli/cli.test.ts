@@ -93,6 +93,10 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
       PRODUCT_NAME: "Token Broker",
       SUPPORT_CONTACT: "it@example.com",
     }),
+    readCertificates: (pem) =>
+      pem === "CA of the firm"
+        ? { pem, certificates: [{ subject: "Firm CA", fingerprint: "AB:CD", expiresAt: 1_900_000_000_000 }] }
+        : { fault: "holds no certificate" },
     createRootKeyset: () => new Secret('{"keys":"of the tests"}'),
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
     withBroker: async (use) => {
@@ -106,6 +110,46 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
   await cli.parseAsync(args, { from: "user" });
   return seen;
 }
+
+describe("a server's own certificate authority", () => {
+  const WITH_CA = FILE.replace(
+    "        customer_id: 1\n",
+    "        customer_id: 1\n        ca_file: ca.pem\n",
+  );
+
+  test("what is wrong with its file is told with its line, and nothing of what it holds", async () => {
+    writeFileSync(file, WITH_CA);
+    expect((await run("check", file)).err).toContain(
+      `${file}:10: organisations.meridian.servers.dms.ca_file names ${join(folder, "ca.pem")}, which cannot be read: there is no such file.`,
+    );
+    writeFileSync(join(folder, "ca.pem"), "private words");
+    const { err } = await run("check", file);
+    expect(err).toContain("ca_file holds no certificate");
+    expect(err).not.toContain("private words");
+  });
+
+  test("is shown, raises the generation when it changes, and goes when the file names none", async () => {
+    await run("apply", file);
+    writeFileSync(file, WITH_CA);
+    writeFileSync(join(folder, "ca.pem"), "CA of the firm");
+    const { out } = await run("apply", file);
+    expect(out).toContain("public authorities alone");
+    expect(out).toContain("Firm CA until 2030-03-17, SHA-256 AB:CD");
+    const shown = async () => JSON.parse((await run("show", "servers", "--json")).out)[0];
+    expect(await shown()).toMatchObject({
+      trusted_certificates: ["Firm CA, SHA-256 AB:CD, until 2030-03-17"],
+      configuration_generation: 2,
+    });
+    const { id } = await shown();
+    expect((await broker.store.findServer(id))?.trustedCertificates?.pem).toBe("CA of the firm");
+
+    await run("apply", file);
+    expect(await shown()).toMatchObject({ configuration_generation: 2 });
+    writeFileSync(file, FILE);
+    await run("apply", file);
+    expect(await shown()).toMatchObject({ trusted_certificates: [], configuration_generation: 3 });
+  });
+});
 
 describe("check", () => {
   test("says that a file is right, and connects to nothing", async () => {

@@ -12,15 +12,21 @@ export interface Authority extends Issued {
 
 /**
  * Certificates made in memory, so that tests need neither openssl nor files that expire. X.509 v3 (RFC 5280 §4.1) with
- * P-256 keys: just enough DER to be signed.
+ * P-256 keys: just enough DER to be signed. Signed by itself, or by another authority as an intermediate.
  */
-export function makeAuthority(name: string): Authority {
+export function makeAuthority(name: string, by?: Authority): Authority {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return {
     name,
     privateKey,
     key: pem(privateKey),
-    certificate: makeCertificate({ subject: name, issuer: name, publicKey, signedBy: privateKey, ca: true }),
+    certificate: makeCertificate({
+      subject: name,
+      issuer: by?.name ?? name,
+      publicKey,
+      signedBy: by?.privateKey ?? privateKey,
+      ca: true,
+    }),
   };
 }
 

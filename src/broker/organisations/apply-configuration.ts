@@ -350,6 +350,7 @@ class ConfigurationWriter {
       registration: this.#registrationOf(step.organisation, desired),
       customerId: desired.customerId ?? stored?.customerId,
       settings: settingsOf(desired, stored),
+      trustedCertificates: desired.trustedCertificates,
       configurationGeneration: raised,
       createdAt: stored?.createdAt ?? clock.now(),
     };

@@ -7,6 +7,7 @@ import {
   type ServerEndpoints,
   type ServerKind,
   type ServerSettings,
+  type TrustedCertificates,
 } from "../../domain/server.ts";
 import type { DesiredConfiguration, DesiredRegistration, DesiredServer, SecretReference } from "./desired.ts";
 import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
@@ -23,13 +24,20 @@ export type DesiredReading =
   | { readonly ok: true; readonly desired: DesiredConfiguration; readonly warnings: readonly Remark[] }
   | { readonly ok: false; readonly faults: readonly Remark[]; readonly warnings: readonly Remark[] };
 
+/** Reads the certificates that `ca_file` names. A fault continues `ca_file` to a sentence. */
+export type CertificateFiles = (file: string) => TrustedCertificates | { readonly fault: string };
+
 /**
  * Reads what a file said (YAML or JSON, already parsed). All faults come together: of single fields and of fields that
  * do not fit one another, whichever else is wrong.
  */
-export function readDesiredConfiguration(value: unknown, rules: AddressRules): DesiredReading {
+export function readDesiredConfiguration(
+  value: unknown,
+  rules: AddressRules,
+  certificateFiles: CertificateFiles = () => ({ fault: "cannot be read here" }),
+): DesiredReading {
   const told = withoutNulls(value);
-  const parsed = configurationSchema(rules).safeParse(told, { error: plainly });
+  const parsed = configurationSchema(rules, certificateFiles).safeParse(told, { error: plainly });
   const faults = [...(parsed.error?.issues ?? []).flatMap(remarksOf), ...findRelationFaults(told)];
   const warnings = findWarnings(told, rules);
   if (faults.length > 0 || !parsed.success) return { ok: false, faults, warnings };
@@ -49,7 +57,7 @@ const ACTIONS = [
 ] as const satisfies readonly ClientAction[];
 const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
 
-function configurationSchema(rules: AddressRules) {
+function configurationSchema(rules: AddressRules, certificateFiles: CertificateFiles) {
   const name = z
     .string()
     .regex(
@@ -125,6 +133,15 @@ function configurationSchema(rules: AddressRules) {
       )
       .transform(String)
       .refine((text) => /^[A-Za-z0-9_-]{1,64}$/.test(text), "must be iManage's customer id, for example 5948")
+      .optional(),
+    ca_file: z
+      .string()
+      .transform((file, ctx): TrustedCertificates => {
+        const read = certificateFiles(file);
+        if (!("fault" in read)) return read;
+        ctx.addIssue({ code: "custom", message: read.fault });
+        return z.NEVER;
+      })
       .optional(),
     // Which of the two it is, and that it is one of them, is asked in desired-relations.ts.
     registration: strict({ shared: name, ...registration }).partial(),
@@ -297,6 +314,7 @@ function toServer(server: ToldServer): DesiredServer {
         ? { own: toRegistration(server.name, new URL(endpoints.tokenEndpoint).origin, server.registration) }
         : { shared },
     customerId: server.customer_id,
+    trustedCertificates: server.ca_file,
     settings: toSettings(server.settings ?? {}),
   };
 }

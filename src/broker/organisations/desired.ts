@@ -1,7 +1,12 @@
 import type { ClientAction } from "../../domain/client.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
-import type { ServerEndpoints, ServerKind, ServerSettings } from "../../domain/server.ts";
+import type {
+  ServerEndpoints,
+  ServerKind,
+  ServerSettings,
+  TrustedCertificates,
+} from "../../domain/server.ts";
 
 /** What a configuration file wants to be so. References are stable names; ids are made when it is first applied. */
 export interface DesiredConfiguration {
@@ -27,6 +32,8 @@ export interface DesiredServer {
   readonly registration: { readonly own: DesiredRegistration } | { readonly shared: string };
   /** Undefined: not known yet; what is stored stays. */
   readonly customerId: string | undefined;
+  /** Undefined: the public authorities alone, also where others are stored. */
+  readonly trustedCertificates?: TrustedCertificates | undefined;
   /** Only what the file says; the rest is the default. */
   readonly settings: Partial<ServerSettings>;
 }

@@ -4,6 +4,7 @@ import type { Organisation } from "../../domain/organisation.ts";
 import type { Registration } from "../../domain/registration.ts";
 import { defaultServerSettings, type Server, type ServerSettings } from "../../domain/server.ts";
 import { tokenOriginOf } from "../seal-contexts.ts";
+import { compareCertificates } from "./compare-certificates.ts";
 import { changeOfMembers } from "./compare-members.ts";
 import type {
   DesiredClient,
@@ -189,6 +190,7 @@ function planServer(
       stored && (stored.registration === used?.stored?.id ? used.name : "another"),
       used?.name,
     ],
+    ...compareCertificates(stored?.trustedCertificates, desired.trustedCertificates, stored === undefined),
     ...settingsCompared(stored, desired),
   ]);
   const reasons = changes.filter(({ field }) => !["display_name", "kind"].includes(field));
