@@ -7,6 +7,7 @@ import type {
 import type { ConnectSession } from "../domain/connect-session.ts";
 import { type ConnectSessionId, type Route, routeOf } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import { EndingRecords } from "./ending-records.ts";
 import {
   authorizationRequestKey,
   connectSessionKey,
@@ -25,9 +26,11 @@ import type { RedisStore } from "./redis-store.ts";
 
 export class RedisAuthorizationStore implements AuthorizationStore {
   readonly #store: RedisStore;
+  readonly #records: EndingRecords;
 
   constructor(store: RedisStore) {
     this.#store = store;
+    this.#records = new EndingRecords(store);
   }
 
   async insertConnectSession(
@@ -36,12 +39,16 @@ export class RedisAuthorizationStore implements AuthorizationStore {
     lives: { readonly startMs: Milliseconds; readonly recordMs: Milliseconds },
   ): Promise<void> {
     const route = routeOf(session.id);
-    await this.#put(connectSessionKey(session.id), session, lives.recordMs);
-    await this.#put(connectStartKey(route, startDigest), { v: 1, session: session.id }, lives.startMs);
+    await this.#records.put(connectSessionKey(session.id), session, lives.recordMs);
+    await this.#records.put(
+      connectStartKey(route, startDigest),
+      { v: 1, session: session.id },
+      lives.startMs,
+    );
   }
 
   async findConnectSession(id: ConnectSessionId): Promise<ConnectSession | undefined> {
-    return this.#read(await this.#store.readJson(connectSessionKey(id)), readConnectSession);
+    return this.#records.find(connectSessionKey(id), readConnectSession);
   }
 
   async advanceConnectSession(
@@ -61,7 +68,7 @@ export class RedisAuthorizationStore implements AuthorizationStore {
   }
 
   async takeStart(route: Route, startDigest: string): Promise<ConnectSession | undefined> {
-    const start = await this.#take(connectStartKey(route, startDigest), readConnectStart);
+    const start = await this.#records.take(connectStartKey(route, startDigest), readConnectStart);
     return start && this.findConnectSession(start.session);
   }
 
@@ -71,7 +78,7 @@ export class RedisAuthorizationStore implements AuthorizationStore {
     request: AuthorizationRequest,
     lifeMs: Milliseconds,
   ): Promise<void> {
-    await this.#put(authorizationRequestKey(route, stateDigest), request, lifeMs);
+    await this.#records.put(authorizationRequestKey(route, stateDigest), request, lifeMs);
   }
 
   async takeAuthorizationRequest(
@@ -93,14 +100,14 @@ export class RedisAuthorizationStore implements AuthorizationStore {
     pending: PendingCompletion,
     lifeMs: Milliseconds,
   ): Promise<void> {
-    await this.#put(pendingCompletionKey(route, completionDigest), pending, lifeMs);
+    await this.#records.put(pendingCompletionKey(route, completionDigest), pending, lifeMs);
   }
 
   async takePendingCompletion(
     route: Route,
     completionDigest: string,
   ): Promise<PendingCompletion | undefined> {
-    return this.#take(pendingCompletionKey(route, completionDigest), readPendingCompletion);
+    return this.#records.take(pendingCompletionKey(route, completionDigest), readPendingCompletion);
   }
 
   async insertPageSession(
@@ -109,33 +116,14 @@ export class RedisAuthorizationStore implements AuthorizationStore {
     session: PageSession,
     lifeMs: Milliseconds,
   ): Promise<void> {
-    await this.#put(pageSessionKey(route, digest), session, lifeMs);
+    await this.#records.put(pageSessionKey(route, digest), session, lifeMs);
   }
 
   async findPageSession(route: Route, digest: string): Promise<PageSession | undefined> {
-    return this.#read(await this.#store.readJson(pageSessionKey(route, digest)), readPageSession);
+    return this.#records.find(pageSessionKey(route, digest), readPageSession);
   }
 
   async deletePageSession(route: Route, digest: string): Promise<void> {
     await this.#store.call((redis) => redis.del(pageSessionKey(route, digest)));
-  }
-
-  /** Redis ends the record by itself; the time that is written beside it is what shifted clocks are compared with. */
-  async #put(key: string, record: object, lifeMs: Milliseconds): Promise<void> {
-    const life = Math.ceil(lifeMs);
-    const text = JSON.stringify({ ...record, endsAt: (await this.#store.now()) + life });
-    await this.#store.call((redis) => redis.set(key, text, "PX", life));
-  }
-
-  async #take<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
-    const text = await this.#store.call((redis) => redis.getdel(key));
-    return this.#read(text === null ? undefined : JSON.parse(text), read);
-  }
-
-  /** A record that is over is none, whether Redis has ended it yet or not. */
-  async #read<T>(stored: unknown, read: (stored: unknown) => T): Promise<T | undefined> {
-    if (stored === undefined) return undefined;
-    const { endsAt } = stored as { endsAt?: number };
-    return endsAt !== undefined && endsAt <= (await this.#store.now()) ? undefined : read(stored);
   }
 }
