@@ -23,6 +23,14 @@ export interface ConnectSession {
   /** How long that is, as this server was known then. Absent where it was stored before this was kept. */
   readonly windowMs?: Milliseconds;
   readonly expiresAt: Instant;
+  /** Began on *My integrations*, and how it ends there. Absent: at the client. */
+  readonly portal?: {
+    /**
+     * The iManage user that the client said its person is. Only he may finish, and then the broker's own page completes
+     * (design §3.5). Undefined: the client completes, as ever.
+     */
+    readonly upstreamUser: string | undefined;
+  };
 }
 
 export type ConnectSessionState = "created" | "started" | "returned" | "connected" | "failed";

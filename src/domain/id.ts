@@ -13,6 +13,7 @@ export type GrantId = `grt_${string}`;
 export type ClientId = `cli_${string}`;
 export type ConnectSessionId = `cns_${string}`;
 export type SyncId = `syn_${string}`;
+export type PortalSessionId = `pts_${string}`;
 
 type IdByType = {
   org: OrganisationId;
@@ -22,6 +23,7 @@ type IdByType = {
   cli: ClientId;
   cns: ConnectSessionId;
   syn: SyncId;
+  pts: PortalSessionId;
 };
 export type IdType = keyof IdByType;
 
@@ -76,7 +78,9 @@ export function findRoute(id: string): Route | undefined {
 }
 
 /** The route inside an id that is known to belong to an organisation. */
-export function routeOf(id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId): Route {
+export function routeOf(
+  id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId | PortalSessionId,
+): Route {
   return findRoute(id) as Route;
 }
 

@@ -116,6 +116,18 @@ export const PROBLEMS = {
     "The connect session is over.",
     "Create a new connect session.",
   ),
+  portal_link_used: kind(
+    410,
+    "client",
+    "The link to this page was used already, or is too old.",
+    "Open a new portal session; each link works once, for five minutes.",
+  ),
+  portal_session_over: kind(
+    403,
+    "resource-owner",
+    "The visit to these pages is over, or began in another browser.",
+    "Open the page from the application again.",
+  ),
   connect_session_used: kind(
     409,
     "client",
@@ -193,6 +205,12 @@ export const PROBLEMS = {
     "resource-owner",
     "The iManage user is not the one named on the page.",
     "Sign out of iManage, then sign in with the e-mail id you entered.",
+  ),
+  asserted_user_mismatch: kind(
+    403,
+    "resource-owner",
+    "Another iManage user signed in than the one the application named.",
+    "Sign out of iManage, then sign in as the iManage user that the application knows.",
   ),
   not_library_admin: kind(
     403,

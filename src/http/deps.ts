@@ -4,7 +4,11 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
+
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
+
+import type { PortalPorts } from "../broker/portal/ports.ts";
+
 import type { Log } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
@@ -17,6 +21,7 @@ export interface HttpDeps {
   readonly authorization: AuthorizationPorts;
   readonly clients: ClientPorts;
   readonly grants: GrantPorts;
+  readonly portal: PortalPorts;
   readonly libraries: LibraryStore;
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;

@@ -1,7 +1,11 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
+
 import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
+
+import { postPortalSessions } from "./portal-sessions.ts";
+
 import { postAccessTokens } from "./post-access-tokens.ts";
 import type { Route } from "./route.ts";
 import { getServer, getServers, putServer } from "./servers.ts";
@@ -22,6 +26,7 @@ export const routes: readonly Route[] = [
   postConnectSessions,
   getConnectSession,
   postConnectSessionComplete,
+  postPortalSessions,
   getGrants,
   getGrantById,
   getGrantTimeline,

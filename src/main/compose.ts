@@ -7,7 +7,11 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
+
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
+
+import type { PortalPorts } from "../broker/portal/ports.ts";
+
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
@@ -49,6 +53,7 @@ import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
+import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
@@ -204,6 +209,13 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     lent: grantStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
+  const portal: PortalPorts = {
+    ...authorization,
+    portal: new RedisPortalStore(fast),
+    grants: grantStore,
+    organisations: configuration,
+    revoker,
+  };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
   const grants: GrantPorts = { grants: grantStore, clients: configuration, revoker };
 
@@ -286,6 +298,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     revoker,
     authorization,
     libraryPages,
+    portal,
     clients,
     grants,
     api,

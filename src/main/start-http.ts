@@ -14,6 +14,7 @@ export function publicApp(broker: Broker): Express {
   const pages = buildPages({
     authorization: broker.authorization,
     libraries: broker.libraryPages,
+    portal: broker.portal,
     settings: {
       publicBaseUrl: settings.PUBLIC_BASE_URL,
       productName: settings.PRODUCT_NAME,
@@ -29,6 +30,7 @@ export function publicApp(broker: Broker): Express {
       authorization: broker.authorization,
       clients: broker.clients,
       grants: broker.grants,
+      portal: broker.portal,
       libraries: broker.grantStore,
       idempotency: broker.idempotency,
       syncs: broker.syncs,

@@ -43,7 +43,8 @@ export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
     const signedIn = await signedInVisit(deps, request, response);
     if (signedIn === undefined) return;
     const form = readForm(request, signedIn);
-    if (form === undefined) return sendPage(response, 403, formOutdatedPage(deps.settings, signedIn.server));
+    if (form === undefined)
+      return sendPage(response, 403, formOutdatedPage(deps.settings, librariesAddress(signedIn.server)));
     const row = await findRow(deps, signedIn, request.params.library);
     if (row === undefined) return sendNotFound(deps, response);
 
@@ -53,7 +54,7 @@ export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
     if (email.trim() === "") return refuse(texts.emailMissing);
     try {
       const started = await startAuthorizeLibrary(deps.libraries, signedIn, row.library, email);
-      leaveForImanage(deps, response, signedIn.server, started);
+      leaveForImanage(deps, response, started, librariesAddress(signedIn.server));
     } catch (error) {
       if (!(error instanceof Problem && error.code === "upstream_user_mismatch")) throw error;
       const { user } = signedIn.session;

@@ -4,12 +4,15 @@ import { BROWSER_PATHS, errorHandler, getConnectError, notFoundPage } from "./er
 import { getConnectResult } from "./get-connect-result.ts";
 import { getConnectStart } from "./get-connect-start.ts";
 import { getLibraries } from "./get-libraries.ts";
+import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
+import { getPortalOpen } from "./get-portal-open.ts";
 import { onlyVisits } from "./only-visits.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
+import { getSwitchOff, postAuthorizeServer, postSwitchOff } from "./switch-off.ts";
 import { getWithdrawLibrary, postWithdrawLibrary } from "./withdraw-library.ts";
 
 export type { PageDeps } from "./page-deps.ts";
@@ -37,10 +40,21 @@ export function buildPages(deps: PageDeps): Router {
   router.get(`${libraries}/:library/withdraw`, getWithdrawLibrary(deps));
   router.post(`${libraries}/:library/withdraw`, form, postWithdrawLibrary(deps));
 
+  router.get("/portal/open/:link", onlyVisits, getPortalOpen(deps));
+  router.get("/my-integrations", getMyIntegrations(deps));
+  router.post("/my-integrations/:server/authorize", form, postAuthorizeServer(deps));
+  router.get("/my-integrations/:server/authorize", toMyIntegrations);
+  for (const way of ["disconnect", "applications/:client"]) {
+    router.get(`/my-integrations/:server/${way}`, getSwitchOff(deps));
+    router.post(`/my-integrations/:server/${way}`, form, postSwitchOff(deps));
+  }
+
   router.use(paths, notFoundPage(deps));
   router.use(paths, errorHandler(deps));
   return router;
 }
+
+const toMyIntegrations: RequestHandler = (_request, response) => seeOther(response, "/my-integrations");
 
 /** Somebody reloaded, or went back to, what a form had answered. */
 const toLibraries: RequestHandler = (request, response) =>

@@ -4,7 +4,7 @@ import { Secret } from "../domain/secret.ts";
 import type { PageSettings } from "./page-deps.ts";
 
 /**
- * Two cookies, both with the `__Host-` prefix, so that no other host of the firm's domain can set them (T03). SameSite
+ * Three cookies, all with the `__Host-` prefix, so that no other host of the firm's domain can set them (T03). SameSite
  * is Lax and not Strict: the browser comes back from iManage, and from Control Center's Extensions, by a link of another
  * site.
  */
@@ -15,6 +15,9 @@ export const connectCookie = (settings: PageSettings, suffix: string): string =>
 
 /** Who is signed in to our pages. */
 export const pageCookie = (settings: PageSettings): string => prefixed(settings, "imb-page");
+
+/** Who came from a client, by its portal session. Not the same as who signed in at iManage itself. */
+export const portalCookie = (settings: PageSettings): string => prefixed(settings, "imb-portal");
 
 export function setConnectCookie(
   response: Response,
@@ -27,6 +30,9 @@ export function setConnectCookie(
 
 export const setPageCookie = (response: Response, settings: PageSettings, secret: Secret): void =>
   setCookie(response, settings, pageCookie(settings), secret.reveal(), timing.pageSessionMs);
+
+export const setPortalCookie = (response: Response, settings: PageSettings, secret: Secret): void =>
+  setCookie(response, settings, portalCookie(settings), secret.reveal(), timing.pageSessionMs);
 
 export const clearCookie = (response: Response, settings: PageSettings, name: string): void =>
   setCookie(response, settings, name, "", 0);

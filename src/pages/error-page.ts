@@ -12,17 +12,26 @@ import { parseProblemCode, remedyFacts, remedyFor } from "./remedy.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 
+export interface Back {
+  readonly href: string;
+  readonly label: string;
+}
+
 /** A problem as a page. `server` makes the remedy name the very switch and address (issue 2, point 4). */
 export function errorPage(
   settings: PageSettings,
   code: ProblemCode,
-  about: { readonly server?: Server | undefined; readonly reference?: string | undefined } = {},
+  about: {
+    readonly server?: Server | undefined;
+    readonly reference?: string | undefined;
+    readonly back?: Back | undefined;
+  } = {},
 ): Html {
   const { server, reference } = about;
   const remedy = remedyFor(code, remedyFacts(settings, server));
+  const to = about.back ?? (server && { href: `/servers/${server.id}/libraries`, label: en.libraries.back });
   const back =
-    server !== undefined &&
-    html`<p class="actions"><a class="button" href="/servers/${server.id}/libraries">${en.libraries.back}</a></p>`;
+    to !== undefined && html`<p class="actions"><a class="button" href="${to.href}">${to.label}</a></p>`;
   return layout(settings, {
     title: remedy.title,
     main: html`<h1>${remedy.title}</h1>
@@ -99,7 +108,8 @@ export function errorHandler(deps: PageDeps): ErrorRequestHandler {
     if (isCallback(request)) return seeOther(response, errorAddress(code, server?.id, reference));
     if (details.retryAfterMs !== undefined)
       response.set("Retry-After", String(Math.ceil(details.retryAfterMs / 1_000)));
-    sendPage(response, pageStatus(code), errorPage(deps.settings, code, { server, reference }));
+    const back: Back | undefined = response.locals.back;
+    sendPage(response, pageStatus(code), errorPage(deps.settings, code, { server, reference, back }));
   };
 }
 
@@ -121,7 +131,10 @@ export function problemOf(deps: PageDeps, response: Response, error: unknown): P
 
 const isCallback = (request: Request): boolean => pathOf(request).startsWith("/oauth2/callback");
 
-export const BROWSER_PATHS = ["/connect", "/servers", "/oauth2/callback"] as const;
+export const BROWSER_PATHS = [
+  ...["/connect", "/servers", "/oauth2/callback"],
+  ...["/portal", "/my-integrations", "/settings"],
+] as const;
 
 const isBrowserPath = (request: Request): boolean =>
   BROWSER_PATHS.some((prefix) => pathOf(request) === prefix || pathOf(request).startsWith(`${prefix}/`));

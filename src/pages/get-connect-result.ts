@@ -71,13 +71,19 @@ function resultPage(settings: PageSettings, result: Result): Html {
   const texts = en.result;
   const application = client?.displayName ?? texts.unknownApplication;
   const link = returnLink(result, application);
+  // Began on a page of ours, so that page is a way back too; whoever is no longer its visitor is told so there.
+  const portal =
+    session.portal !== undefined &&
+    html`<a class="button plain" href="/my-integrations">${en.myIntegrations.backHere}</a>`;
+  const close = html`<p class="quiet">${texts.close}</p>`;
   const simple = (title: string, body: string, kind: "good" | "warn" | "") =>
     layout(settings, {
       title,
       main: html`<h1>${title}</h1>
 <section class="card note ${kind}"><p class="lead">${body}</p>
 <p class="actions">${link}
-${(state.is === "waiting" || state.is === "started") && html`<a class="button plain" href="/connect/result/${session.id}">${texts.checkAgain}</a>`}</p></section>`,
+${(state.is === "waiting" || state.is === "started") && html`<a class="button plain" href="/connect/result/${session.id}">${texts.checkAgain}</a>`}${portal}</p></section>
+${(state.is === "connected" || state.is === "over") && close}`,
     });
   switch (state.is) {
     case "connected":
@@ -98,7 +104,8 @@ ${(state.is === "waiting" || state.is === "started") && html`<a class="button pl
         title: remedy.title,
         main: html`<h1>${remedy.title}</h1>
 <p class="lead">${texts.failedLead(application, server?.displayName ?? "iManage")}</p>
-${problemPanel(settings, remedy, session.id, link !== undefined && html`<p class="actions">${link}</p>`)}`,
+${problemPanel(settings, remedy, session.id, html`<p class="actions">${link}${portal}</p>`)}
+${close}`,
       });
     }
   }

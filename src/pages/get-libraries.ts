@@ -9,6 +9,7 @@ import { type Hole, type Html, html, words } from "./html.ts";
 import { layout } from "./layout.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { librariesAddress, visitOf } from "./page-session.ts";
+import { person } from "./person.ts";
 import { problemPanel } from "./problem-panel.ts";
 import { queryValue } from "./query.ts";
 import { remedyFacts, remedyFor } from "./remedy.ts";
@@ -79,13 +80,6 @@ function signedInPage(settings: PageSettings, signedIn: SignedIn, main: Hole): H
 ${main}`,
   });
 }
-
-/** `<bdi>`: a name may hold characters that turn the direction of what follows (T09). */
-const person = ({ name, email, userId }: UpstreamUser): Html =>
-  html`<b><bdi>${name ?? userId}</bdi></b> <span class="quiet">(<bdi>${
-    [email, userId].filter((part) => part !== undefined && part !== (name ?? userId)).join(", ") ||
-    texts.userId
-  }</bdi>)</span>`;
 
 function failedPage(settings: PageSettings, signedIn: SignedIn, problem: Problem, reference: string): Html {
   const { server } = signedIn;

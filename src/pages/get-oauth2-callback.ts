@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
 import { type AuthorizationResponse, receiveCallback } from "../broker/authorization/receive-callback.ts";
 import { finishPageAuthorization } from "../broker/libraries/library-pages.ts";
+import { finishPortalAuthorization } from "../broker/portal/finish-portal.ts";
 import { parseId, type ServerId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
@@ -53,6 +54,14 @@ async function follow(
       return outcome.redirectTo;
     case "failed":
       return `/connect/result/${outcome.session}`;
+    case "portal": {
+      seen.server = outcome.server.id;
+      const note = auditNote(deps, request, response);
+      const ended = await finishPortalAuthorization(deps.authorization, outcome, note);
+      return ended === "connected"
+        ? `/my-integrations?${new URLSearchParams({ connected: outcome.server.id })}`
+        : `/connect/result/${outcome.session.id}`;
+    }
     case "page": {
       seen.server = outcome.server.id;
       const { sessionCookie } = await finishPageAuthorization(

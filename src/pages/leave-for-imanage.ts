@@ -1,11 +1,9 @@
 import type { Response } from "express";
 import type { StartedAuthorization } from "../broker/authorization/start-authorization.ts";
-import type { Server } from "../domain/server.ts";
 import { setConnectCookie } from "./cookies.ts";
 import { html } from "./html.ts";
 import { layout } from "./layout.ts";
 import type { PageDeps } from "./page-deps.ts";
-import { librariesAddress } from "./page-session.ts";
 import { sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 
@@ -17,8 +15,8 @@ import { en } from "./texts.en.ts";
 export function leaveForImanage(
   deps: PageDeps,
   response: Response,
-  server: Server,
   started: StartedAuthorization,
+  back: string,
 ): void {
   setConnectCookie(response, deps.settings, started);
   const { leaving } = en;
@@ -29,7 +27,7 @@ export function leaveForImanage(
     main: html`<h1>${leaving.title}</h1>
 <p class="lead">${leaving.body(new URL(started.redirectTo).host)}</p>
 <p class="actions"><a class="button" href="${started.redirectTo}">${leaving.link}</a>
-<a class="button plain" href="${librariesAddress(server)}">${leaving.back}</a></p>`,
+<a class="button plain" href="${back}">${leaving.back}</a></p>`,
   });
   sendPage(response, 200, page);
 }

@@ -69,9 +69,9 @@ const formSchema = z.object({
 export type Form = z.infer<typeof formSchema>;
 
 /** The form, if it is one of this very session's. */
-export function readForm(request: Request, signedIn: SignedIn): Form | undefined {
+export function readForm(request: Request, session: { readonly formToken: string }): Form | undefined {
   const { data } = formSchema.safeParse(request.body);
-  const ours = !sentFromElsewhere(request) && data !== undefined && same(data.csrf, signedIn.formToken);
+  const ours = !sentFromElsewhere(request) && data !== undefined && same(data.csrf, session.formToken);
   return ours ? data : undefined;
 }
 

@@ -21,8 +21,8 @@ export function postSignIn(deps: PageDeps): RequestHandler<{ id: string }> {
     if (visit === undefined) return;
     const { server } = visit;
     if (!sentFromHere(request, deps.settings.publicBaseUrl))
-      return sendPage(response, 403, formOutdatedPage(deps.settings, server));
-    leaveForImanage(deps, response, server, await startSignIn(deps.libraries, server.id));
+      return sendPage(response, 403, formOutdatedPage(deps.settings, librariesAddress(server)));
+    leaveForImanage(deps, response, await startSignIn(deps.libraries, server.id), librariesAddress(server));
   };
 }
 
@@ -32,7 +32,7 @@ export function postSignOut(deps: PageDeps): RequestHandler<{ id: string }> {
     const signedIn = await signedInVisit(deps, request, response);
     if (signedIn === undefined) return;
     if (readForm(request, signedIn) === undefined)
-      return sendPage(response, 403, formOutdatedPage(deps.settings, signedIn.server));
+      return sendPage(response, 403, formOutdatedPage(deps.settings, librariesAddress(signedIn.server)));
     await endPageSession(deps, request);
     dropPageCookie(deps, response);
     seeOther(response, `${librariesAddress(signedIn.server)}?notice=signed-out`);

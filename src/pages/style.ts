@@ -62,6 +62,14 @@ code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .status.none{color:var(--quiet)}
 .sub{display:block;color:var(--quiet);font-size:.875rem;font-weight:400}
 .nowrap{white-space:nowrap}
+h3{font-size:1rem;line-height:1.35;margin:1.25rem 0 .25rem;font-weight:650}
+h2 .sub{font-weight:400}
+.uses,.pages{list-style:none;margin:0;padding:0}
+.uses li{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center;justify-content:space-between;padding:.6rem 0;
+border-top:1px solid var(--line)}
+.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0 0 1.25rem}
+.pages a{display:inline-block;padding:.5rem 0}
+.pages a[aria-current=page]{color:var(--ink);font-weight:650;text-decoration:none;border-bottom:3px solid var(--accent)}
 .wide .note{max-width:none}
 .wide section.note{max-width:44rem}
 table{width:100%;table-layout:fixed;font-size:.95rem;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:8px}

@@ -1,5 +1,12 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import {
+  disconnectServer,
+  myIntegrations,
+  portal,
+  settings,
+  switchOffApplication,
+} from "./texts.en.portal.ts";
 
 /**
  * Every word that a person reads on our pages. `*name*` sets a field, switch or button apart. Spelled as iManage spells
@@ -167,6 +174,22 @@ export const en = {
         action:
           "The library was not changed. Sign out of iManage in this browser, then sign in there with the e-mail id you enter on the page.",
       }),
+      asserted_user_mismatch: (facts) => ({
+        who: YOU,
+        action: `Nothing was connected. Sign out of iManage in this browser, then start again${
+          facts.application === undefined ? "" : ` from ${facts.application}`
+        } and sign in as yourself. If you followed a link that somebody sent you, do not follow it again.`,
+      }),
+      portal_link_used: () => ({
+        who: YOU,
+        action:
+          "Go back to the application and open the page from there again. Such a link works once, and for five minutes.",
+      }),
+      portal_session_over: () => ({
+        who: YOU,
+        action:
+          "Go back to the application you came from and open the page from there again. Nothing was changed.",
+      }),
       not_library_admin: () => ({
         who: CONTROL_CENTER,
         action:
@@ -245,6 +268,7 @@ export const en = {
       body: (application: string) => `Nothing was connected. Start again from ${application}.`,
     },
     failedLead: (application: string, server: string) => `${application} was not connected to ${server}.`,
+    close: "You can close this window.",
     checkAgain: "Check again",
     back: (application: string) => `Return to ${application}`,
   },
@@ -333,6 +357,12 @@ export const en = {
     button: "Withdraw the authorization",
     cancel: "Keep it",
   },
+
+  portal,
+  myIntegrations,
+  disconnectServer,
+  switchOffApplication,
+  settings,
 
   months: [
     "January",

@@ -38,7 +38,7 @@ export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
     if (signedIn === undefined) return;
     const { server } = signedIn;
     if (readForm(request, signedIn) === undefined)
-      return sendPage(response, 403, formOutdatedPage(deps.settings, server));
+      return sendPage(response, 403, formOutdatedPage(deps.settings, librariesAddress(server)));
     const { library } = request.params;
     await withdrawLibrary(deps.libraries, signedIn, library, auditNote(deps, request, response));
     seeOther(response, `${librariesAddress(server)}?${new URLSearchParams({ withdrawn: library })}`);

@@ -118,6 +118,11 @@ export const pendingCompletionKey = (route: Route, completionDigest: string): st
   `${organisation(route)}pending-completion:${completionDigest}`;
 export const pageSessionKey = (route: Route, sessionDigest: string): string =>
   `${organisation(route)}page-session:${sessionDigest}`;
+/** A client's link for its person, taken once, and the visit of the browser that opened it. */
+export const portalLinkKey = (route: Route, linkDigest: string): string =>
+  `${organisation(route)}portal-link:${linkDigest}`;
+export const portalVisitKey = (route: Route, cookieDigest: string): string =>
+  `${organisation(route)}portal-visit:${cookieDigest}`;
 /** Hash: digest of the request that came with an Idempotency-Key, and the answer to it; lives 24 h. */
 export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
   `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;

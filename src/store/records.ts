@@ -6,6 +6,7 @@ import type { ConnectSession } from "../domain/connect-session.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
+import type { PortalSession } from "../domain/portal-session.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
 import { defaultServerSettings, type Server } from "../domain/server.ts";
@@ -50,6 +51,7 @@ export const readConnectStart = reader<{ readonly v: 1; readonly session: Connec
 export const readAuthorizationRequest = reader<AuthorizationRequest>("authorization request");
 export const readPendingCompletion = reader<PendingCompletion>("pending completion");
 export const readPageSession = reader<PageSession>("page session");
+export const readPortalSession = reader<PortalSession>("portal session");
 export const readDataKeys = reader<WrappedDataKeys>("data key record");
 
 export const optional =

@@ -200,13 +200,23 @@ export class RedisGrantStore
     return (await this.#store.run("sweep-expiry", [expiryKey(organisation)], [limit])) as number;
   }
 
+  async findUserGrant(
+    server: ServerId,
+    client: ClientId,
+    subject: UserSubject,
+  ): Promise<GrantId | undefined> {
+    const key = bindingKey(organisationOf(server), bindingDigest(server, client, subject));
+    return ((await this.#store.call((redis) => redis.get(key))) as GrantId | null) ?? undefined;
+  }
+
   async unbindUser(
     server: ServerId,
     client: ClientId,
     subject: UserSubject,
     note: AuditNote,
+    from?: GrantId,
   ): Promise<GrantId | undefined> {
-    return this.#unbind(server, bindingDigest(server, client, subject), "", note);
+    return this.#unbind(server, bindingDigest(server, client, subject), "", note, from);
   }
 
   async findLibrary(server: ServerId, library: string): Promise<LibraryBinding | undefined> {
@@ -233,12 +243,13 @@ export class RedisGrantStore
     digest: string,
     library: string,
     note: AuditNote,
+    from: GrantId | "" = "",
   ): Promise<GrantId | undefined> {
     const organisation = organisationOf(server);
     const grant = await this.#store.run(
       "unbind",
       [bindingKey(organisation, digest), gateKey(organisation)],
-      [digest, server, library, note.actor, note.requestId],
+      [digest, server, library, note.actor, note.requestId, from],
     );
     return grant === "" ? undefined : (grant as GrantId);
   }

@@ -22,7 +22,7 @@ const document = documentOf("https://broker.example.com");
 const operations = operationsOf(document);
 
 /** Routes of the public listener that are no part of the machines' interface. */
-const FOR_PEOPLE = /^(GET|POST) \/(docs|connect|oauth2\/callback|servers)\b/;
+const FOR_PEOPLE = /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings)\b/;
 const ABOUT_ITSELF = ["GET /openapi.json", "GET /.well-known/oauth-authorization-server"];
 
 describe("the document and the routes", () => {
@@ -174,6 +174,7 @@ const SERVING = [
 const STORIES: Readonly<Record<string, readonly string[]>> = {
   token: ["http/post-oauth2-token.ts", "broker/clients/authenticate-client.ts", ...SERVING],
   createAccessToken: SERVING,
+  createPortalSession: ["broker/portal/open-portal.ts"],
   createConnectSession: ["broker/authorization/begin-connect.ts"],
   getConnectSession: [],
   completeConnectSession: [
@@ -230,6 +231,7 @@ describe("what is answered", () => {
     const subject = { type: "user", id: AMELIA.subject };
 
     await expectForm(here, { grant_type: "client_credentials" });
+    await ask("createPortalSession", "", { organisation, subject, role: "user", return_url: RETURN_URL });
     await ask("createConnectSession", "", { server, subject, return_url: RETURN_URL });
     const returned = await connectUntilReturn(
       client,

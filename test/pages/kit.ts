@@ -9,20 +9,33 @@ import type {
   PageSession,
   PendingCompletion,
 } from "../../src/broker/authorization/ports.ts";
+import type { GrantBinding } from "../../src/broker/grants/ports.ts";
 import { formTokenOf, type LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
 import type { LibraryAdministration, LibraryBinding } from "../../src/broker/libraries/ports.ts";
+import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
-import type { Client } from "../../src/domain/client.ts";
+import type { Client, Policy } from "../../src/domain/client.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
 import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
-import { type GrantId, makeId, makeRoute, organisationId, type ServerId } from "../../src/domain/id.ts";
+import {
+  type ClientId,
+  type GrantId,
+  makeId,
+  makeRoute,
+  organisationId,
+  type ServerId,
+} from "../../src/domain/id.ts";
 import { days, hours, type Instant, minutes } from "../../src/domain/instant.ts";
+import { everyone } from "../../src/domain/members.ts";
+import type { Organisation } from "../../src/domain/organisation.ts";
+import type { PortalSession } from "../../src/domain/portal-session.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { TokenCallOutcome } from "../../src/domain/refresh-failure.ts";
 import type { Registration } from "../../src/domain/registration.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
+import { sameUser, type UserSubject } from "../../src/domain/subject.ts";
 import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
 import { makeHandles } from "../../src/security/handles.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
@@ -46,6 +59,10 @@ export class World {
   server: Server;
   registration!: Registration;
   client: Client;
+  /** Other applications of the firm. */
+  readonly others = new Map<ClientId, Client>();
+  firm: Organisation;
+  policy: Policy;
   admin: UpstreamUser = {
     customerId: "5948",
     userId: "DTAYLOR",
@@ -67,6 +84,9 @@ export class World {
   readonly pageSessions = new Map<string, PageSession>();
   readonly grants = new Map<GrantId, Grant>();
   readonly lent = new Map<string, LibraryBinding>();
+  readonly portalLinks = new Map<string, PortalSession>();
+  readonly portalVisits = new Map<string, PortalSession>();
+  readonly bindings = new Map<GrantId, GrantBinding[]>();
 
   private constructor() {
     const registration = makeId("reg", this.route, NOW, this.random.bytes(16));
@@ -94,6 +114,23 @@ export class World {
       state: "active",
       generation: 1,
       createdAt: NOW,
+    };
+    this.firm = {
+      v: 1,
+      id: this.server.organisation,
+      name: "firm",
+      displayName: "Firm & Partners",
+      enabled: true,
+      members: everyone,
+      createdAt: NOW,
+    };
+    this.policy = {
+      v: 1,
+      client: this.client.id,
+      organisation: this.firm.id,
+      servers: undefined,
+      actions: ["token", "status", "connect", "revoke", "sync", "configure"],
+      tokensPerMinute: 600,
     };
   }
 
@@ -152,6 +189,61 @@ export class World {
     this.pageSessions.set(this.handles.digest(secret), session);
     this.grantOf(user);
     return { cookie: `__Host-imb-page=${secret.reveal()}`, csrf: formTokenOf(this.handles, secret) };
+  }
+
+  /** A portal session of the client's person, not opened yet. */
+  portalLink(change: Partial<PortalSession> = {}): string {
+    const link = this.handles.make(this.route);
+    this.portalLinks.set(this.handles.digest(link), {
+      v: 1,
+      id: makeId("pts", this.route, this.now, this.random.bytes(16)),
+      client: this.client.id,
+      organisation: this.firm.id,
+      subject: { type: "user", issuer: "client", id: "u-1" },
+      role: "user",
+      displayName: "Dana Taylor",
+      upstreamUser: undefined,
+      returnUrl: RETURN_URL,
+      page: change.role === "organisation_admin" ? "settings" : "my-integrations",
+      createdAt: this.now,
+      expiresAt: this.now + minutes(5),
+      ...change,
+    });
+    return link.reveal();
+  }
+
+  /** The same, opened: the cookie of a visit. */
+  visit(change: Partial<PortalSession> = {}): { readonly cookie: string; readonly csrf: string } {
+    const session = this.portalLinks.get(this.handles.digest(new Secret(this.portalLink(change))))!;
+    const secret = this.handles.make(this.route);
+    this.portalVisits.set(this.handles.digest(secret), { ...session, expiresAt: this.now + minutes(30) });
+    return { cookie: `__Host-imb-portal=${secret.reveal()}`, csrf: formTokenOf(this.handles, secret) };
+  }
+
+  /** Another application of the firm. */
+  another(displayName: string): Client {
+    const client: Client = {
+      ...this.client,
+      id: makeId("cli", undefined, this.now, this.random.bytes(16)),
+      name: displayName,
+      displayName,
+    };
+    this.others.set(client.id, client);
+    return client;
+  }
+
+  /** A person of a client who authorized as `user`. */
+  bind(user: UpstreamUser = this.admin, subject = "u-1", client: ClientId = this.client.id): Grant {
+    const grant = this.grantOf(user);
+    const list = this.bindings.get(grant.id) ?? [];
+    list.push({
+      type: "user",
+      client,
+      subject: { type: "user", issuer: "client", id: subject },
+      since: this.now - days(40),
+    });
+    this.bindings.set(grant.id, list);
+    return grant;
   }
 
   grantOf(user: UpstreamUser, change: Partial<Grant> = {}): Grant {
@@ -215,6 +307,7 @@ export class World {
     return {
       authorization: ports,
       libraries: ports,
+      portal: this.#portal(ports),
       // In place, so that a test may change it later.
       settings: Object.assign(settings, {
         publicBaseUrl: BASE_URL,
@@ -241,7 +334,7 @@ export class World {
       log: { info: log, warn: log, error: log },
       sealer,
       handles,
-      organisations: { findOrganisation: never },
+      organisations: { findOrganisation: async (id) => (id === this.firm.id ? this.firm : undefined) },
       publicBaseUrl: BASE_URL,
       profiles: {
         findProfile: async () => ({
@@ -276,6 +369,10 @@ export class World {
               lentBy: consent.user,
               since: this.now,
             });
+          if (binding?.type === "user") {
+            const list = this.bindings.get(grant.id) ?? [];
+            this.bindings.set(grant.id, [...list, { ...binding, since: this.now }]);
+          }
           return "stored";
         },
       },
@@ -288,8 +385,11 @@ export class World {
         findRegistration: async (id) => (id === this.server.registration ? this.registration : undefined),
       },
       clients: {
-        findClient: async (id) => (id === this.client.id ? this.client : undefined),
-        findPolicy: never,
+        findClient: async (id) => (id === this.client.id ? this.client : this.others.get(id)),
+        findPolicy: async (client) => ({
+          policy: client === this.client.id ? this.policy : undefined,
+          generation: 1,
+        }),
       },
       authorizationServer: {
         authorizationUrl: async ({ clientId, redirectUri, state, loginHint }) => {
@@ -335,9 +435,51 @@ export class World {
     };
   }
 
+  #portal(ports: AuthorizationPorts): PortalPorts {
+    const isOf = (client: ClientId, subject: UserSubject) => (binding: GrantBinding) =>
+      binding.type === "user" && binding.client === client && sameUser(binding.subject, subject);
+    const grantOf = (client: ClientId, subject: UserSubject) =>
+      [...this.bindings].find(([, list]) => list.some(isOf(client, subject)))?.[0];
+    return {
+      ...ports,
+      portal: {
+        insertPortalLink: async (_route, digest, session) => void this.portalLinks.set(digest, session),
+        takePortalLink: async (_route, digest) => {
+          const session = take(this.portalLinks, digest, (found) => found);
+          return session !== undefined && session.expiresAt > this.now ? session : undefined;
+        },
+        insertPortalVisit: async (_route, digest, session) => void this.portalVisits.set(digest, session),
+        findPortalVisit: async (_route, digest) => this.portalVisits.get(digest),
+        deletePortalVisit: async (_route, digest) => void this.portalVisits.delete(digest),
+      },
+      grants: {
+        findGrant: async (id) => this.grants.get(id),
+        findUserGrant: async (_server, client, subject) => grantOf(client, subject),
+        listBindings: async (id) => this.bindings.get(id) ?? [],
+        unbindUser: async (_server, client, subject, note, from) => {
+          if (!note.actor.startsWith("person:")) throw new Error("nobody asked for it");
+          const id = grantOf(client, subject);
+          if (id === undefined || (from !== undefined && from !== id)) return undefined;
+          const left = this.bindings.get(id)!.filter((binding) => !isOf(client, subject)(binding));
+          this.bindings.set(id, left);
+          if (left.length === 0) this.grants.delete(id);
+          return id;
+        },
+      },
+      organisations: {
+        findOrganisation: ports.organisations.findOrganisation,
+        listServers: async () => [this.server],
+      },
+      revoker: { revokeSoon: () => undefined },
+    };
+  }
+
   #authorizations(): AuthorizationStore {
     return {
-      insertConnectSession: () => Promise.reject(new Error("not of the pages")),
+      insertConnectSession: async (session, digest) => {
+        this.sessions.set(session.id, session);
+        this.starts.set(digest, session.id);
+      },
       findConnectSession: async (id) => this.sessions.get(id),
       advanceConnectSession: async (id, from, change) => {
         const session = this.sessions.get(id);

@@ -4,6 +4,7 @@ import type { ConnectSession } from "../../domain/connect-session.ts";
 import { makeId, organisationOf, routeOf, type ServerId } from "../../domain/id.ts";
 import { isMember } from "../../domain/members.ts";
 import { Problem } from "../../domain/problem.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { UserSubject } from "../../domain/subject.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 
@@ -13,6 +14,14 @@ export interface BegunConnect {
   readonly startUrl: string;
 }
 
+export interface AskedConnect {
+  readonly server: ServerId;
+  readonly subject: UserSubject;
+  readonly returnUrl: string;
+  readonly loginHint: string | undefined;
+  readonly portal?: NonNullable<ConnectSession["portal"]>;
+}
+
 /**
  * A client begins to get a person's authorisation.
  * @throws Problem not_found | not_allowed | organisation_disabled | not_a_member | return_url_not_registered
@@ -20,8 +29,18 @@ export interface BegunConnect {
 export async function beginConnect(
   ports: AuthorizationPorts,
   client: Client,
-  asked: { server: ServerId; subject: UserSubject; returnUrl: string; loginHint: string | undefined },
+  asked: AskedConnect,
 ): Promise<BegunConnect> {
+  const { session, start } = await openConnectSession(ports, client, asked);
+  return { session, startUrl: `${ports.publicBaseUrl}/connect/start/${start.reveal()}` };
+}
+
+/** The same where the browser is here already: with the start itself in the place of a link. */
+export async function openConnectSession(
+  ports: AuthorizationPorts,
+  client: Client,
+  asked: AskedConnect,
+): Promise<{ readonly session: ConnectSession; readonly start: Secret }> {
   const organisation = organisationOf(asked.server);
   const { policy } = await ports.clients.findPolicy(client.id, organisation);
   const verdict = evaluatePolicy(policy, { action: "connect", server: asked.server });
@@ -53,11 +72,12 @@ export async function beginConnect(
     createdAt: now,
     returnedAt: undefined,
     expiresAt: now + timing.connectSessionMs,
+    ...(asked.portal && { portal: asked.portal }),
   };
   const start = ports.handles.make(route);
   await ports.authorizations.insertConnectSession(session, ports.handles.digest(start), {
     startMs: timing.connectSessionMs,
     recordMs: timing.connectRecordMs,
   });
-  return { session, startUrl: `${ports.publicBaseUrl}/connect/start/${start.reveal()}` };
+  return { session, start };
 }

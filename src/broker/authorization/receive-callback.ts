@@ -1,4 +1,5 @@
 import { completionWindowMs } from "../../domain/access-policy.ts";
+import type { ConnectSession } from "../../domain/connect-session.ts";
 import type { ConnectSessionId } from "../../domain/id.ts";
 import { checkIssuer } from "../../domain/issuer.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -27,6 +28,16 @@ export type CallbackOutcome =
   | { readonly kind: "return"; readonly redirectTo: string }
   /** A connect session failed: its page says why. */
   | { readonly kind: "failed"; readonly session: ConnectSessionId; readonly code: ProblemCode }
+  /** Began on *My integrations* for an iManage user that the client named: this browser finishes, if it is he. */
+  | {
+      readonly kind: "portal";
+      readonly session: ConnectSession;
+      readonly upstreamUser: string;
+      readonly request: AuthorizationRequest;
+      readonly server: Server;
+      readonly code: Secret;
+      readonly issuer: string | undefined;
+    }
   /** A page of ours goes on in this browser, with a code that is still to be redeemed. */
   | {
       readonly kind: "page";
@@ -120,6 +131,11 @@ async function awaitCompletion(
     windowMs,
   });
   if (!moved || session === undefined) throw new Problem("connect_session_expired");
+  const upstreamUser = session.portal?.upstreamUser;
+  if (upstreamUser !== undefined) {
+    const { issuer } = response;
+    return { kind: "portal", session, upstreamUser, request, server, code: response.code!, issuer };
+  }
 
   const route = ports.handles.findRoute(response.state)!;
   const completion = ports.handles.make(route);

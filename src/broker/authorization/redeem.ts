@@ -191,10 +191,20 @@ async function whoAmI(
 
 /** Someone else signed in than the one this binding belongs to (T11). */
 async function refuseAnother(ports: AuthorizationPorts, redeemed: Redeemed, note: AuditNote): Promise<never> {
-  // The other person's own grant, if there is one, may have lost its refresh token to this very consent (facts page, ?):
-  // then what he was given now belongs there. Otherwise it is thrown away.
+  await keepOrDiscard(ports, redeemed, note);
+  throw new Problem("upstream_user_changed");
+}
+
+/**
+ * Of somebody who will get no binding. His own grant, if there is one, may have lost its refresh token to this very consent
+ * (facts page, ?): then what he was given now belongs there. Otherwise it is thrown away.
+ */
+export async function keepOrDiscard(
+  ports: AuthorizationPorts,
+  redeemed: Redeemed,
+  note: AuditNote,
+): Promise<void> {
   const own = await ports.consents.findConsent(redeemed.server, redeemed.identity.user);
   if (own === undefined) await discardTokens(ports, redeemed.server, redeemed.credentials, redeemed.answer);
   else await storeConsent(ports, redeemed, undefined, note);
-  throw new Problem("upstream_user_changed");
 }

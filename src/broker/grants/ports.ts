@@ -22,12 +22,18 @@ export interface GrantStore {
   deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone">;
   /** What happened to a grant, oldest first: why did it break. The newest two hundred entries. */
   timeline(id: GrantId): Promise<readonly TimelineEntry[]>;
-  /** Takes one user's binding back; the last one gone ends the grant. Answers the grant it was bound to. */
+  /** The grant that one user of a client is bound to. */
+  findUserGrant(server: ServerId, client: ClientId, subject: UserSubject): Promise<GrantId | undefined>;
+  /**
+   * Takes one user's binding back; the last one gone ends the grant. Answers the grant it was bound to.
+   * @param from MUST leave a binding to any other grant alone: it may be another person's by now
+   */
   unbindUser(
     server: ServerId,
     client: ClientId,
     subject: UserSubject,
     note: AuditNote,
+    from?: GrantId,
   ): Promise<GrantId | undefined>;
 }
 

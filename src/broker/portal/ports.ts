@@ -1,0 +1,34 @@
+import type { OrganisationId, Route } from "../../domain/id.ts";
+import type { Milliseconds } from "../../domain/instant.ts";
+import type { Organisation } from "../../domain/organisation.ts";
+import type { PortalSession } from "../../domain/portal-session.ts";
+import type { Server } from "../../domain/server.ts";
+import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
+import type { GrantStore } from "../grants/ports.ts";
+import type { Revoker } from "../grants/revoke-pending.ts";
+
+/** Links and visits of the portal, by the digests of their handles. */
+export interface PortalStore {
+  insertPortalLink(route: Route, digest: string, session: PortalSession, lifeMs: Milliseconds): Promise<void>;
+  /** MUST answer a link's session to exactly one caller. */
+  takePortalLink(route: Route, digest: string): Promise<PortalSession | undefined>;
+  insertPortalVisit(
+    route: Route,
+    digest: string,
+    session: PortalSession,
+    lifeMs: Milliseconds,
+  ): Promise<void>;
+  /** What is over MUST be as good as gone. */
+  findPortalVisit(route: Route, digest: string): Promise<PortalSession | undefined>;
+  deletePortalVisit(route: Route, digest: string): Promise<void>;
+}
+
+export interface PortalPorts extends AuthorizationPorts {
+  readonly portal: PortalStore;
+  readonly grants: Pick<GrantStore, "findGrant" | "findUserGrant" | "listBindings" | "unbindUser">;
+  readonly organisations: {
+    findOrganisation(id: OrganisationId): Promise<Organisation | undefined>;
+    listServers(organisation: OrganisationId): Promise<readonly Server[]>;
+  };
+  readonly revoker: Pick<Revoker, "revokeSoon">;
+}

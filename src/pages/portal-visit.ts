@@ -1,0 +1,67 @@
+import type { Request, Response } from "express";
+import { findVisitor, type Visitor } from "../broker/portal/visit-portal.ts";
+import { type PortalPage, pagesOf } from "../domain/portal-session.ts";
+import { Problem } from "../domain/problem.ts";
+import { portalCookie, readCookie } from "./cookies.ts";
+import type { Back } from "./error-page.ts";
+import { type Hole, type Html, html } from "./html.ts";
+import { layout } from "./layout.ts";
+import type { PageDeps, PageSettings } from "./page-deps.ts";
+import { en } from "./texts.en.ts";
+
+const texts = en.portal;
+
+export const addressOf = (page: PortalPage): string => `/${page}`;
+
+const TITLES: Readonly<Record<PortalPage, string>> = {
+  "my-integrations": en.myIntegrations.title,
+  settings: en.settings.title,
+};
+
+/**
+ * Who is on one of the portal's pages.
+ * @param page the page that is asked for; not every role has each
+ * @throws Problem portal_session_over
+ */
+export async function visitorOn(
+  deps: PageDeps,
+  page: PortalPage,
+  request: Request,
+  response: Response,
+): Promise<Visitor> {
+  const visitor = await findVisitor(deps.portal, readCookie(request, portalCookie(deps.settings)));
+  // A page of another role is no page of his: what he may not see is not told apart from what is over.
+  if (visitor === undefined || !pagesOf(visitor.session.role).includes(page))
+    throw new Problem("portal_session_over");
+  const back: Back = { href: addressOf(page), label: en.portal.backTo(TITLES[page]) };
+  response.locals.back = back;
+  return visitor;
+}
+
+/** The frame of the portal's pages: who is here, from which application, and the way back to it. */
+export function portalPage(
+  settings: PageSettings,
+  visitor: Visitor,
+  page: PortalPage,
+  parts: { readonly title: string; readonly main: Hole },
+): Html {
+  const { session, client, firm } = visitor;
+  const pages = pagesOf(session.role);
+  return layout(settings, {
+    title: parts.title,
+    main: html`<section class="card account" aria-label="${texts.as}">
+<p><span class="quiet">${texts.as}</span> <b><bdi>${session.displayName ?? texts.unnamed(session.subject.id)}</bdi></b>
+<span class="quiet"><bdi>${texts.from(client.displayName, firm.displayName)}</bdi></span>
+<span class="sub">${texts.notYou}</span></p>
+${client.returnUrls.includes(session.returnUrl) && html`<p><a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a></p>`}
+</section>
+${
+  pages.length > 1 &&
+  html`<nav aria-label="${texts.navigation}"><ul class="pages">${pages.map(
+    (each) =>
+      html`<li><a href="${addressOf(each)}" aria-current="${each === page ? "page" : "false"}">${TITLES[each]}</a></li>`,
+  )}</ul></nav>`
+}
+${parts.main}`,
+  });
+}
