@@ -105,6 +105,7 @@ class Middleman implements FaultProxy {
   readonly #target: () => Target;
   readonly #watching = new Set<(event: ProxyEvent) => void>();
   #server: Server | undefined;
+  #closing = false;
 
   constructor(target: () => Target) {
     this.#target = target;
@@ -130,6 +131,8 @@ class Middleman implements FaultProxy {
   async accept(): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer({ allowHalfOpen: true }, (client) => {
+      // Accepted before the end and told after it: it belongs to nobody any more.
+      if (this.#closing) return void client.destroy();
       const { host, port } = this.#target();
       const upstream = connect({ host, port, allowHalfOpen: true });
       const connection = new Connection(this, this.connections.length + 1, client, upstream);
@@ -181,6 +184,7 @@ class Middleman implements FaultProxy {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     const server = this.#server;
     this.#server = undefined;
     const closed = server && new Promise((resolve) => server.close(resolve));
@@ -243,7 +247,12 @@ class Connection implements ProxiedConnection {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      if (socket.destroyed) continue;
+      // One that is being shut down cannot be reset: libuv refuses, and Node then never says that it is closed.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   close(): void {

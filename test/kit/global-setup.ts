@@ -1,11 +1,15 @@
 import type { TestProject } from "vitest/node";
 import { startRedis } from "../../scripts/redis/index.ts";
+import { systemRandom } from "../../src/security/random.ts";
+import { createRootKeyset } from "../../src/security/root-keyset.ts";
 import { prefixNeedles, READABLE_FILES, refuse, scanFiles, scanRedis } from "./canary.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     /** The one Redis of this run. */
     redisUrl: string;
+    /** One root keyset for all: a broker refuses a store of which its keyset opens nothing. */
+    rootKeyset: string;
   }
 }
 
@@ -15,6 +19,7 @@ declare module "vitest" {
  * A test that puts one there on purpose does so in a Redis of its own.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  project.provide("rootKeyset", createRootKeyset(systemRandom, Date.now()).reveal());
   const named = process.env.REDIS_URL;
   if (named !== undefined && named !== "") {
     project.provide("redisUrl", named);

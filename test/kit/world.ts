@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import { connect, type Person } from "../../scripts/walk/connect.ts";
 import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
@@ -19,7 +19,7 @@ import { publicApp } from "../../src/main/start-http.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { systemRandom } from "../../src/security/random.ts";
-import { createRootKeyset, parseRootKeyset } from "../../src/security/root-keyset.ts";
+import { parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
 import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
@@ -98,7 +98,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
 
   const keysetFile = join(folder, "root-keyset.json");
-  const keysetText = createRootKeyset(systemRandom, Date.now()).reveal();
+  const keysetText = inject("rootKeyset");
   await writeFile(keysetFile, keysetText, { mode: 0o600 });
   const rootKeyset = parseRootKeyset(keysetText);
   let offset = 0;
