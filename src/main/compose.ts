@@ -9,9 +9,8 @@ import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
-
+import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
-
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
@@ -256,12 +255,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       for (const { id } of await configuration.listOrganisations()) {
         await grantStore.reapUnbound(id, 100);
         await grantStore.warnOfExpiry(id, 500);
-        await tellClosedServers(
-          { log, gates: profiles, servers: configuration },
-          id,
-          await fast.now(),
-          minutes(1),
-        );
+        const now = await fast.now();
+        await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
+        await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));
       }
     },
   };

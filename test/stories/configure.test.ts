@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import { days, minutes } from "../../src/domain/instant.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { expectProblem } from "../kit/connecting.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 interface Change {
@@ -77,6 +79,26 @@ it("a second server is added with its secret, signed in to at once, and its secr
     registration: { client_id: "token-broker", client_secret: "sim_secret_next" },
   });
   expect(renewed.body.server!.registration).toMatchObject({ client_secrets: [{}, {}] });
+});
+
+it("a client secret that ends is remembered, and told to operators from thirty days before", async () => {
+  const here = await world({ redisUrl: (await ownRedisForThisTest()).url });
+  const ends = new Date(here.broker.clock.now() + days(31)).toISOString().slice(0, 10);
+  const { body } = await put(here, "/servers/second", {
+    ...SECOND,
+    address: here.simulator.origin,
+    registration: { ...SECOND.registration, client_secret_expires: ends },
+  });
+  expect(body.server!.registration).toMatchObject({
+    client_secrets: [{ expires_at: `${ends}T00:00:00.000Z` }],
+  });
+  const told = () => here.lines.filter((line) => line.includes("client_secret_expiring"));
+  for (let minute = 0; minute < 3 * 24 * 60 && told().length === 0; minute++) {
+    here.advance(minutes(1));
+    if (minute % 720 === 0) expect(told()).toEqual([]);
+    await here.broker.workerStories.reapUnbound();
+  }
+  expect(JSON.parse(told()[0]!)).toMatchObject({ level: "warn", count: 30, server: body.server!.id });
 });
 
 it("a server never moves: another address is refused with the way to go, and told by a dry run", async () => {
