@@ -310,6 +310,20 @@ export const PROBLEMS = {
     "server_error",
   ),
 
+  // Diagnosis
+  diagnosis_running: kind(
+    409,
+    "time",
+    "This server is being diagnosed already.",
+    "Wait for that diagnosis, then read its result.",
+  ),
+  diagnosed_recently: kind(
+    429,
+    "time",
+    "This server was diagnosed less than a minute ago.",
+    "Read that result, or ask again after Retry-After.",
+  ),
+
   // Sync
   worker_crashed: kind(
     503,

@@ -1,0 +1,108 @@
+import type { DiagnosisStep, FindingOwner, FindingState } from "./diagnosis.ts";
+
+interface CauseKind {
+  readonly state: FindingState;
+  readonly who: FindingOwner;
+}
+
+const cause = (state: FindingState, who: FindingOwner = "nobody"): CauseKind => ({ state, who });
+
+/**
+ * Every cause that a diagnosis can name, with how bad it is and whose it is to change. A cause is never reused; its words
+ * stand in `diagnosis-texts.en.ts`, its rows in `test/domain/diagnosis.test.ts`.
+ */
+export const CAUSES = {
+  "dns.resolved": cause("ok"),
+  "dns.literal": cause("ok"),
+  "dns.not_found": cause("failed", "organisation_admin"),
+  "egress.allowed": cause("ok"),
+  "egress.url": cause("failed", "operator"),
+  "egress.address": cause("failed", "operator"),
+  "reach.connected": cause("ok"),
+  "reach.refused": cause("failed", "imanage_admin"),
+  "reach.timeout": cause("failed", "imanage_admin"),
+  "reach.failed": cause("failed", "imanage_admin"),
+  "tls.trusted": cause("ok"),
+  "tls.plain": cause("ok"),
+  "tls.ends_soon": cause("warning", "imanage_admin"),
+  "tls.missing_intermediate": cause("failed", "imanage_admin"),
+  "tls.unknown_root": cause("failed", "operator"),
+  "tls.self_signed": cause("failed", "imanage_admin"),
+  "tls.expired": cause("failed", "imanage_admin"),
+  "tls.wrong_host": cause("failed", "imanage_admin"),
+  "tls.handshake": cause("failed", "imanage_admin"),
+  "clock.agrees": cause("ok"),
+  "clock.differs": cause("warning", "imanage_admin"),
+  "clock.not_told": cause("not_known"),
+  "api.imanage": cause("ok"),
+  "api.wants_token": cause("ok"),
+  "api.foreign_root": cause("warning", "imanage_admin"),
+  "api.redirected": cause("failed", "organisation_admin"),
+  "api.other": cause("failed", "organisation_admin"),
+  "api.unavailable": cause("failed", "imanage_admin"),
+  "api.throttled": cause("not_known"),
+  "api.unanswered": cause("failed", "imanage_admin"),
+  "version.new_enough": cause("ok"),
+  "version.too_old": cause("failed", "imanage_admin"),
+  "version.not_told": cause("not_known"),
+  "oauth.listed": cause("ok"),
+  "oauth.missing": cause("failed", "imanage_admin"),
+  "oauth.not_told": cause("not_known"),
+  "authorize.known": cause("ok"),
+  "authorize.known_and_refused": cause("ok"),
+  "authorize.client_unknown": cause("failed", "organisation_admin"),
+  "authorize.redirect_unregistered": cause("failed", "imanage_admin"),
+  "authorize.refused": cause("failed", "imanage_admin"),
+  "authorize.sent_back": cause("failed", "imanage_admin"),
+  "authorize.not_told": cause("not_known"),
+  "authorize.unavailable": cause("failed", "imanage_admin"),
+  "secret.right": cause("ok"),
+  "secret.older_right": cause("warning", "organisation_admin"),
+  "secret.wrong": cause("failed", "organisation_admin"),
+  "secret.none": cause("failed", "organisation_admin"),
+  "secret.unreadable": cause("failed", "operator"),
+  "secret.hidden": cause("not_known"),
+  "secret.not_told": cause("not_known"),
+  "secret.other": cause("not_known", "vendor"),
+  "secret.unavailable": cause("not_known", "imanage_admin"),
+  "secret_expiry.never": cause("ok"),
+  "secret_expiry.later": cause("ok"),
+  "secret_expiry.soon": cause("warning", "organisation_admin"),
+  "secret_expiry.expired": cause("failed", "organisation_admin"),
+  "application.enabled": cause("ok"),
+  "application.not_enabled": cause("failed", "imanage_admin"),
+  "application.not_told": cause("not_known"),
+  "client_type.confidential": cause("ok"),
+  "client_type.public": cause("warning", "imanage_admin"),
+  "client_type.not_allowed": cause("failed", "imanage_admin"),
+  "client_type.not_told": cause("not_known"),
+  "pkce.read": cause("ok"),
+  "pkce.enforced": cause("ok"),
+  "pkce.ignored": cause("warning", "vendor"),
+  "pkce.not_told": cause("not_known"),
+  "access.good": cause("ok"),
+  "access.not_in_access": cause("failed", "imanage_admin"),
+  "access.denied": cause("warning", "imanage_admin"),
+  "access.refused": cause("failed", "imanage_admin"),
+  "access.never_back": cause("warning", "imanage_admin"),
+  "access.no_sign_in": cause("not_known"),
+  "code_life.long_enough": cause("ok"),
+  "code_life.too_short": cause("failed", "imanage_admin"),
+  "code_life.no_sign_in": cause("not_known"),
+  "refresh_token.present": cause("ok"),
+  "refresh_token.missing": cause("failed", "imanage_admin"),
+  "refresh_token.session_only": cause("warning", "imanage_admin"),
+  "refresh_token.no_sign_in": cause("not_known"),
+  "refresh_life.long": cause("ok"),
+  "refresh_life.soon": cause("warning", "organisation_admin"),
+  "refresh_life.not_told": cause("not_known"),
+  "customer.expected": cause("ok"),
+  "customer.other": cause("failed", "operator"),
+  "customer.not_entered": cause("not_known", "operator"),
+  "customer.no_sign_in": cause("not_known"),
+} as const satisfies Record<`${DiagnosisStep}.${string}`, CauseKind>;
+
+/** `<step>.skipped`: not looked at, because an earlier step failed. */
+export type Cause = keyof typeof CAUSES | `${DiagnosisStep}.skipped`;
+
+export const stepOf = (cause: Cause): DiagnosisStep => cause.split(".", 1)[0] as DiagnosisStep;
