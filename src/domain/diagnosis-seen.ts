@@ -19,6 +19,8 @@ export interface ConnectionSeen {
   readonly addresses: readonly string[];
   /** Those of them that the egress rules refuse. */
   readonly denied: readonly string[];
+  /** Through the operator's proxy: it resolves the name and makes the connection, so neither can be looked at. */
+  readonly proxied: boolean;
   /** Our end of the connected socket. Behind NAT it is not what iManage sees. */
   readonly localAddress: string | undefined;
   readonly connectMs: Milliseconds | undefined;

@@ -6,6 +6,10 @@ export const connectionTexts: CauseTexts<
 > = {
   "dns.resolved": (f) => ({ seen: `${f.host} is ${f.addresses}.`, means: "The name is found." }),
   "dns.literal": (f) => ({ seen: `${f.host} is an address.`, means: "No name has to be found." }),
+  "dns.by_proxy": (f) => ({
+    seen: `The operator's proxy looks ${f.host} up.`,
+    means: "What it finds cannot be seen from here.",
+  }),
   "dns.not_found": (f) => ({
     seen: `No address is found for ${f.host}.`,
     means: "The server's name does not exist, or cannot be looked up from here.",
@@ -41,6 +45,14 @@ export const connectionTexts: CauseTexts<
     means: "As a rule a firewall or an IP allow list does not know our outgoing address.",
     remedy: "Add our outgoing address to the allow list of the firewall in front of iManage Work.",
   }),
+  "reach.proxy": (f) => ({
+    seen:
+      f.reason === "proxy_refused"
+        ? `The operator's proxy does not connect to ${f.host}:${f.port}.`
+        : "The operator's proxy does not answer.",
+    means: "The server cannot be reached through it.",
+    remedy: "The operator lets the proxy reach this host and port, and looks whether the name is found there.",
+  }),
   "reach.failed": (f) => ({
     seen: `No connection to ${f.host}:${f.port}: ${f.reason}.${outgoing(f)}`,
     means: "The network between here and the server does not carry the connection.",
@@ -66,12 +78,12 @@ export const connectionTexts: CauseTexts<
     seen: `The server sends ${f.certificates === 1 ? "its own certificate alone" : `${f.certificates} certificates`}. The certificate of “${f.missing}”, which signed ${f.certificates === 1 ? "it" : "the last of them"}, is missing.`,
     means:
       "The chain is incomplete. Browsers often find the missing certificate by themselves, programs do not. Where “the missing one” is the firm's own root, it has to be trusted here instead.",
-    remedy: `Install the certificate of “${f.missing}” beside the server's own in the chain that iManage's web server or proxy sends.${f.fetch === "" ? "" : ` It can be fetched at ${f.fetch}.`} A firm's own root: the operator names it in NODE_EXTRA_CA_CERTS.`,
+    remedy: `Install the certificate of “${f.missing}” beside the server's own in the chain that iManage's web server or proxy sends.${f.fetch === "" ? "" : ` It can be fetched at ${f.fetch}.`} Where it is the firm's own root: trust it for this server (ca_file).`,
   }),
   "tls.unknown_root": (f) => ({
     seen: `The chain ends in “${f.missing}”, which is not known here.`,
     means: "The server's certificate comes from a certificate authority of the firm's own.",
-    remedy: `The operator trusts “${f.missing}”: its certificate goes into the file that NODE_EXTRA_CA_CERTS names.`,
+    remedy: `Trust “${f.missing}” for this server: its certificate goes into the file that ca_file names.`,
   }),
   "tls.self_signed": (f) => ({
     seen: `${f.subject} signed its certificate itself.`,

@@ -13,6 +13,7 @@ const CLOCK_TOLERANCE_MS = seconds(90);
 export function judgeDns(seen: ConnectionSeen): Judged {
   const { host, addresses, ended } = seen;
   if (ended === "url") return { cause: "dns.skipped" };
+  if (seen.proxied) return { cause: "dns.by_proxy", facts: { host } };
   if (ended === "dns") return { cause: "dns.not_found", facts: { host } };
   const mark = [...addresses].sort().join(", ");
   return addresses.length === 1 && addresses[0] === host
@@ -42,6 +43,7 @@ export function judgeReach(seen: ConnectionSeen, outgoing: readonly string[]): J
   if (ended === "url" || ended === "dns" || ended === "egress") return { cause: "reach.skipped" };
   const facts = { host, port, local: localAddress, outgoing: outgoing.join(", "), reason: failure ?? "" };
   if (ended === "connect") {
+    if (failure === "proxy_failed" || failure === "proxy_refused") return { cause: "reach.proxy", facts };
     if (failure === "connection_refused") return { cause: "reach.refused", facts };
     return { cause: failure === "connect_timeout" ? "reach.timeout" : "reach.failed", facts };
   }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { printable } from "./printable-text.ts";
 
 /**
  * What of iManage's answers is used; everything else is ignored, and so may change. Envelopes differ by resource
@@ -35,6 +36,27 @@ export const discoverySchema = z.object({
     dms_version: textSchema,
     user: z
       .object({ id: idSchema, customer_id: idSchema, name: textSchema, email: textSchema })
+      .optional()
+      .catch(undefined),
+    versions: z
+      .array(z.object({ name: z.string(), url: z.string() }))
+      .optional()
+      .catch(undefined),
+  }),
+});
+
+/** The same for a diagnosis, which looks at servers of which nothing is known yet: what is missing is told as missing. */
+export const probedDiscoverySchema = z.object({
+  data: z.object({
+    auth_status: z.string().optional().catch(undefined),
+    dms_version: z
+      .union([z.string(), z.number()])
+      .transform((version) => printable(String(version), 64))
+      .optional()
+      .catch(undefined),
+    capabilities: z
+      .array(z.string().transform((name) => printable(name, 64)))
+      .max(100)
       .optional()
       .catch(undefined),
     versions: z

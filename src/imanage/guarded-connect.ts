@@ -12,6 +12,11 @@ export interface Address {
   readonly family: number;
 }
 
+export interface Destination {
+  readonly hostname: string;
+  readonly port: number;
+}
+
 export interface ConnectOptions {
   readonly rules: EgressRules;
   readonly connectTimeoutMs: number;
@@ -31,13 +36,9 @@ export interface ConnectOptions {
  * Through a proxy the second and third look are the proxy's: it resolves the name and makes the connection.
  */
 export function guardedConnector(options: ConnectOptions): buildConnector.connector {
-  // Made once: it reads some 150 certificates.
   let made: SecureContext | undefined;
   const context = () => {
-    made ??= createSecureContext({
-      ...(options.trusted !== undefined && { ca: [...getCACertificates("default"), options.trusted] }),
-      minVersion: "TLSv1.2",
-    });
+    made ??= secureContextOf(options);
     return made;
   };
   return ({ protocol, host, hostname, port }, callback) => {
@@ -68,29 +69,37 @@ async function open(
   if (!secure) return tcp;
 
   const tls = startTls({
-    socket: tcp,
-    host: hostname,
-    // RFC 6066 §3: no SNI for addresses.
-    ...(isIP(hostname) === 0 && { servername: hostname }),
+    ...tlsOptions(tcp, hostname),
     secureContext: context(),
     // Said out loud, so that no environment variable or default can say otherwise.
     rejectUnauthorized: true,
-    ALPNProtocols: ["http/1.1"],
   });
   await ready(tls, "secureConnect", options.connectTimeoutMs);
   return tls;
 }
 
-async function dialLookingTwice(
-  { rules, connectTimeoutMs, lookup = allAddresses, dial = dialTcp }: ConnectOptions,
-  { hostname, port }: { readonly hostname: string; readonly port: number },
+async function dialLookingTwice(options: ConnectOptions, to: Destination, loopback: boolean): Promise<Socket> {
+  const addresses = await addressesOf(options, to.hostname);
+  if (!addresses.every(({ address }) => decideAddress(address, options.rules, loopback)))
+    throw new ConnectRefused("address_denied");
+  return connectTcp(options, to, addresses, loopback);
+}
+
+/** What a name resolves to; a literal itself. @throws ConnectRefused("dns") */
+export async function addressesOf(
+  { lookup = allAddresses }: Pick<ConnectOptions, "lookup">,
+  hostname: string,
+): Promise<readonly Address[]> {
+  return isIP(hostname) === 0 ? resolve(lookup, hostname) : [{ address: hostname, family: isIP(hostname) }];
+}
+
+/** A TCP connection to one of the addresses that were looked at, and to none other. @throws ConnectRefused */
+export async function connectTcp(
+  { rules, connectTimeoutMs, dial = dialTcp }: ConnectOptions,
+  { hostname, port }: Destination,
+  addresses: readonly Address[],
   loopback: boolean,
 ): Promise<Socket> {
-  const addresses =
-    isIP(hostname) === 0 ? await resolve(lookup, hostname) : [{ address: hostname, family: isIP(hostname) }];
-  if (!addresses.every(({ address }) => decideAddress(address, rules, loopback)))
-    throw new ConnectRefused("address_denied");
-
   const tcp = dial({
     host: hostname,
     port,
@@ -106,6 +115,22 @@ async function dialLookingTwice(
   }
   return tcp;
 }
+
+/** How TLS is begun: the same for a connection that is used and for one that is only looked at. */
+export const tlsOptions = (socket: Socket, hostname: string) => ({
+  socket,
+  host: hostname,
+  // RFC 6066 §3: no SNI for addresses.
+  ...(isIP(hostname) === 0 && { servername: hostname }),
+  ALPNProtocols: ["http/1.1"],
+});
+
+/** What besides the public certificates is trusted. Made once for many connections: it reads some 150 certificates. */
+export const secureContextOf = ({ trusted }: Pick<ConnectOptions, "trusted">): SecureContext =>
+  createSecureContext({
+    ...(trusted !== undefined && { ca: [...getCACertificates("default"), trusted] }),
+    minVersion: "TLSv1.2",
+  });
 
 const allAddresses = (hostname: string): Promise<readonly Address[]> => systemLookup(hostname, { all: true });
 

@@ -1,8 +1,10 @@
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
+import type { ConnectionSeen } from "../domain/diagnosis-seen.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
 import { type ConnectOptions, guardedConnector } from "./guarded-connect.ts";
+import { inspectConnection } from "./inspect-connection.ts";
 import { type OutboundReason, reasonOf } from "./outbound-reason.ts";
 import type { EgressProxy } from "./proxy-tunnel.ts";
 
@@ -106,6 +108,11 @@ export class Outbound {
     });
   }
 
+  /** Goes the way of a connection step by step, through the same guard, and sends nothing on it. */
+  inspect(url: string, trusted: string | undefined): Promise<ConnectionSeen> {
+    return inspectConnection(this.#connecting(trusted), this.#monotonicMs, url);
+  }
+
   /** Lets what is under way finish; what is asked afterwards is not sent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -113,13 +120,17 @@ export class Outbound {
     await Promise.all(this.#closing);
   }
 
+  #connecting(trusted: string | undefined): ConnectOptions {
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, lookup, dial, proxy } = this.#options;
+    return { rules: this.#rules, connectTimeoutMs, trusted, proxy, lookup, dial };
+  }
+
   #agentTrusting(trusted: string | undefined): Agent {
     const key = trusted ?? "";
     const known = this.#agents.get(key);
     if (known !== undefined) return known;
-    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, lookup, dial, proxy } = this.#options;
     const agent = new Agent({
-      connect: guardedConnector({ rules: this.#rules, connectTimeoutMs, trusted, proxy, lookup, dial }),
+      connect: guardedConnector(this.#connecting(trusted)),
       allowH2: false,
       connections: CONNECTIONS_PER_ORIGIN,
       maxHeaderSize: HEAD_LIMIT_BYTES,

@@ -76,27 +76,36 @@ function mayTryNextSecret(
   return code === "invalid_client" || (code === undefined && nextSecretAfter === "any_401");
 }
 
-/**
- * openid-client writes the request; its reading of the answer is never reached. It refuses answers that hold tokens (201,
- * no `token_type`, `refresh_token: null`), and its errors carry whole bodies, so none is ever made.
- */
-async function post(
+function post(
   outbound: Outbound,
   { server, credentials, request }: TokenCall,
   authentication: ClientAuth,
   deadlineMs: Milliseconds,
 ): Promise<Exchange> {
-  let exchange: Exchange | undefined;
   const configuration = configurationOf(server, credentials.clientId, authentication);
+  const trusted = server.trustedCertificates?.pem;
+  return sendGrantRequest(outbound, configuration, request, { deadlineMs, trusted });
+}
+
+/**
+ * openid-client writes the request; its reading of the answer is never reached. It refuses answers that hold tokens (201,
+ * no `token_type`, `refresh_token: null`), and its errors carry whole bodies, so none is ever made.
+ */
+export async function sendGrantRequest(
+  outbound: Outbound,
+  configuration: Configuration,
+  request: TokenCall["request"],
+  how: { readonly deadlineMs: Milliseconds; readonly trusted: string | undefined },
+): Promise<Exchange> {
+  let exchange: Exchange | undefined;
   configuration[customFetch] = async (url, { body, headers }) => {
     exchange = await outbound.exchange({
       method: "POST",
       url,
       headers,
       body: String(body),
-      deadlineMs,
       bodyLimitBytes: TOKEN_BODY_LIMIT_BYTES,
-      trusted: server.trustedCertificates?.pem,
+      ...how,
     });
     throw new Captured();
   };
