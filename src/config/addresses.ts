@@ -85,6 +85,11 @@ const NEVER = [
 ].map((text) => ipaddr.parseCIDR(text));
 const METADATA_IPV6 = ipaddr.parseCIDR("fd00:ec2::254/128");
 
+export function outgoingAddress(text: string, fail: (message: string) => void): string | undefined {
+  if (ipaddr.isValid(text) || ipaddr.isValidCIDR(text)) return text;
+  return void fail("must be an address such as 203.0.113.7, or a range such as 203.0.113.0/28");
+}
+
 export function egressCidr(text: string, fail: (message: string) => void): string | undefined {
   const range = cidr(text);
   if (range === undefined) return void fail("must be an address range like 10.20.0.0/16");

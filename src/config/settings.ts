@@ -5,6 +5,7 @@ import {
   hostAndPort,
   isLoopback,
   loopbackOrigin,
+  outgoingAddress,
   proxyCidr,
   publicBaseUrl,
   redisUrl,
@@ -85,6 +86,9 @@ const fields = {
     .describe(
       "Folder with the templates of the upload packages for Control Center, a folder for each kind: a firm's own copy may say what its iManage wants.",
     ),
+  OUTGOING_ADDRESSES: list(outgoingAddress).describe(
+    "Addresses or ranges under which iManage servers see the broker, separated by commas. Shown in a diagnosis to whoever keeps a firm's allow list; behind NAT the broker cannot know them.",
+  ),
   SUPPORT_CONTACT: z
     .string()
     .max(200, "may have at most 200 characters")

@@ -60,6 +60,11 @@ export const serverNamesKey = (id: OrganisationId): string => `${organisationPre
 /** Hash: what one server may be asked now, and what its answers have taught (`lua/gate.lua`). */
 export const serverGateKey = (id: ServerId): string => `${organisation(routeOf(id))}server-gate:${id}`;
 
+/** Hash: the last diagnosis of a server and the last good one (JSON), and who is at it (`lua/diagnosis-begin.lua`). */
+export const diagnosisKey = (id: ServerId): string => `${organisation(routeOf(id))}diagnosis:${id}`;
+/** Hash: how the last sign-ins at a server ended; no names in it. */
+export const signInsKey = (id: ServerId): string => `${organisation(routeOf(id))}sign-ins:${id}`;
+
 /** JSON of a `Registration`; a shared one belongs to no organisation. */
 export function registrationKey(id: RegistrationId): string {
   const route = findRoute(id);

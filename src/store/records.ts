@@ -3,6 +3,7 @@ import type { AuthorizationRequest, PageSession, PendingCompletion } from "../br
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
+import type { Diagnosis } from "../domain/diagnosis.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
@@ -52,6 +53,7 @@ export const readAuthorizationRequest = reader<AuthorizationRequest>("authorizat
 export const readPendingCompletion = reader<PendingCompletion>("pending completion");
 export const readPageSession = reader<PageSession>("page session");
 export const readPortalSession = reader<PortalSession>("portal session");
+export const readDiagnosis = reader<Diagnosis>("diagnosis");
 export const readDataKeys = reader<WrappedDataKeys>("data key record");
 
 export const optional =
