@@ -51,7 +51,8 @@ export const connectionTexts: CauseTexts<
         ? `The operator's proxy does not connect to ${f.host}:${f.port}.`
         : "The operator's proxy does not answer.",
     means: "The server cannot be reached through it.",
-    remedy: "The operator lets the proxy reach this host and port, and looks whether the name is found there.",
+    remedy:
+      "The operator lets the proxy reach this host and port, and looks whether the name is found there.",
   }),
   "reach.failed": (f) => ({
     seen: `No connection to ${f.host}:${f.port}: ${f.reason}.${outgoing(f)}`,

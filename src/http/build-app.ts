@@ -18,6 +18,7 @@ import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
 import { giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
 import { routes } from "./routes.ts";
+import { sendLines, wantsLines } from "./send-lines.ts";
 
 const BODY_LIMIT = "64kb";
 const nothing = z.strictObject({});
@@ -90,12 +91,14 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
         : readBody(nothing, { ...request.query }),
       body: route.body && readBody(route.body, request.body),
       note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
+      streamed: route.answer.lines !== undefined && wantsLines(request),
       idempotencyKey: route.idempotent && readIdempotencyKey(request),
       untilGone: () => untilGone(response),
       record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
     };
     const answer = await route.handle(call as never);
     response.set("Cache-Control", "no-store");
+    if (call.streamed) return sendLines(deps, response, answer as AsyncIterator<unknown>);
     if (route.answer.status === 204) response.status(204).end();
     else response.status(route.answer.status).json(answer);
   };

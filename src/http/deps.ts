@@ -1,6 +1,7 @@
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
@@ -22,6 +23,7 @@ export interface HttpDeps {
   readonly clients: ClientPorts;
   readonly grants: GrantPorts;
   readonly portal: PortalPorts;
+  readonly diagnosis: DiagnosisPorts;
   readonly libraries: LibraryStore;
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;

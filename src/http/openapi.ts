@@ -11,6 +11,7 @@ import {
 } from "./post-oauth2-token.ts";
 import { everyRoute, type Route } from "./route.ts";
 import { routes } from "./routes.ts";
+import { LINES } from "./send-lines.ts";
 
 const problem = z
   .object({
@@ -136,7 +137,12 @@ function operationOf(route: Route) {
         description: answer.description,
         ...(answer.schema === undefined
           ? {}
-          : { content: { "application/json": { schema: answer.schema } } }),
+          : {
+              content: {
+                "application/json": { schema: answer.schema },
+                ...(answer.lines === undefined ? {} : { [LINES]: { schema: answer.lines } }),
+              },
+            }),
       },
       ...refusals(
         [...everyRoute, ...route.problems],

@@ -26,6 +26,11 @@ export interface Route {
     readonly status: 200 | 201 | 204;
     readonly description: string;
     readonly schema?: z.ZodType;
+    /**
+     * To callers who accept `application/x-ndjson` the same is told line by line, as it comes: the handler then answers an
+     * async iterable (`RouteCall.streamed`). What fails before the first line is a problem like any other.
+     */
+    readonly lines?: z.ZodType;
   };
   /** Besides those that any request under `/v1` can meet (`everyRoute`). */
   readonly problems: readonly ProblemCode[];
@@ -51,6 +56,8 @@ export interface RouteCall<P, Q, B> {
   readonly note: AuditNote;
   /** The caller's `Idempotency-Key`, on routes that take one. */
   readonly idempotencyKey: string | undefined;
+  /** The caller wants lines as they come, and the route has them. */
+  readonly streamed: boolean;
   /** A signal that ends when the caller goes away. */
   readonly untilGone: () => AbortSignal;
   /** The caller's whole record, where a story needs it. */

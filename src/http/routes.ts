@@ -1,4 +1,5 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
+import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
 
@@ -46,4 +47,7 @@ export const routes: readonly Route[] = [
   getServers,
   getServer,
   putServer,
+  postDiagnose,
+  getDiagnosis,
+  getSupportBundle,
 ];

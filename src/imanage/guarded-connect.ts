@@ -78,7 +78,11 @@ async function open(
   return tls;
 }
 
-async function dialLookingTwice(options: ConnectOptions, to: Destination, loopback: boolean): Promise<Socket> {
+async function dialLookingTwice(
+  options: ConnectOptions,
+  to: Destination,
+  loopback: boolean,
+): Promise<Socket> {
   const addresses = await addressesOf(options, to.hostname);
   if (!addresses.every(({ address }) => decideAddress(address, options.rules, loopback)))
     throw new ConnectRefused("address_denied");

@@ -84,7 +84,12 @@ export async function inspectConnection(
       return seen(reason === "address_denied" ? "egress" : "connect", reason, { addresses: names });
     }
   }
-  const reached = { addresses: names, proxied, localAddress: tcp.localAddress, connectMs: monotonicMs() - startedAt };
+  const reached = {
+    addresses: names,
+    proxied,
+    localAddress: tcp.localAddress,
+    connectMs: monotonicMs() - startedAt,
+  };
   if (!secure) {
     tcp.destroy();
     return seen("open", undefined, reached);

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
-import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { ConnectionSeen } from "../domain/diagnosis-seen.ts";
+import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
 import { type ConnectOptions, guardedConnector } from "./guarded-connect.ts";
 import { inspectConnection } from "./inspect-connection.ts";

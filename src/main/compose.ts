@@ -4,6 +4,7 @@ import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import { exportAudit } from "../broker/audit/export-audit.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
@@ -23,6 +24,7 @@ import { minutes } from "../domain/instant.ts";
 import { Secret } from "../domain/secret.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
+import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { Outbound } from "../imanage/outbound.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
@@ -49,6 +51,7 @@ import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
 import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
+import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
@@ -175,6 +178,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     organisations: configuration,
     authorizationServer,
   });
+  const diagnosisStore = new RedisDiagnosisStore(fast);
   const authorization: AuthorizationPorts = {
     clock,
     timers,
@@ -192,6 +196,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     identities: api,
     libraries: api,
     profiles,
+    signIns: diagnosisStore,
     publicBaseUrl: settings.PUBLIC_BASE_URL,
   };
   const ownTokenPorts = {
@@ -217,6 +222,23 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
   const grants: GrantPorts = { grants: grantStore, clients: configuration, revoker };
+
+  const diagnosis: DiagnosisPorts = {
+    clock,
+    random,
+    log,
+    sealer,
+    servers: configuration,
+    grants: grantStore,
+    tokens: grantStore,
+    profiles,
+    gates: profiles,
+    probes: new ImanageProbes(outbound, { now: () => clock.now() }),
+    diagnoses: diagnosisStore,
+    signIns: diagnosisStore,
+    publicBaseUrl: settings.PUBLIC_BASE_URL,
+    outgoingAddresses: settings.OUTGOING_ADDRESSES,
+  };
 
   const syncStore = new RedisSyncStore(fast);
   const syncPorts = {
@@ -297,6 +319,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     portal,
     clients,
     grants,
+    diagnosis,
     api,
     idempotency: new RedisIdempotencyStore(fast),
     syncs,

@@ -31,6 +31,7 @@ export function publicApp(broker: Broker): Express {
       clients: broker.clients,
       grants: broker.grants,
       portal: broker.portal,
+      diagnosis: broker.diagnosis,
       libraries: broker.grantStore,
       idempotency: broker.idempotency,
       syncs: broker.syncs,

@@ -201,6 +201,9 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   getServer: ["broker/grants/manage-grants.ts"],
   putServer: ["http/servers.ts", "http/organisations.ts", "broker/organisations/change-organisation.ts"],
   readChanges: ["sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
+  diagnoseServer: ["http/diagnoses.ts", "broker/grants/manage-grants.ts"],
+  getDiagnosis: ["broker/grants/manage-grants.ts"],
+  getSupportBundle: ["broker/grants/manage-grants.ts", "broker/diagnosis/support-bundle.ts"],
 };
 
 describe("the problems", () => {
@@ -273,6 +276,10 @@ describe("what is answered", () => {
     await ask("resumeSync", id);
     await ask("getSync", id);
     await ask("deleteSync", id);
+    await ask("getDiagnosis", server);
+    await ask("diagnoseServer", server);
+    await ask("getDiagnosis", server);
+    await ask("getSupportBundle", server);
     await ask("deleteGrant", grant);
 
     await ask("listOrganisations");

@@ -345,6 +345,13 @@ export class World {
         learnPreviousAccessTokens: never,
         learnLateCode: never,
       },
+      signIns: {
+        noteLeft: async () => {},
+        noteBack: async () => {},
+        noteGood: async () => {},
+        noteFailed: async () => {},
+        findSignIns: never,
+      },
       authorizations: this.#authorizations(),
       consents: {
         findConsent: async (_server, user) => {

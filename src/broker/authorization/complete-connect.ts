@@ -8,6 +8,7 @@ import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { CODE_LIFE_MIN_MS } from "../../domain/server-profile.ts";
 import { sameUser, type UserSubject } from "../../domain/subject.ts";
+import { rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
@@ -62,6 +63,7 @@ export async function completeConnect(
       state: "failed",
       problem: error.code,
     });
+    await rememberFailure(ports.signIns, server.id, error, note.requestId);
     ports.log.warn(
       { client: client.id, server: server.id, requestId: note.requestId, code: error.code },
       "connect failed",

@@ -1,6 +1,7 @@
 import type { OrganisationId } from "../../domain/id.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { ClientStore } from "../clients/ports.ts";
+import type { SignInMemory } from "../diagnosis/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { LibraryReader } from "../libraries/ports.ts";
 import type { Clock, Handles, Log, Random, Sealer, Timers } from "../ports.ts";
@@ -31,6 +32,8 @@ export interface AuthorizationPorts {
   readonly identities: IdentityReader;
   readonly libraries: LibraryReader;
   readonly profiles: ServerProfiles;
+  /** How sign-ins end, for whoever asks later why they do not work. */
+  readonly signIns: SignInMemory;
   /** The broker's own address: redirect URIs and links start with it, never with what a request says (T07). */
   readonly publicBaseUrl: string;
 }

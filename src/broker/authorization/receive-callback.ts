@@ -7,6 +7,7 @@ import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { codeLifeOf } from "../../domain/server-profile.ts";
+import { remember, rememberFailure } from "../diagnosis/remember.ts";
 import { codeContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 import type { AuthorizationRequest, PagePurpose } from "./ports.ts";
@@ -63,6 +64,8 @@ export async function receiveCallback(
   if (server === undefined) throw new Problem("not_found");
 
   const problem = problemOf(server, response);
+  await remember(ports.signIns.noteBack(server.id));
+  if (problem !== undefined) await rememberFailure(ports.signIns, server.id, new Problem(problem));
   if (request.confirm.by === "page") {
     if (problem !== undefined) throw new Problem(problem);
     const { purpose } = request.confirm;

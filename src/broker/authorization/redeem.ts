@@ -6,6 +6,7 @@ import { Problem } from "../../domain/problem.ts";
 import type { TokenCallOutcome } from "../../domain/refresh-failure.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import { remember } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { accessTokenContext, refreshTokenContext, serverOwner } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
@@ -105,7 +106,12 @@ export async function storeConsent(
       binding,
       note,
     );
-    if (stored === "stored") return grant;
+    if (stored === "stored") {
+      const { customerId } = identity.user;
+      const refreshToken = answer.refreshToken !== undefined;
+      await remember(ports.signIns.noteGood(server.id, { refreshToken, customerId }));
+      return grant;
+    }
     if (stored === "bound_to_another") return refuseAnother(ports, redeemed, note);
   }
   throw new Problem("store_unavailable", {

@@ -4,6 +4,7 @@ import { Problem } from "../../domain/problem.ts";
 import { redirectUriOf } from "../../domain/registration.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import { remember } from "../diagnosis/remember.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 import type { AuthorizationRequest } from "./ports.ts";
@@ -62,6 +63,7 @@ export async function startAuthorization(
     },
     timing.authorizationRequestMs,
   );
+  await remember(ports.signIns.noteLeft(server.id));
   const redirectTo = await ports.authorizationServer.authorizationUrl({
     server,
     clientId: registration.clientId,

@@ -11,6 +11,7 @@ import type { ApiOutcome, PagePurpose, PageSession } from "../authorization/port
 import type { CallbackOutcome } from "../authorization/receive-callback.ts";
 import { redeem, storeConsent } from "../authorization/redeem.ts";
 import { type StartedAuthorization, startAuthorization } from "../authorization/start-authorization.ts";
+import { rememberFailure } from "../diagnosis/remember.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { AuditNote, Handles } from "../ports.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
@@ -97,6 +98,19 @@ export async function startAuthorizeLibrary(
 
 /** The browser is back on one of our own pages: redeem at once, and do what it left for. */
 export async function finishPageAuthorization(
+  ports: LibraryPagePorts,
+  back: Extract<CallbackOutcome, { kind: "page" }>,
+  note: Omit<AuditNote, "actor">,
+): Promise<{ readonly sessionCookie: Secret; readonly server: ServerId }> {
+  try {
+    return await finish(ports, back, note);
+  } catch (error) {
+    await rememberFailure(ports.signIns, back.server.id, error, note.requestId);
+    throw error;
+  }
+}
+
+async function finish(
   ports: LibraryPagePorts,
   back: Extract<CallbackOutcome, { kind: "page" }>,
   note: Omit<AuditNote, "actor">,
