@@ -2,10 +2,16 @@ import { Command } from "commander";
 import type { GrantPosition, GrantStore } from "../broker/grants/ports.ts";
 import { type ApplyPorts, applyConfiguration } from "../broker/organisations/apply-configuration.ts";
 import {
-  registrationSheet,
+  packageFor,
+  type RegistrationHelpPorts,
+  sheetFor,
+} from "../broker/organisations/registration-help.ts";
+import { PACKAGE_KINDS, type PackageKind } from "../broker/organisations/registration-package.ts";
+import {
   renderRegistrationSheet,
+  SHEET_FORMATS,
   type SheetFormat,
-} from "../broker/organisations/registration-sheet.ts";
+} from "../broker/organisations/render-registration-sheet.ts";
 import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
@@ -13,12 +19,11 @@ import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
-import { redirectUriOf } from "../domain/registration.ts";
 import type { Secret } from "../domain/secret.ts";
-import type { TrustedCertificates } from "../domain/server.ts";
+import type { Server, TrustedCertificates } from "../domain/server.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
 import { ExpectedFault } from "./expected-fault.ts";
-import { certificateFiles, createSecretFile, readNamedFile, secretSource } from "./files.ts";
+import { certificateFiles, createSecretFile, readNamedFile, secretSource, writeNamedFile } from "./files.ts";
 import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
 import {
   clientRows,
@@ -54,7 +59,7 @@ export interface CliDeps {
   readonly explain: (error: unknown) => string | undefined;
 }
 
-export interface CliBroker extends Omit<ApplyPorts, "secretSource"> {
+export interface CliBroker extends Omit<ApplyPorts, "secretSource">, Pick<RegistrationHelpPorts, "packages"> {
   readonly grants: Pick<GrantStore, "listGrants">;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
 }
@@ -132,6 +137,14 @@ export function buildCli(deps: CliDeps): Command {
     .option("--format <format>", "text, markdown or json", "text")
     .action(run((server: string, options: { format: string }) => sheet(deps, server, options.format)));
 
+  cli
+    .command("registration-package")
+    .description("an upload package for Control Center: its extension, or the one for Work")
+    .argument("<server>", "organisation/server")
+    .requiredOption("--kind <kind>", "control-center or work")
+    .requiredOption("--out <file>", "zip to write; one that is there is replaced")
+    .action(run((server: string, options: PackageOptions) => writePackage(deps, server, options)));
+
   return cli;
 }
 
@@ -140,6 +153,10 @@ interface JsonOption {
 }
 interface ApplyOptions extends JsonOption {
   readonly dryRun?: boolean;
+}
+interface PackageOptions {
+  readonly kind: string;
+  readonly out: string;
 }
 interface GrantsOptions extends JsonOption {
   readonly organisation: string;
@@ -265,39 +282,38 @@ async function newSecret(deps: CliDeps, name: string): Promise<void> {
 }
 
 async function sheet(deps: CliDeps, path: string, format: string): Promise<void> {
-  if (!isSheetFormat(format)) throw new ExpectedFault("--format must be text, markdown or json.");
-  const { PUBLIC_BASE_URL, PRODUCT_NAME, SUPPORT_CONTACT } = deps.names();
-  const [organisationName = "", serverName = ""] = path.split("/");
-  const { server, registration } = await deps.withBroker(async ({ store }) => {
-    const organisation = await store.findOrganisationByName(organisationName);
-    const found = organisation && (await store.findServerByName(organisation.id, serverName));
-    return { server: found, registration: found && (await store.findRegistration(found.registration)) };
-  });
-  if (server === undefined || registration === undefined) {
-    throw new ExpectedFault(
-      `There is no server ${path}. It is written organisation/server, as \`cli show servers\` lists them.`,
-    );
-  }
-  const sheetOf = registrationSheet({
-    applicationName: PRODUCT_NAME,
-    description: "Holds this firm's authorizations and gives short-lived tokens to its applications.",
-    publisher: PRODUCT_NAME,
-    website: PUBLIC_BASE_URL,
-    contactEmail: SUPPORT_CONTACT,
-    clientId: registration.clientId,
-    redirectUri: redirectUriOf(PUBLIC_BASE_URL, registration.id),
-    server: {
-      name: path,
-      kind: server.kind,
-      address: server.endpoints.apiBaseUrl,
-      customerId: server.customerId,
-    },
-    registeredBy: server.settings.registeredBy,
-    codeLifeMs: server.settings.codeLifeMs,
-    refreshTokenLifeMs: server.settings.refreshTokenLifeMs,
-  });
-  deps.write(renderRegistrationSheet(sheetOf, format));
+  if (!isOneOf(SHEET_FORMATS, format)) throw new ExpectedFault("--format must be text, markdown or json.");
+  const told = await deps.withBroker(async ({ store }) =>
+    sheetFor({ store, names: productNames(deps) }, await findServer(store, path)),
+  );
+  deps.write(renderRegistrationSheet(told, format));
 }
 
-const isSheetFormat = (format: string): format is SheetFormat =>
-  ["text", "markdown", "json"].includes(format);
+async function writePackage(deps: CliDeps, path: string, { kind, out }: PackageOptions): Promise<void> {
+  if (!isOneOf(PACKAGE_KINDS, kind)) throw new ExpectedFault("--kind must be control-center or work.");
+  const { bytes } = await deps.withBroker(async ({ store, packages }) =>
+    packageFor({ store, packages, names: productNames(deps) }, await findServer(store, path), kind),
+  );
+  await writeNamedFile(out, bytes);
+  deps.write(
+    `${out} is the ${kind} package for ${path}. Upload it in Control Center › Settings › Applications, then sign out and in again.\n`,
+  );
+}
+
+const productNames = (deps: CliDeps) => {
+  const { PUBLIC_BASE_URL, PRODUCT_NAME, SUPPORT_CONTACT } = deps.names();
+  return { publicBaseUrl: PUBLIC_BASE_URL, productName: PRODUCT_NAME, supportContact: SUPPORT_CONTACT };
+};
+
+async function findServer(store: ApplyPorts["store"], path: string): Promise<Server> {
+  const [organisationName = "", serverName = ""] = path.split("/");
+  const organisation = await store.findOrganisationByName(organisationName);
+  const server = organisation && (await store.findServerByName(organisation.id, serverName));
+  if (server !== undefined) return server;
+  throw new ExpectedFault(
+    `There is no server ${path}. It is written organisation/server, as \`cli show servers\` lists them.`,
+  );
+}
+
+const isOneOf = <T extends SheetFormat | PackageKind>(known: readonly T[], word: string): word is T =>
+  (known as readonly string[]).includes(word);

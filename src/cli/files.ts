@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { SecretSource } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateFiles } from "../broker/organisations/desired-configuration.ts";
@@ -12,6 +12,15 @@ export async function readNamedFile(path: string): Promise<string> {
     return await readFile(path, "utf8");
   } catch (error) {
     throw new ExpectedFault(`${path} cannot be read: ${reasonOf(error)}.`);
+  }
+}
+
+/** Writes what an operator asked for, over what was there. Nothing secret: it gets the usual mode. */
+export async function writeNamedFile(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, bytes);
+  } catch (error) {
+    throw new ExpectedFault(`${path} cannot be written: ${reasonOf(error)}.`);
   }
 }
 

@@ -231,6 +231,13 @@ export const PROBLEMS = {
     "Compare both with Control Center › Applications; a secret may have expired. Enter the new one; nobody needs to sign in again.",
   ),
 
+  package_template_faulty: kind(
+    500,
+    "operator",
+    "The template of the upload package is faulty.",
+    "Operators: correct the file that is named; PACKAGE_TEMPLATE_DIR says in which folder. The templates that came along are in config/package.",
+  ),
+
   // Serving
   grant_paused: kind(
     503,

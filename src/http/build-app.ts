@@ -16,7 +16,7 @@ import { authorizationServerMetadata } from "./metadata.ts";
 import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
 import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
-import { giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
+import { Content, giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
 import { routes } from "./routes.ts";
 import { sendLines, wantsLines } from "./send-lines.ts";
 
@@ -93,6 +93,10 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
       note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
       streamed: route.answer.lines !== undefined && wantsLines(request),
       idempotencyKey: route.idempotent && readIdempotencyKey(request),
+      prefers: (...types) => {
+        response.vary("Accept");
+        return (request.accepts([...types]) || types[0]) as (typeof types)[number];
+      },
       untilGone: () => untilGone(response),
       record: async () => record ?? (await deps.clients.clients.findClient(client)) ?? refuse(),
     };
@@ -100,8 +104,15 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
     response.set("Cache-Control", "no-store");
     if (call.streamed) return sendLines(deps, response, answer as AsyncIterator<unknown>);
     if (route.answer.status === 204) response.status(204).end();
+    else if (answer instanceof Content) sendContent(response.status(route.answer.status), answer);
     else response.status(route.answer.status).json(answer);
   };
+}
+
+function sendContent(response: Response, { type, body, headers }: Content): void {
+  response.set({ ...headers, "Content-Type": type, "X-Content-Type-Options": "nosniff" });
+  // `end`, since `send` would add a charset to a zip.
+  response.end(body);
 }
 
 function readParams(schema: NonNullable<Route["params"]>, params: unknown): unknown {

@@ -5,11 +5,9 @@ import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryStore } from "../broker/libraries/ports.ts";
-
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
-
+import type { PackageMaker } from "../broker/organisations/registration-package.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
-
 import type { Log } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
@@ -30,6 +28,7 @@ export interface HttpDeps {
   readonly changes: ChangeReader;
   readonly configuration: ChangePorts;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
+  readonly packages: PackageMaker;
   readonly cursors: Cursors;
   readonly newRequestId: () => string;
   readonly log: Log;

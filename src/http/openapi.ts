@@ -135,20 +135,27 @@ function operationOf(route: Route) {
     responses: {
       [`${answer.status}`]: {
         description: answer.description,
-        ...(answer.schema === undefined
-          ? {}
-          : {
-              content: {
-                "application/json": { schema: answer.schema },
-                ...(answer.lines === undefined ? {} : { [LINES]: { schema: answer.lines } }),
-              },
-            }),
+        ...contentOf(answer),
       },
       ...refusals(
         [...everyRoute, ...route.problems],
         (code) => PROBLEMS[code].status,
         "application/problem+json",
         problem,
+      ),
+    },
+  };
+}
+
+function contentOf({ schema, lines, others = [] }: Route["answer"]) {
+  if (schema === undefined && others.length === 0) return {};
+  return {
+    content: {
+      ...(schema !== undefined && { "application/json": { schema } }),
+      ...(lines !== undefined && { [LINES]: { schema: lines } }),
+      // OpenAPI 3.1 §4.8.14: bytes as they are have no schema; text has that of a string.
+      ...Object.fromEntries(
+        others.map((type) => [type, { schema: type.startsWith("text/") ? z.string() : z.any() }]),
       ),
     },
   };

@@ -31,6 +31,8 @@ export interface Route {
      * async iterable (`RouteCall.streamed`). What fails before the first line is a problem like any other.
      */
     readonly lines?: z.ZodType;
+    /** Media types besides JSON: which one is sent, the handler says by answering with a {@link Content}. */
+    readonly others?: readonly string[];
   };
   /** Besides those that any request under `/v1` can meet (`everyRoute`). */
   readonly problems: readonly ProblemCode[];
@@ -58,10 +60,25 @@ export interface RouteCall<P, Q, B> {
   readonly idempotencyKey: string | undefined;
   /** The caller wants lines as they come, and the route has them. */
   readonly streamed: boolean;
+  /** Which of these media types the caller would rather have; the first where it is all the same to him. */
+  readonly prefers: <T extends string>(...types: readonly [T, ...T[]]) => T;
   /** A signal that ends when the caller goes away. */
   readonly untilGone: () => AbortSignal;
   /** The caller's whole record, where a story needs it. */
   readonly record: () => Promise<Client>;
+}
+
+/** An answer that is not JSON. */
+export class Content {
+  readonly type: string;
+  readonly body: string | Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(type: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}) {
+    this.type = type;
+    this.body = body;
+    this.headers = headers;
+  }
 }
 
 type Read<S> = S extends z.ZodType ? z.infer<S> : undefined;

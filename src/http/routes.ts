@@ -8,6 +8,7 @@ import { getOrganisation, getOrganisations, putOrganisation } from "./organisati
 import { postPortalSessions } from "./portal-sessions.ts";
 
 import { postAccessTokens } from "./post-access-tokens.ts";
+import { getServerPackage, getServerRegistration } from "./registration-help.ts";
 import type { Route } from "./route.ts";
 import { getServer, getServers, putServer } from "./servers.ts";
 import {
@@ -50,4 +51,6 @@ export const routes: readonly Route[] = [
   postDiagnose,
   getDiagnosis,
   getSupportBundle,
+  getServerRegistration,
+  getServerPackage,
 ];

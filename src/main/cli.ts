@@ -46,6 +46,7 @@ const cli = buildCli({
         random: broker.random,
         grants: broker.grantStore,
         profiles: broker.profiles,
+        packages: broker.packages,
       });
     } finally {
       await broker.close();

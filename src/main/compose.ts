@@ -29,6 +29,7 @@ import { Outbound } from "../imanage/outbound.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
 import type { OperatorLog } from "../ops/log.ts";
+import { makePackageTemplates } from "../ops/package-templates.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
@@ -307,6 +308,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grantStore,
     auditBuffer,
     profiles,
+    packages: makePackageTemplates(settings.PACKAGE_TEMPLATE_DIR),
     previousTokens,
     containment: new RedisContainmentStore(fast),
     clientSecrets,

@@ -38,6 +38,7 @@ export function publicApp(broker: Broker): Express {
       changes: broker.changes,
       configuration: broker.changePorts,
       profiles: broker.profiles,
+      packages: broker.packages,
       cursors: broker.cursors,
       newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
       log,

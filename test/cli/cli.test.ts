@@ -7,6 +7,7 @@ import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { makeId, routeOf } from "../../src/domain/id.ts";
+import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { LearnedProfile } from "../../src/domain/server-profile.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
@@ -66,6 +67,7 @@ beforeEach(() => {
         return own.slice(from, from + limit);
       },
     },
+    packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     profiles: {
       findProfile: async () => learned,
       findClosedGate: async () => closed,
@@ -433,6 +435,50 @@ describe("registration-sheet", () => {
       code: 1,
       err: "--format must be text, markdown or json.\n",
     });
+  });
+});
+
+describe("registration-package", () => {
+  test("writes the package that was asked for, over an earlier one", async () => {
+    await run("apply", file);
+    const out = join(folder, "dms.zip");
+    writeFileSync(out, "an earlier one, which is longer than what replaces it: ".repeat(9));
+    const told = await run("registration-package", "meridian/dms", "--kind", "control-center", "--out", out);
+    expect(told).toMatchObject({ code: 0, out: expect.stringContaining("sign out and in again") });
+    const { id } = JSON.parse((await run("show", "servers", "--json")).out)[0];
+    expect(readFileSync(out, "utf8")).toBe(
+      `control-center https://broker.example.com/servers/${id}/libraries`,
+    );
+  });
+
+  test("says what kinds there are, where nothing can be written, and how servers are named", async () => {
+    await run("apply", file);
+    const at = (...args: string[]) => run("registration-package", ...args);
+    expect((await at("meridian/dms", "--kind", "tracker", "--out", "x")).err).toBe(
+      "--kind must be control-center or work.\n",
+    );
+    expect((await at("meridian/dms", "--kind", "work", "--out", folder)).err).toBe(
+      `${folder} cannot be written: it is a folder.\n`,
+    );
+    expect((await at("meridian", "--kind", "work", "--out", "x")).err).toContain("organisation/server");
+  });
+
+  test("tells what is wrong with the operator's template", async () => {
+    await run("apply", file);
+    broker = {
+      ...broker,
+      packages: {
+        make: async () => {
+          throw new Problem("package_template_faulty", {
+            detail: "The template work/manifest.yaml is not YAML.",
+          });
+        },
+      },
+    };
+    const out = join(folder, "dms.zip");
+    const told = await run("registration-package", "meridian/dms", "--kind", "work", "--out", out);
+    expect(told.code).toBe(1);
+    expect(told.err).toContain("The template work/manifest.yaml is not YAML.\nOperators: correct the file");
   });
 });
 

@@ -200,6 +200,12 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   listServers: ["broker/grants/manage-grants.ts"],
   getServer: ["broker/grants/manage-grants.ts"],
   putServer: ["http/servers.ts", "http/organisations.ts", "broker/organisations/change-organisation.ts"],
+  getServerRegistration: ["broker/grants/manage-grants.ts", "broker/organisations/registration-help.ts"],
+  getServerPackage: [
+    "broker/grants/manage-grants.ts",
+    "broker/organisations/registration-help.ts",
+    "ops/package-templates.ts",
+  ],
   readChanges: ["sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
   diagnoseServer: ["http/diagnoses.ts", "broker/grants/manage-grants.ts"],
   getDiagnosis: ["broker/grants/manage-grants.ts"],
@@ -293,6 +299,10 @@ describe("what is answered", () => {
       customer_id: "1",
       registration: { client_id: "token-broker" },
     });
+
+    await ask("getServerRegistration", server);
+    // A zip, which no schema describes: test/http/registration-help.test.ts reads it.
+    asked.add("getServerPackage");
 
     expect([...asked].sort()).toEqual(operations.map(({ operationId }) => operationId).sort());
   });

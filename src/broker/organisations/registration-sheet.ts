@@ -1,7 +1,8 @@
-import { days, type Milliseconds, seconds } from "../../domain/instant.ts";
-import { defaultServerSettings, type ServerKind } from "../../domain/server.ts";
+import { days, type Instant, type Milliseconds, seconds } from "../../domain/instant.ts";
+import type { ServerKind, ServerSettings, TrustedCertificates } from "../../domain/server.ts";
+import { ACCESS_TOKEN_EXPIRY_MINUTES, LIBRARY_PAGE_TITLE } from "./registration-package.ts";
 
-/** What is known when a firm registers the application at its iManage; no record has to exist yet. */
+/** What is known when a firm registers the application at its iManage. */
 export interface RegistrationSheetInput {
   /** *Name*: what users read when iManage asks them. */
   readonly applicationName: string;
@@ -12,16 +13,24 @@ export interface RegistrationSheetInput {
   readonly clientId: string;
   /** Letter by letter what goes into *Redirect URL*. */
   readonly redirectUri: string;
+  /** Our *Background service authorization* page of this server. */
+  readonly libraryPage: string;
+  /** Where the upload packages are fetched; `?kind=` says which. */
+  readonly packageUrl: string;
   readonly server: {
+    readonly id: string;
     /** `organisation/server`, or whatever names it for people. */
     readonly name: string;
     readonly kind: ServerKind;
     readonly address: string;
     readonly customerId?: string | undefined;
   };
-  readonly registeredBy?: "form" | "package" | undefined;
-  readonly codeLifeMs?: Milliseconds | undefined;
-  readonly refreshTokenLifeMs?: Milliseconds | undefined;
+  readonly registeredBy: ServerSettings["registeredBy"];
+  readonly codeLifeMs: Milliseconds;
+  readonly refreshTokenLifeMs: Milliseconds;
+  /** Of the newest secret, where it is known to expire. */
+  readonly secretExpiresAt?: Instant | undefined;
+  readonly trustedCertificates?: TrustedCertificates | undefined;
 }
 
 export interface RegistrationSheet {
@@ -29,7 +38,16 @@ export interface RegistrationSheet {
   readonly where: string;
   /** Control Center's four tabs, in their order, with every field. */
   readonly tabs: readonly SheetTab[];
+  /** What is listed under Extensions, and the packages that do it. */
+  readonly extensions: readonly SheetField[];
+  /** The call that stands for a switch which older servers do not have. Undefined on the cloud. */
+  readonly olderServers: { readonly when: string; readonly fields: readonly SheetField[] } | undefined;
   readonly notes: readonly string[];
+}
+
+export interface SheetBlock {
+  readonly heading: string;
+  readonly fields: readonly SheetField[];
 }
 
 export interface SheetTab {
@@ -51,9 +69,7 @@ const WORK_TOKEN_GRANT_EXPIRY_MIN_MS = seconds(30);
  * so that nobody has to translate our words into iManage's.
  */
 export function registrationSheet(input: RegistrationSheetInput): RegistrationSheet {
-  const lifeDays = Math.round(
-    (input.refreshTokenLifeMs ?? defaultServerSettings.refreshTokenLifeMs) / days(1),
-  );
+  const lifeDays = Math.round(input.refreshTokenLifeMs / days(1));
   const packaged = input.registeredBy === "package";
   return {
     title: `Registration of ${input.applicationName} at ${input.server.name}`,
@@ -72,7 +88,11 @@ export function registrationSheet(input: RegistrationSheetInput): RegistrationSh
           },
           { field: "Publisher", value: input.publisher },
           { field: "Website", value: input.website },
-          { field: "Contact email", value: input.contactEmail },
+          {
+            field: "Contact email",
+            value: input.contactEmail,
+            ...(!input.contactEmail.includes("@") && { note: "Control Center wants an e-mail address here" }),
+          },
         ],
       },
       {
@@ -84,16 +104,16 @@ export function registrationSheet(input: RegistrationSheetInput): RegistrationSh
           { field: "Redirect URL", value: input.redirectUri, note: "letter by letter" },
           {
             field: "Client Secret Expires",
-            value: "Never",
-            note: "or a date: then say the same in client_secret_expires, so that it is known here too",
+            value: input.secretExpiresAt === undefined ? "Never" : dayOf(input.secretExpiresAt),
+            note: "Never, or a date: then say the same in client_secret_expires, so that it is known here too",
           },
           {
             field: packaged ? "Allow Token Refresh" : "Allow Refresh Token",
             value: "Yes",
-            note: "off by default, and without it everybody has to sign in again every half hour",
+            note: `${packaged ? "Allow Refresh Token in the form" : "Allow Token Refresh with a package"}. Off by default, and without it everybody has to sign in again every half hour`,
           },
           { field: "Refresh Token Expiry", value: `${lifeDays} days` },
-          { field: "Access Token Expiry", value: "30 min" },
+          { field: "Access Token Expiry", value: `${ACCESS_TOKEN_EXPIRY_MINUTES} min` },
         ],
       },
       {
@@ -104,74 +124,85 @@ export function registrationSheet(input: RegistrationSheetInput): RegistrationSh
       },
       { tab: "Review", fields: [{ field: "Enable Application", value: "Yes" }] },
     ],
+    extensions: extensionsFor(input),
+    olderServers: isCloud(input) ? undefined : olderServers(input, lifeDays),
     notes: notesFor(input),
   };
 }
 
-function notesFor({ server, redirectUri, codeLifeMs }: RegistrationSheetInput): string[] {
-  const grantExpiryMs = Math.max(codeLifeMs ?? 0, WORK_TOKEN_GRANT_EXPIRY_MIN_MS);
-  const cloud = server.kind === "cloud" || server.kind === "cloud-subdomain";
+const isCloud = ({ server }: RegistrationSheetInput): boolean =>
+  server.kind === "cloud" || server.kind === "cloud-subdomain";
+
+const dayOf = (at: Instant): string => new Date(at).toISOString().slice(0, 10);
+
+const extensionsFor = ({ libraryPage, packageUrl }: RegistrationSheetInput): SheetField[] => [
+  {
+    field: LIBRARY_PAGE_TITLE,
+    value: libraryPage,
+    note: "what Control Center lists under Extensions: here library admins (NRTADMIN) authorise their libraries",
+  },
+  {
+    field: "Control Center extension",
+    value: `${packageUrl}?kind=control-center`,
+    note: "upload package that lists this page under Extensions; or `cli registration-package … --kind control-center`",
+  },
+  {
+    field: "Work extension",
+    value: `${packageUrl}?kind=work`,
+    note: "upload package that makes the application known to iManage Work; or `cli registration-package … --kind work`",
+  },
+];
+
+/** The settings call that Work Server needs where its form has no switch for refresh tokens (facts page, 1). */
+const olderServers = ({ server, clientId }: RegistrationSheetInput, lifeDays: number) => ({
+  when: "Servers older than the switch Allow Refresh Token: one call with an admin's token",
+  fields: [
+    {
+      field: "Request",
+      value: `PUT ${server.address}/api/v2/customers/${server.customerId ?? "1"}/settings/${encodeURIComponent(clientId)}/oauth2.tokens`,
+    },
+    {
+      field: "Body",
+      value: JSON.stringify({
+        type: "value",
+        value: {
+          allow_refresh_token: true,
+          refresh_token_expiry: lifeDays,
+          access_token_max_idle_time: ACCESS_TOKEN_EXPIRY_MINUTES,
+        },
+      }),
+      note: "days and minutes",
+    },
+  ],
+});
+
+function notesFor(input: RegistrationSheetInput): string[] {
+  const { server, redirectUri, codeLifeMs, trustedCertificates, libraryPage } = input;
+  const grantExpiryMs = Math.max(codeLifeMs, WORK_TOKEN_GRANT_EXPIRY_MIN_MS);
+  const authorities = (trustedCertificates?.certificates ?? []).map(
+    ({ subject, fingerprint, expiresAt }) => `${subject} (SHA-256 ${fingerprint}, until ${dayOf(expiresAt)})`,
+  );
   return [
     `Work Token Grant Expiry: at least ${grantExpiryMs / 1_000} seconds. Below that, iManage answers 403 to whoever signs in slowly.`,
-    ...(cloud
+    `Once the application is enabled or a package is uploaded, sign out of iManage and in again: until then ${LIBRARY_PAGE_TITLE} may not show under Extensions. Its address works at once: ${libraryPage}`,
+    ...(isCloud(input)
       ? [
           `On the cloud the application is registered already. iManage itself adds ${redirectUri}${
             server.customerId === undefined ? "" : ` and customer id ${server.customerId}`
           } to it on request, within 24 to 48 hours; the firm's admin then enables it.`,
         ]
-      : []),
+      : ["Work Server 10.2 or newer is needed: older ones have no OAuth."]),
     ...(server.kind === "cloud-subdomain"
       ? ["A subdomain is another origin than cloudimanage.com: its redirect URL has to be added as well."]
       : []),
     ...(server.kind === "on-premises"
       ? [
           "The server must be reachable from the broker with a complete certificate chain; a firm that lists allowed addresses adds the broker's outgoing one.",
+          authorities.length === 0
+            ? "A certificate of the firm's own authority is trusted once that authority is named as ca_file of this server."
+            : `Trusted for this server alone, besides the public authorities: ${authorities.join("; ")}.`,
           "Single sign-on in front of iManage must bring the browser back with its query unchanged.",
         ]
       : []),
-    "Servers older than the Allow Refresh Token switch: an admin sets oauth2.tokens for this Client ID with allow_refresh_token true.",
   ];
-}
-
-export type SheetFormat = "text" | "markdown" | "json";
-
-export function renderRegistrationSheet(sheet: RegistrationSheet, format: SheetFormat): string {
-  switch (format) {
-    case "json":
-      return `${JSON.stringify(sheet, undefined, 2)}\n`;
-    case "markdown":
-      return asMarkdown(sheet);
-    case "text":
-      return asText(sheet);
-  }
-}
-
-function asText({ title, where, tabs, notes }: RegistrationSheet): string {
-  const width = Math.max(...tabs.flatMap(({ fields }) => fields.map(({ field }) => field.length)));
-  const blocks = tabs.map(({ tab, fields }) =>
-    [
-      tab,
-      ...fields.flatMap(({ field, value, note }) => [
-        `  ${field.padEnd(width)}  ${value}`,
-        ...(note === undefined ? [] : [`  ${"".padEnd(width)}  (${note})`]),
-      ]),
-    ].join("\n"),
-  );
-  return `${[`${title}\n${where}`, ...blocks, notes.map((note) => `- ${note}`).join("\n")].join("\n\n")}\n`;
-}
-
-function asMarkdown({ title, where, tabs, notes }: RegistrationSheet): string {
-  // Values are configuration and not ours: a bar would end the cell, a backtick the code.
-  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
-  const code = (text: string) => (text.includes("`") ? cell(text) : `\`${cell(text)}\``);
-  const blocks = tabs.map(({ tab, fields }) =>
-    [
-      `## ${tab}`,
-      "",
-      "| Field | Value | |",
-      "| --- | --- | --- |",
-      ...fields.map(({ field, value, note }) => `| ${field} | ${code(value)} | ${cell(note ?? "")} |`),
-    ].join("\n"),
-  );
-  return `${[`# ${title}`, where, ...blocks, notes.map((note) => `- ${note}`).join("\n")].join("\n\n")}\n`;
 }
