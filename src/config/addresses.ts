@@ -30,6 +30,18 @@ export function publicBaseUrl(text: string, ctx: z.RefinementCtx): string {
   return text;
 }
 
+/** An OpenID Connect issuer may have a path; http is for loopback, outside production. */
+export function issuer(text: string, ctx: z.RefinementCtx): string {
+  const url = URL.parse(text);
+  const secure = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  if (url === null || !secure || url.search !== "" || url.hash !== "" || url.username !== "")
+    ctx.addIssue({
+      code: "custom",
+      message: "must be an issuer like https://login.firm.example, without query and fragment",
+    });
+  return text;
+}
+
 /** What keeps `text` from being exactly an origin, as RFC 6454 §6.2 writes one. */
 function findOriginFault(text: string): string | undefined {
   const url = URL.parse(text);

@@ -4,12 +4,14 @@ import {
   egressProxyUrl,
   hostAndPort,
   isLoopback,
+  issuer,
   loopbackOrigin,
   outgoingAddress,
   proxyCidr,
   publicBaseUrl,
   redisUrl,
 } from "./addresses.ts";
+import { host, integer, list, path, port, supportRule } from "./kinds.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -89,6 +91,30 @@ const fields = {
   OUTGOING_ADDRESSES: list(outgoingAddress).describe(
     "Addresses or ranges under which iManage servers see the broker, separated by commas. Shown in a diagnosis to whoever keeps a firm's allow list; behind NAT the broker cannot know them.",
   ),
+  OPERATORS_ISSUER: z
+    .string()
+    .transform(issuer)
+    .optional()
+    .describe(
+      "Issuer of the identity provider by which operators and support sign in (OpenID Connect Discovery). Its redirect URI for this broker is PUBLIC_BASE_URL with `/operators/callback`. Not set: nobody signs in there.",
+    ),
+  OPERATORS_CLIENT_ID: z
+    .string()
+    .max(200)
+    .optional()
+    .describe("This broker's client id at OPERATORS_ISSUER."),
+  OPERATORS_CLIENT_SECRET_FILE: path().optional().describe("File with its client secret there."),
+  OPERATORS_CLAIM: z
+    .string()
+    .regex(/^[\w:/.-]{1,200}$/, "must be the name of a claim")
+    .default("groups")
+    .describe("Claim of the ID token that says who may do what: a list or one text."),
+  OPERATORS_VALUES: list((text) => text).describe(
+    "Values of that claim that make an operator, who sees every organisation; separated by commas.",
+  ),
+  OPERATORS_SUPPORT: list(supportRule).describe(
+    "Values that make somebody support, each with the organisations he may see, `value=name|name`; separated by commas.",
+  ),
   SUPPORT_CONTACT: z
     .string()
     .max(200, "may have at most 200 characters")
@@ -134,6 +160,20 @@ const schema = z
       ["NODE_ENV"],
       "is required in production: make one with `cli keys create FILE`, keep a copy off this machine, and name it here",
     ),
+  )
+  .refine(
+    (c) =>
+      c.OPERATORS_ISSUER === undefined ||
+      (c.OPERATORS_CLIENT_ID !== undefined && c.OPERATORS_CLIENT_SECRET_FILE !== undefined),
+    relation(
+      "OPERATORS_ISSUER",
+      ["OPERATORS_CLIENT_ID", "OPERATORS_CLIENT_SECRET_FILE"],
+      "needs OPERATORS_CLIENT_ID and OPERATORS_CLIENT_SECRET_FILE, as they are registered there",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.OPERATORS_ISSUER?.startsWith("http://") !== true,
+    relation("OPERATORS_ISSUER", ["NODE_ENV"], "must begin with https:// in production"),
   )
   .refine(
     (c) => !isProduction(c) || c.PUBLIC_BASE_URL.startsWith("https://"),
@@ -355,43 +395,3 @@ const isRemoteRedis = (c: {
   readonly REDIS_CLUSTER_NODES: readonly { readonly host: string }[];
 }): boolean =>
   !isLoopback(new URL(c.REDIS_URL).hostname) || c.REDIS_CLUSTER_NODES.some(({ host }) => !isLoopback(host));
-
-// Kinds of values. None of their sentences repeats what was given: it may be a secret in the wrong place.
-
-function path() {
-  return z.string().max(4_096, "is too long for a path");
-}
-
-function host() {
-  return z.string().regex(/^[A-Za-z0-9.:-]+$/, "must be an address or a host name, without scheme or port");
-}
-
-function port() {
-  return integer(1, 65_535);
-}
-
-function integer(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, error)
-    .transform(Number)
-    .pipe(z.number().int().min(min, error).max(max, error));
-}
-
-/** A list separated by commas. Each wrong entry is a fault of its own, named by its place. */
-function list<T>(read: (text: string, fail: (message: string) => void) => T | undefined) {
-  return z
-    .string()
-    .default("")
-    .transform((text, ctx): T[] => {
-      const entries = text.split(",").map((entry) => entry.trim());
-      return entries
-        .filter((entry) => entry !== "")
-        .flatMap((entry, at) => {
-          const which = entries.length === 1 ? "" : `entry ${at + 1} `;
-          const value = read(entry, (message) => ctx.addIssue({ code: "custom", message: which + message }));
-          return value === undefined ? [] : [value];
-        });
-    });
-}

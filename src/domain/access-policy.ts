@@ -25,6 +25,7 @@ export const timing = {
   connectRecordMs: minutes(60),
   brokerTokenMs: minutes(5),
   pageSessionMs: minutes(30),
+  operatorSessionMs: minutes(60),
   /** A client opens the portal while its person waits in front of it. */
   portalLinkMs: minutes(5),
   /** A sign-in to a page of ours that led to no binding is ended after this long. */

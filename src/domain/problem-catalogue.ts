@@ -253,6 +253,24 @@ export const PROBLEMS = {
     "The operator decides when they flow again.",
     "unauthorized_client",
   ),
+  operator_sign_in_failed: kind(
+    400,
+    "operator",
+    "The sign-in at the identity provider did not come to its end here.",
+    "Begin again, in one browser window; should it persist, compare the redirect URI and the client at the identity provider.",
+  ),
+  operator_sign_in_unavailable: kind(
+    503,
+    "time",
+    "The operators' identity provider does not answer.",
+    "Try again in a moment; should it persist, check OPERATORS_ISSUER and the way to it.",
+  ),
+  operator_not_allowed: kind(
+    403,
+    "operator",
+    "You are signed in, and named neither as an operator nor as support.",
+    "Have yourself added to a group that OPERATORS_VALUES or OPERATORS_SUPPORT names, and sign in again.",
+  ),
   organisation_disabled: kind(
     403,
     "operator",

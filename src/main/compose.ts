@@ -8,7 +8,7 @@ import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
-
+import type { OperatorPorts } from "../broker/operators/ports.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
@@ -56,6 +56,7 @@ import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
+import { RedisOperatorStore } from "../store/redis-operator-store.ts";
 import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
@@ -66,6 +67,7 @@ import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
+import { operatorProvider } from "./operator-provider.ts";
 
 export interface Surroundings {
   readonly settings: Settings;
@@ -285,6 +287,15 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     },
   };
 
+  const operators: OperatorPorts = {
+    clock,
+    random,
+    handles,
+    log,
+    sessions: new RedisOperatorStore(fast),
+    provider: await operatorProvider(settings),
+    rules: { operators: settings.OPERATORS_VALUES, support: settings.OPERATORS_SUPPORT },
+  };
   const changePorts: ChangePorts = {
     store: configuration,
     sealer,
@@ -326,6 +337,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     idempotency: new RedisIdempotencyStore(fast),
     syncs,
     changePorts,
+    operators,
     changes: new ChangeReader(syncPorts, syncs),
     workerStories,
     // However long Redis is away: an orderly end that is not noted would count as a crash.

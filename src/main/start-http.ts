@@ -15,6 +15,8 @@ export function publicApp(broker: Broker): Express {
     authorization: broker.authorization,
     libraries: broker.libraryPages,
     portal: broker.portal,
+    operators: broker.operators,
+    operatorViews: { organisations: broker.configuration, gates: broker.profiles },
     settings: {
       publicBaseUrl: settings.PUBLIC_BASE_URL,
       productName: settings.PRODUCT_NAME,

@@ -8,6 +8,7 @@ import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
 import { getPortalOpen } from "./get-portal-open.ts";
 import { onlyVisits } from "./only-visits.ts";
+import { getOperatorCallback, getOperators, postOperatorSignIn, postOperatorSignOut } from "./operators.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
@@ -48,6 +49,11 @@ export function buildPages(deps: PageDeps): Router {
     router.get(`/my-integrations/:server/${way}`, getSwitchOff(deps));
     router.post(`/my-integrations/:server/${way}`, form, postSwitchOff(deps));
   }
+
+  router.get("/operators", getOperators(deps));
+  router.post("/operators/sign-in", form, postOperatorSignIn(deps));
+  router.get("/operators/callback", onlyVisits, getOperatorCallback(deps));
+  router.post("/operators/sign-out", form, postOperatorSignOut(deps));
 
   router.use(paths, notFoundPage(deps));
   router.use(paths, errorHandler(deps));

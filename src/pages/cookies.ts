@@ -4,7 +4,7 @@ import { Secret } from "../domain/secret.ts";
 import type { PageSettings } from "./page-deps.ts";
 
 /**
- * Three cookies, all with the `__Host-` prefix, so that no other host of the firm's domain can set them (T03). SameSite
+ * Five cookies, all with the `__Host-` prefix, so that no other host of the firm's domain can set them (T03). SameSite
  * is Lax and not Strict: the browser comes back from iManage, and from Control Center's Extensions, by a link of another
  * site.
  */
@@ -18,6 +18,11 @@ export const pageCookie = (settings: PageSettings): string => prefixed(settings,
 
 /** Who came from a client, by its portal session. Not the same as who signed in at iManage itself. */
 export const portalCookie = (settings: PageSettings): string => prefixed(settings, "imb-portal");
+
+/** An operator, by the firm's own identity provider; and his sign-in while it is under way. */
+export const operatorCookie = (settings: PageSettings): string => prefixed(settings, "imb-operator");
+export const operatorSignInCookie = (settings: PageSettings): string =>
+  prefixed(settings, "imb-operator-sign-in");
 
 export function setConnectCookie(
   response: Response,
@@ -33,6 +38,18 @@ export const setPageCookie = (response: Response, settings: PageSettings, secret
 
 export const setPortalCookie = (response: Response, settings: PageSettings, secret: Secret): void =>
   setCookie(response, settings, portalCookie(settings), secret.reveal(), timing.pageSessionMs);
+
+export const setOperatorCookie = (response: Response, settings: PageSettings, secret: Secret): void =>
+  setCookie(response, settings, operatorCookie(settings), secret.reveal(), timing.operatorSessionMs);
+
+export const setOperatorSignInCookie = (response: Response, settings: PageSettings, secret: Secret): void =>
+  setCookie(
+    response,
+    settings,
+    operatorSignInCookie(settings),
+    secret.reveal(),
+    timing.authorizationRequestMs,
+  );
 
 export const clearCookie = (response: Response, settings: PageSettings, name: string): void =>
   setCookie(response, settings, name, "", 0);

@@ -1,14 +1,23 @@
 import type { Response } from "express";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
+import type { OperatorPorts } from "../broker/operators/ports.ts";
+import type { ConfigurationStore } from "../broker/organisations/ports.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Log } from "../broker/ports.ts";
+import type { GateReader } from "../broker/refresh/ports.ts";
 
 /** What the pages are given. */
 export interface PageDeps {
   readonly authorization: AuthorizationPorts;
   readonly libraries: LibraryPagePorts;
   readonly portal: PortalPorts;
+  readonly operators: OperatorPorts;
+  /** What operators look at. */
+  readonly operatorViews: {
+    readonly organisations: Pick<ConfigurationStore, "listOrganisations" | "listServers">;
+    readonly gates: GateReader;
+  };
   readonly settings: PageSettings;
   readonly log: Log;
   readonly requestIdOf: (response: Response) => string;

@@ -1,5 +1,6 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import { operators } from "./texts.en.operators.ts";
 import {
   disconnectServer,
   myIntegrations,
@@ -358,6 +359,7 @@ export const en = {
     cancel: "Keep it",
   },
 
+  operators,
   portal,
   myIntegrations,
   disconnectServer,

@@ -132,6 +132,9 @@ export const portalVisitKey = (route: Route, cookieDigest: string): string =>
 export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
   `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
 
+/** JSON of an `OperatorSession`, by the digest of its cookie. */
+export const operatorSessionKey = (digest: string): string => `${shared("operators")}session:${digest}`;
+
 /** Hash: organisation name → id. Authoritative list of organisations. */
 export const organisationNamesKey = (): string => `${shared("organisation")}names`;
 /** Hash of a client: `record` (JSON), `state`, `generation`; and the hash of client names. */

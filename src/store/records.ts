@@ -6,6 +6,7 @@ import type { ConnectSession } from "../domain/connect-session.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
+import type { OperatorSession } from "../domain/operator.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import type { PortalSession } from "../domain/portal-session.ts";
 import { Problem } from "../domain/problem.ts";
@@ -55,6 +56,8 @@ export const readPageSession = reader<PageSession>("page session");
 export const readPortalSession = reader<PortalSession>("portal session");
 export const readDiagnosis = reader<Diagnosis>("diagnosis");
 export const readDataKeys = reader<WrappedDataKeys>("data key record");
+
+export const readOperatorSession = reader<OperatorSession>("operator session");
 
 export const optional =
   <T>(read: (stored: unknown) => T) =>

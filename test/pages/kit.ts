@@ -308,6 +308,20 @@ export class World {
       authorization: ports,
       libraries: ports,
       portal: this.#portal(ports),
+      operators: {
+        ...ports,
+        sessions: {
+          insertOperatorSession: async () => {},
+          findOperatorSession: async () => undefined,
+          deleteOperatorSession: async () => {},
+        },
+        provider: undefined,
+        rules: { operators: [], support: [] },
+      },
+      operatorViews: {
+        organisations: { listOrganisations: async () => [], listServers: async () => [] },
+        gates: { findClosedGate: async () => undefined },
+      },
       // In place, so that a test may change it later.
       settings: Object.assign(settings, {
         publicBaseUrl: BASE_URL,

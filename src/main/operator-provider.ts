@@ -1,0 +1,26 @@
+import { readFile } from "node:fs/promises";
+import { type Settings, SettingsError } from "../config/settings.ts";
+import { Secret } from "../domain/secret.ts";
+import { OpenIdOperatorProvider } from "../ops/operator-identity-provider.ts";
+
+/** The operators' identity provider as the settings name it. Undefined: none, and nobody signs in there. */
+export async function operatorProvider(settings: Settings): Promise<OpenIdOperatorProvider | undefined> {
+  const { OPERATORS_ISSUER: issuer, OPERATORS_CLIENT_ID: clientId } = settings;
+  const file = settings.OPERATORS_CLIENT_SECRET_FILE;
+  if (issuer === undefined || clientId === undefined || file === undefined) return undefined;
+  return new OpenIdOperatorProvider({
+    issuer,
+    clientId,
+    clientSecret: new Secret(
+      await readFile(file, "utf8").then(
+        (text) => text.trim(),
+        () => {
+          const message = "names a file that cannot be read";
+          throw new SettingsError([{ setting: "OPERATORS_CLIENT_SECRET_FILE", message }]);
+        },
+      ),
+    ),
+    redirectUri: `${settings.PUBLIC_BASE_URL}/operators/callback`,
+    claim: settings.OPERATORS_CLAIM,
+  });
+}

@@ -1,0 +1,136 @@
+import type { Request, RequestHandler, Response } from "express";
+import {
+  beginOperatorSignIn,
+  findOperator,
+  finishOperatorSignIn,
+  type SignedInOperator,
+  signOutOperator,
+} from "../broker/operators/operator-sign-in.ts";
+import { type ClosedServerTold, describeClosedServer } from "../domain/closed-server.ts";
+import { maySee } from "../domain/operator.ts";
+import type { Organisation } from "../domain/organisation.ts";
+import type { Server } from "../domain/server.ts";
+import {
+  clearCookie,
+  operatorCookie,
+  operatorSignInCookie,
+  readCookie,
+  setOperatorCookie,
+  setOperatorSignInCookie,
+} from "./cookies.ts";
+import { errorAddress, problemOf } from "./error-page.ts";
+import { formOutdatedPage } from "./form-outdated.ts";
+import { type Html, html } from "./html.ts";
+import { layout } from "./layout.ts";
+import type { PageDeps } from "./page-deps.ts";
+import { readForm, sentFromHere } from "./page-session.ts";
+import { seeOther, sendPage } from "./send-page.ts";
+import { en } from "./texts.en.ts";
+
+const texts = en.operators;
+const HOME = "/operators";
+
+/** `GET /operators`: who is signed in and the organisations he may see, or the way in. */
+export function getOperators(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const operator = await findOperator(deps.operators, readCookie(request, operatorCookie(deps.settings)));
+    const main = operator === undefined ? signInCard() : await overview(deps, operator);
+    sendPage(response, 200, layout(deps.settings, { title: texts.title, main }));
+  };
+}
+
+/** `POST /operators/sign-in`: the firm's identity provider says who it is. */
+export function postOperatorSignIn(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    if (!sentFromHere(request, deps.settings.publicBaseUrl))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, HOME));
+    const { redirectTo, cookie } = await beginOperatorSignIn(deps.operators);
+    setOperatorSignInCookie(response, deps.settings, cookie);
+    // As everywhere: a POST that redirects to another site is stopped by form-action, a link is not.
+    sendPage(response, 200, leaving(deps, redirectTo));
+  };
+}
+
+/** `GET /operators/callback`. The answer is a 303, so that neither code nor state stays in the address bar (T08). */
+export function getOperatorCallback(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const begun = operatorSignInCookie(deps.settings);
+    const cookie = readCookie(request, begun);
+    clearCookie(response, deps.settings, begun);
+    const callback = new URL(request.originalUrl, deps.settings.publicBaseUrl);
+    try {
+      const signedIn = await finishOperatorSignIn(deps.operators, callback, cookie);
+      await signOutOperator(deps.operators, readCookie(request, operatorCookie(deps.settings)));
+      setOperatorCookie(response, deps.settings, signedIn.cookie);
+      seeOther(response, HOME);
+    } catch (error) {
+      const { code } = problemOf(deps, response, error);
+      seeOther(response, errorAddress(code, undefined, deps.requestIdOf(response)));
+    }
+  };
+}
+
+/** `POST /operators/sign-out` */
+export function postOperatorSignOut(deps: PageDeps): RequestHandler {
+  return async (request: Request, response: Response) => {
+    const name = operatorCookie(deps.settings);
+    const cookie = readCookie(request, name);
+    const operator = await findOperator(deps.operators, cookie);
+    if (operator !== undefined && readForm(request, operator) === undefined)
+      return sendPage(response, 403, formOutdatedPage(deps.settings, HOME));
+    await signOutOperator(deps.operators, cookie);
+    clearCookie(response, deps.settings, name);
+    seeOther(response, HOME);
+  };
+}
+
+const signInCard = (): Html => html`<h1>${texts.title}</h1>
+<p class="lead">${texts.lead}</p>
+<form method="post" action="/operators/sign-in"><button class="button" type="submit">${texts.signIn}</button></form>`;
+
+const leaving = (deps: PageDeps, to: string): Html =>
+  layout(deps.settings, {
+    title: texts.leaving,
+    main: html`<h1>${texts.leaving}</h1>
+<p class="lead">${texts.leavingTo(new URL(to).host)}</p>
+<p><a class="button" rel="noreferrer" href="${to}">${texts.goOn}</a></p>`,
+  });
+
+interface Row {
+  readonly organisation: Organisation;
+  readonly servers: readonly { readonly server: Server; readonly closed: ClosedServerTold | undefined }[];
+}
+
+async function overview(deps: PageDeps, { session, formToken }: SignedInOperator): Promise<Html> {
+  const { organisations, gates } = deps.operatorViews;
+  const seen = (await organisations.listOrganisations()).filter(({ name }) => maySee(session, name));
+  const now = deps.operators.clock.now();
+  const rows: Row[] = await Promise.all(
+    seen.map(async (organisation) => ({
+      organisation,
+      servers: await Promise.all(
+        (await organisations.listServers(organisation.id)).map(async (server) => {
+          const gate = await gates.findClosedGate(server.id);
+          return { server, closed: gate && describeClosedServer(gate, now) };
+        }),
+      ),
+    })),
+  );
+  return html`<h1>${texts.title}</h1>
+<section class="card account" aria-label="${texts.as}">
+<p><span class="quiet">${texts.as}</span> <b><bdi>${session.name}</bdi></b> <span class="quiet">${texts.role[session.role]}</span></p>
+<form method="post" action="/operators/sign-out"><input type="hidden" name="csrf" value="${formToken}">
+<button class="button plain" type="submit">${texts.signOut}</button></form>
+</section>
+${rows.length === 0 ? html`<section class="card note warn"><p>${texts.none}</p></section>` : rows.map(card)}`;
+}
+
+const card = ({ organisation, servers }: Row): Html => html`<section class="card">
+<h2><bdi>${organisation.displayName}</bdi></h2>
+<p class="quiet">${organisation.enabled ? texts.enabled : texts.disabled}</p>
+${servers.map(
+  ({ server, closed }) => html`<h3><bdi>${server.displayName}</bdi></h3>
+<p><bdi>${server.endpoints.apiBaseUrl}</bdi> · <a href="/servers/${server.id}/libraries">${texts.libraries}</a></p>
+${closed && html`<p class="note warn">${closed.sentence}</p>`}`,
+)}
+</section>`;
