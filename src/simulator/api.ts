@@ -1,7 +1,7 @@
 import { type Answer, json } from "./answers.ts";
 import { ApiRefusal, apiRefusalAnswer } from "./api-refusal.ts";
 import type { Call } from "./calls.ts";
-import { type Context, findLibrary, findRegistration, findUser } from "./context.ts";
+import { type Context, findLibrary, findRegistration, findUser, whyRefused } from "./context.ts";
 import { isMember, type Library } from "./libraries.ts";
 import { presentedToken } from "./presented-token.ts";
 import type { User } from "./users.ts";
@@ -21,6 +21,8 @@ export function resource(of: (in_: Context, call: Call, caller: Caller) => unkno
       const caller = findCaller(in_, call);
       if (caller === undefined)
         throw new ApiRefusal(401, "NRC_UNAUTHORIZED", "The token is missing, ended or expired.");
+      if (barred(in_, caller))
+        throw new ApiRefusal(403, "NRC_FORBIDDEN", "The user may not use this application.");
       const use = in_.rateLimit.use(`${caller.client_id} ${caller.user.customer_id}`);
       limits = use.headers;
       if (!use.allowed) throw new ApiRefusal(429, "NRC_RATE_LIMITED", "Too many requests.");
@@ -44,6 +46,16 @@ export function findCaller(in_: Context, call: Call): Caller | undefined {
   if (user === undefined || user.locked) return undefined;
   if (findRegistration(in_, family.client_id)?.enable_application !== true) return undefined;
   return { user, scope: family.scope, client_id: family.client_id };
+}
+
+/** By switch it is the API that looks at Access. */
+export function barred(in_: Context, { user, client_id }: Caller): boolean {
+  const registration = findRegistration(in_, client_id);
+  return (
+    in_.state.switches.not_in_access === "api_403" &&
+    registration !== undefined &&
+    whyRefused(user, registration) === "not_in_access"
+  );
 }
 
 /** The library of the path, if the caller is let in. */

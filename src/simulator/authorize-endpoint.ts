@@ -59,14 +59,21 @@ interface Request {
  * Who asks and where to return is settled first: as long as it is not, nobody is redirected (RFC 6749
  * §4.1.2.1). What is wrong with the rest is told to the application.
  */
-function readRequest(in_: Context, { query, origin }: Call): Request | { answer: Answer } {
+function readRequest(in_: Context, { query, origin, method, url }: Call): Request | { answer: Answer } {
+  const { authorize_errors, pkce } = in_.state.switches;
+  const unknown = (title: string, text: string) => {
+    if (authorize_errors === "one_page") return stop(400, "Sign-in failed", "The request is not valid.");
+    // Whoever signs in then is told so; the simulator needs no more than the form.
+    return authorize_errors === "after_sign_in" && method === "GET"
+      ? { answer: page(200, signInPage({ application: "iManage Work", action: url, username: "" })) }
+      : stop(400, title, text);
+  };
   const registration = findRegistration(in_, query.get("client_id"));
   if (registration === undefined)
-    return stop(400, "Unknown application", "No application is registered under this Client ID.");
+    return unknown("Unknown application", "No application is registered under this Client ID.");
   const redirectUri = query.get("redirect_uri");
   if (redirectUri === null || !registration.redirect_urls.includes(redirectUri))
-    return stop(
-      400,
+    return unknown(
       "Redirect URL not registered",
       `The Redirect URL sent is not one of ${registration.name}.`,
     );
@@ -89,9 +96,9 @@ function readRequest(in_: Context, { query, origin }: Call): Request | { answer:
     return tell("unsupported_response_type", "response_type must be code.");
   if (!request.scope.split(" ").every((scope) => registration.scopes.includes(scope)))
     return tell("invalid_scope", "The application may not ask for this scope.");
-  if (codeChallenge !== null && query.get("code_challenge_method") !== "S256")
+  if (codeChallenge !== null && query.get("code_challenge_method") !== "S256" && pkce !== "ignored")
     return tell("invalid_request", "code_challenge_method must be S256.");
-  if (codeChallenge === null && in_.state.switches.pkce === "enforced")
+  if (codeChallenge === null && pkce === "enforced")
     return tell("invalid_request", "code_challenge is missing.");
   return request;
 }
@@ -125,7 +132,16 @@ function signInWithPassword(in_: Context, request: Request, call: Call): Answer 
 /** The user agreed, or was not asked. */
 function finish(in_: Context, request: Request, user: User, headers: Record<string, string> = {}): Answer {
   const refused = whyRefused(user, request.registration);
-  if (refused !== undefined) {
+  const { not_in_access } = in_.state.switches;
+  if (refused === "not_in_access" && not_in_access === "access_denied") {
+    return sendBack(
+      in_,
+      request,
+      { error: "access_denied", error_description: "The user may not use this application." },
+      headers,
+    );
+  }
+  if (refused !== undefined && !(refused === "not_in_access" && not_in_access === "api_403")) {
     const text = {
       locked: "This account is locked. Ask your administrator.",
       not_in_access: `You are not among the users who may use ${request.registration.name}.`,

@@ -1,5 +1,5 @@
-import { type Answer, json } from "./answers.ts";
-import { findCaller } from "./api.ts";
+import { type Answer, json, page } from "./answers.ts";
+import { barred, findCaller } from "./api.ts";
 import { ApiRefusal, apiRefusalAnswer } from "./api-refusal.ts";
 import type { Call } from "./calls.ts";
 import type { Context } from "./context.ts";
@@ -7,10 +7,18 @@ import { isMember } from "./libraries.ts";
 
 /** GET /api, as captured from a real server (C). What it says without a live token is unknown (?). */
 export function discovery(in_: Context, call: Call): Answer {
+  const { switches, world } = in_.state;
+  if (switches.discovery_shape === "bare") return json(200, { status: "ok" });
+  if (switches.discovery_shape === "html")
+    return page(200, "<!doctype html><title>Welcome</title><h1>Welcome</h1>");
+  if (switches.discovery_shape === "not_found")
+    return apiRefusalAnswer(new ApiRefusal(404, "NRC_NOT_FOUND", "There is nothing here."));
+
   const caller = findCaller(in_, call);
+  const oauth = switches.oauth_capability === "listed" ? ["oauth"] : [];
   const server = {
-    capabilities: ["app_store", "global_users", "oauth"],
-    dms_version: in_.state.world.dms_version,
+    capabilities: ["app_store", "global_users", ...oauth],
+    dms_version: switches.dms_version ?? world.dms_version,
     versions: [{ name: "v2", url: `${call.origin}/work/api/v2`, version: "2.1.1094" }],
   };
   if (caller === undefined) {
@@ -21,6 +29,8 @@ export function discovery(in_: Context, call: Call): Answer {
     return json(200, { data: { auth_status: "unauthenticated", ...server } });
   }
 
+  if (barred(in_, caller))
+    return apiRefusalAnswer(new ApiRefusal(403, "NRC_FORBIDDEN", "The user may not use this application."));
   const { user } = caller;
   return json(
     200,

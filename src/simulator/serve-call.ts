@@ -83,7 +83,7 @@ async function story(
   if (after === "closing") return drop(res, "close");
   if (aborted.aborted) return { status: null, ended: "aborted_after_acting" };
   if (todo.drop_after !== undefined) return drop(res, todo.drop_after);
-  return sendAnswer(in_.pauses, res, altered(answer, todo), todo, aborted);
+  return sendAnswer(in_.pauses, res, altered(dated(in_, answer), todo), todo, aborted);
 }
 
 async function standStill(
@@ -113,6 +113,12 @@ async function standStill(
   );
   if (how === "over") in_.events.emit({ type: "released", ...about });
   return how;
+}
+
+/** RFC 9110 §6.6.1, by the clock that everything here goes by, and as wrong as the switch says. */
+function dated(in_: Context, answer: Answer): Answer {
+  const at = in_.now() + in_.state.switches.clock_ahead_seconds * 1000;
+  return { ...answer, headers: { date: new Date(at).toUTCString(), ...answer.headers } };
 }
 
 const PLACEHOLDER = /\{\{(access_token|refresh_token)\}\}/g;

@@ -122,6 +122,42 @@ export const switchesSchema = z.strictObject({
     .describe(
       "[?] What GET /api answers without a live token. 200 with auth_status unauthenticated fools whoever reads the status alone.",
     ),
+  discovery_shape: z
+    .enum(["imanage", "bare", "html", "not_found"])
+    .default("imanage")
+    .describe(
+      "[C: captured] What GET /api looks like. bare: JSON without data. html: a page of something in front of iManage. Not the worst case: with any other value nothing works.",
+    ),
+  dms_version: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("[C: 10.2.3812 on the cloud] Which version GET /api tells; null: the world's own."),
+  oauth_capability: z
+    .enum(["listed", "missing"])
+    .default("listed")
+    .describe(
+      "[C: listed] Whether capabilities hold oauth. Not the worst case: where it is missing OAuth is not there.",
+    ),
+  authorize_errors: z
+    .enum(["pages", "one_page", "after_sign_in"])
+    .default("pages")
+    .describe(
+      "[?] What an unknown Client ID and an unregistered Redirect URL get. pages: a page each. one_page: the same for both. after_sign_in: the sign-in page first. Not the worst case: the others tell less, and each deserves its own test.",
+    ),
+  not_in_access: z
+    .enum(["page", "access_denied", "api_403"])
+    .default("page")
+    .describe(
+      "[?] What a user meets who is not in Access. page: iManage's own, and the application never hears of it. access_denied: sent back with that error. api_403: he gets tokens, and every call answers 403.",
+    ),
+  clock_ahead_seconds: z
+    .number()
+    .default(0)
+    .describe(
+      "[I] How far the Date header is ahead of time; negative: behind. 0, since any other figure would be invented.",
+    ),
   document_order: z
     .enum(["by_number", "by_edit_date"])
     .default("by_number")

@@ -6,6 +6,7 @@ import { type Context, findRegistration, findUser, whyRefused } from "./context.
 import { OAuthRefusal, refusalAnswer } from "./oauth-refusal.ts";
 import type { Registration } from "./registrations.ts";
 import type { Issued } from "./token-families.ts";
+import type { User } from "./users.ts";
 
 /** POST /auth/oauth2/token (C). */
 export function tokenEndpoint(in_: Context, call: Call): Answer {
@@ -68,7 +69,7 @@ function redeemCode(in_: Context, headers: Call["headers"], form: URLSearchParam
     throw new OAuthRefusal(400, "invalid_grant", "code_verifier does not fit.");
 
   const user = findUser(in_, code.customer_id, code.user_id);
-  if (user === undefined || whyRefused(user, registration) !== undefined)
+  if (user === undefined || refusedHere(in_, user, registration))
     throw new OAuthRefusal(400, "invalid_grant", "The user may not use this application.");
 
   const issued = in_.families.open(code, registration);
@@ -81,6 +82,12 @@ function redeemCode(in_: Context, headers: Call["headers"], form: URLSearchParam
     client_id: code.client_id,
   });
   return { ...issued, registration };
+}
+
+/** Access is looked at here too, unless the API alone looks at it. */
+function refusedHere(in_: Context, user: User, registration: Registration): boolean {
+  const why = whyRefused(user, registration);
+  return why === "not_in_access" ? in_.state.switches.not_in_access !== "api_403" : why !== undefined;
 }
 
 /** RFC 7636 §4.6. */
@@ -108,7 +115,7 @@ function refresh(in_: Context, headers: Call["headers"], form: URLSearchParams) 
     throw new OAuthRefusal(400, "unauthorized_client", "Allow Refresh Token is off for this application.");
 
   const user = findUser(in_, family.customer_id, family.user_id);
-  if (user === undefined || whyRefused(user, registration) !== undefined)
+  if (user === undefined || refusedHere(in_, user, registration))
     throw new OAuthRefusal(400, "invalid_grant", "The user may not use this application.");
 
   const wasAlive = family.ended_at === null;
