@@ -30,6 +30,23 @@ export function makeAuthority(name: string, by?: Authority): Authority {
   };
 }
 
+/** Signed by another authority: the certificate between a root and a server's own. */
+export function makeIntermediate(by: Authority, name: string): Authority {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return {
+    name,
+    privateKey,
+    key: pem(privateKey),
+    certificate: makeCertificate({
+      subject: name,
+      issuer: by.name,
+      publicKey,
+      signedBy: by.privateKey,
+      ca: true,
+    }),
+  };
+}
+
 export function issue(
   by: Authority | "self",
   of: { readonly hosts: readonly string[]; readonly from?: number; readonly until?: number },
