@@ -22,6 +22,7 @@ import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server, TrustedCertificates } from "../domain/server.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
+import { type DiagnoseBroker, diagnoseServer } from "./diagnose.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { certificateFiles, createSecretFile, readNamedFile, secretSource, writeNamedFile } from "./files.ts";
 import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
@@ -59,7 +60,10 @@ export interface CliDeps {
   readonly explain: (error: unknown) => string | undefined;
 }
 
-export interface CliBroker extends Omit<ApplyPorts, "secretSource">, Pick<RegistrationHelpPorts, "packages"> {
+export interface CliBroker
+  extends Omit<ApplyPorts, "secretSource">,
+    Pick<RegistrationHelpPorts, "packages">,
+    DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
 }
@@ -144,6 +148,13 @@ export function buildCli(deps: CliDeps): Command {
     .requiredOption("--kind <kind>", "control-center or work")
     .requiredOption("--out <file>", "zip to write; one that is there is replaced")
     .action(run((server: string, options: PackageOptions) => writePackage(deps, server, options)));
+
+  cli
+    .command("diagnose")
+    .description("look at a server step by step: what is wrong, and who changes what where")
+    .argument("<server>", "organisation/server")
+    .option("--json", "print one JSON object per line: findings, then the whole")
+    .action(run((server: string, options: JsonOption) => diagnose(deps, server, options)));
 
   return cli;
 }
@@ -317,3 +328,10 @@ async function findServer(store: ApplyPorts["store"], path: string): Promise<Ser
 
 const isOneOf = <T extends SheetFormat | PackageKind>(known: readonly T[], word: string): word is T =>
   (known as readonly string[]).includes(word);
+
+async function diagnose(deps: CliDeps, path: string, { json = false }: JsonOption): Promise<void> {
+  const well = await deps.withBroker(async (broker) =>
+    diagnoseServer(broker, (await findServer(broker.store, path)).id, { json, write: deps.write }),
+  );
+  if (!well) deps.setExitCode(1);
+}

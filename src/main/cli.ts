@@ -1,3 +1,4 @@
+import { diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
 import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
 import { readAddressSettings, readSettings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
@@ -47,6 +48,8 @@ const cli = buildCli({
         grants: broker.grantStore,
         profiles: broker.profiles,
         packages: broker.packages,
+        diagnose: (server) =>
+          diagnoseServer(broker.diagnosis, { server, requestId: "cli", minIntervalMs: 0 }),
       });
     } finally {
       await broker.close();

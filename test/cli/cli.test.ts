@@ -3,8 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { DiagnosisEvent } from "../../src/broker/diagnosis/diagnose-server.ts";
 import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
+import { type Diagnosis, verdictOf } from "../../src/domain/diagnosis.ts";
+import type { Cause } from "../../src/domain/diagnosis-causes.ts";
+import { findingOf } from "../../src/domain/diagnosis-finding.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { makeId, routeOf } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
@@ -43,6 +47,7 @@ let grants: Grant[];
 let learned: LearnedProfile;
 let closed: ClosedGate | undefined;
 let connected: number;
+let events: DiagnosisEvent[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "cli-test-"));
@@ -54,6 +59,7 @@ beforeEach(() => {
   learned = { rotation: undefined, previousAccessTokens: undefined, codeLifeMs: undefined };
   closed = undefined;
   connected = 0;
+  events = [];
   broker = {
     store: new MemoryConfigurationStore(),
     sealer: new MemorySealer(),
@@ -68,6 +74,9 @@ beforeEach(() => {
       },
     },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
+    diagnose: async function* () {
+      yield* events;
+    },
     profiles: {
       findProfile: async () => learned,
       findClosedGate: async () => closed,
@@ -500,5 +509,56 @@ describe("errors", () => {
   test("of usage end with a hint", async () => {
     await expect(run("apply")).rejects.toMatchObject({ code: "commander.missingArgument" });
     await expect(run("aply", file)).rejects.toMatchObject({ code: "commander.unknownCommand" });
+  });
+});
+
+describe("diagnose", () => {
+  const eventsOf = (...causes: Cause[]): DiagnosisEvent[] => {
+    const findings = causes.map((cause) => findingOf({ cause, facts: { at: 1_790_000_000_000 } }));
+    const diagnosis: Diagnosis = {
+      v: 1,
+      server: makeId("srv", "0123456789" as never, 0, new Uint8Array(16)),
+      startedAt: 1,
+      endedAt: 2,
+      requestId: "cli",
+      configurationGeneration: 1,
+      findings,
+      verdict: verdictOf(findings),
+      comparedWith: undefined,
+      changes: [{ step: "tls", was: "AA", is: "BB", sentence: "TLS: the certificate changed." }],
+    };
+    return [...findings.map((finding) => ({ finding })), { diagnosis }];
+  };
+  beforeEach(async () => void (await run("apply", file)));
+
+  test("prints each finding with what it means and who changes what, and ends with 1 when something failed", async () => {
+    events = eventsOf("dns.literal", "secret.none", "pkce.not_told");
+    const { out, err, code } = await run("diagnose", "meridian/dms");
+    expect([err, code]).toEqual(["", 1]);
+    expect(out).toMatch(/^ok {9}DNS: .*\nFAILED {5}Client Secret: No Client Secret is stored here\.\n/);
+    expect(out).toContain("           → organisation admin: Copy the Client Secret of Control Center");
+    expect(out).toContain("not known  PKCE: ");
+    expect(out).toMatch(
+      /Something is wrong\.\n\nSince the last good diagnosis:\n- TLS: the certificate changed\.\n$/,
+    );
+  });
+
+  test("ends with 0 where nothing failed, a warning included", async () => {
+    events = eventsOf("dns.literal", "secret_expiry.soon");
+    const { out, code } = await run("diagnose", "meridian/dms");
+    expect([code, out.includes("It works; something wants attention.")]).toEqual([0, true]);
+  });
+
+  test("prints for programs, a line each, the whole last", async () => {
+    events = eventsOf("dns.literal", "secret.none");
+    const { out, code } = await run("diagnose", "meridian/dms", "--json");
+    const lines = out.trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual(JSON.parse(JSON.stringify(events)));
+    expect(code).toBe(1);
+  });
+
+  test("of a server that is not there is one sentence", async () => {
+    const { err, code } = await run("diagnose", "meridian/none");
+    expect([err.startsWith("There is no server meridian/none."), code]).toEqual([true, 1]);
   });
 });
