@@ -4,8 +4,8 @@ import { expireSoon } from "../kit/expire.ts";
 import { AMELIA, world } from "../kit/world.ts";
 
 const PROCESSES = Number(process.env.TEST_PROCESSES ?? 2);
-const EXPIRIES = Number(process.env.TEST_EXPIRIES ?? 10);
-const CALLERS = Number(process.env.TEST_CALLERS ?? 125);
+const EXPIRIES = Number(process.env.TEST_EXPIRIES ?? 50);
+const CALLERS = Number(process.env.TEST_CALLERS ?? 200);
 
 it(`${CALLERS} callers at each of ${PROCESSES} broker processes at the moment of expiry spend the refresh token once, ${EXPIRIES} times of ${EXPIRIES} (F19)`, {
   timeout: 60_000 + EXPIRIES * PROCESSES * 2_000,
