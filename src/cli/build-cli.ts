@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { GrantPosition, GrantStore } from "../broker/grants/ports.ts";
 import { type ApplyPorts, applyConfiguration } from "../broker/organisations/apply-configuration.ts";
+import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
 import {
   packageFor,
   type RegistrationHelpPorts,
@@ -20,11 +21,17 @@ import type { Settings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import type { Secret } from "../domain/secret.ts";
-import type { Server, TrustedCertificates } from "../domain/server.ts";
+import type { Server } from "../domain/server.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
 import { type DiagnoseBroker, diagnoseServer } from "./diagnose.ts";
 import { ExpectedFault } from "./expected-fault.ts";
-import { certificateFiles, createSecretFile, readNamedFile, secretSource, writeNamedFile } from "./files.ts";
+import {
+  certificateReaders,
+  createSecretFile,
+  readNamedFile,
+  secretSource,
+  writeNamedFile,
+} from "./files.ts";
 import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
 import {
   clientRows,
@@ -49,7 +56,7 @@ export interface CliDeps {
   readonly addressRules: () => AddressRules;
   readonly names: () => Pick<Settings, "PUBLIC_BASE_URL" | "PRODUCT_NAME" | "SUPPORT_CONTACT">;
   /** What a PEM text of certificates holds. A fault continues `ca_file` to a sentence. */
-  readonly readCertificates: (pem: string) => TrustedCertificates | { readonly fault: string };
+  readonly readCertificates: CertificateReader;
   /** The text of a new root keyset. */
   readonly createRootKeyset: () => Secret;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
@@ -197,7 +204,7 @@ async function readDesired(deps: CliDeps, file: string) {
   const reading = readConfigurationFile(
     await readNamedFile(file),
     deps.addressRules(),
-    certificateFiles(file, deps.readCertificates),
+    certificateReaders(file, deps.readCertificates),
   );
   if (reading.ok) return reading;
   const { faults, warnings } = reading;

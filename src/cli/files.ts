@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { open, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { SecretSource } from "../broker/organisations/apply-configuration.ts";
-import type { CertificateFiles } from "../broker/organisations/desired-configuration.ts";
+import type { CertificateReader, CertificateReaders } from "../broker/organisations/desired-configuration.ts";
 import { Secret } from "../domain/secret.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 
@@ -67,18 +67,18 @@ export function secretSource(
   };
 }
 
-/** Reads the certificates a configuration file points at. Paths are relative to that file. */
-export function certificateFiles(
-  configurationFile: string,
-  read: (pem: string) => ReturnType<CertificateFiles>,
-): CertificateFiles {
-  return (file) => {
-    const path = resolve(dirname(configurationFile), file);
-    try {
-      return read(readFileSync(path, "utf8"));
-    } catch (error) {
-      return { fault: `names ${path}, which cannot be read: ${reasonOf(error)}` };
-    }
+/** Reads the certificates a configuration file holds or points at. Paths are relative to that file. */
+export function certificateReaders(configurationFile: string, pem: CertificateReader): CertificateReaders {
+  return {
+    pem,
+    file(name) {
+      const path = resolve(dirname(configurationFile), name);
+      try {
+        return pem(readFileSync(path, "utf8"));
+      } catch (error) {
+        return { fault: `names ${path}, which cannot be read: ${reasonOf(error)}` };
+      }
+    },
   };
 }
 

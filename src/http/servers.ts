@@ -49,6 +49,15 @@ const serverAnswer = z
       .object({ code: z.string(), sentence: z.string(), since: instant })
       .nullable()
       .meta({ description: "Why nothing is sent to this server now." }),
+    ca_certificates: z
+      .array(
+        z.object({
+          subject: z.string(),
+          fingerprint: z.string().meta({ description: "SHA-256, as browsers show it." }),
+          expires_at: instant,
+        }),
+      )
+      .meta({ description: "Trusted for this server alone, besides the public authorities." }),
     configuration_generation: z.int(),
     created_at: instant,
   })
@@ -98,6 +107,9 @@ async function serverBody(deps: HttpDeps, server: Server) {
       ],
     },
     closed: closed === undefined || told === undefined ? null : { ...told, since: rfc3339(closed.since) },
+    ca_certificates: (server.trustedCertificates?.certificates ?? []).map(
+      ({ subject, fingerprint, expiresAt }) => ({ subject, fingerprint, expires_at: rfc3339(expiresAt) }),
+    ),
     configuration_generation: server.configurationGeneration,
     created_at: rfc3339(server.createdAt),
   };
@@ -165,7 +177,7 @@ export const putServer = route({
   operationId: "putServer",
   summary: "Add an iManage server, or change one",
   description:
-    "What is not said is the default, but for the customer id and the client secret, which stay. A server never moves: another address is another name, and new consent. The earlier client secret stays valid beside a new one.",
+    "What is not said is the default, but for the customer id, the client secret and the certificate authorities, which stay. A server never moves: another address is another name, and new consent. The earlier client secret stays valid beside a new one.",
   params: z.strictObject({ id: organisationId, name: line(63) }),
   query: z.strictObject({ dry_run: dryRun }),
   body: z.strictObject({
@@ -176,6 +188,10 @@ export const putServer = route({
     token_url: line(500).optional(),
     endpoint_url: z.string().max(500).optional().meta({ description: "May be empty on the cloud." }),
     customer_id: line(64).optional(),
+    ca_certificates: z.string().max(48_000).optional().meta({
+      description:
+        "The firm's own certificate authorities (PEM), trusted for this server alone. Not given: the stored ones stay. Empty: the public ones alone.",
+    }),
     registration,
     settings: z
       .record(line(64), z.union([z.string().max(500), z.number(), z.boolean()]))

@@ -31,6 +31,7 @@ import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
+import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeHandles } from "../security/handles.ts";
@@ -297,6 +298,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     rules: { operators: settings.OPERATORS_VALUES, support: settings.OPERATORS_SUPPORT },
   };
   const changePorts: ChangePorts = {
+    readCertificates: (pem) => readCertificates(pem, clock.now()),
     store: configuration,
     sealer,
     clientSecrets,

@@ -28,18 +28,6 @@ export const DENIED_IPV6 = [
   ...["100::", "2001:2::", "2001:10::", "2001:db8::", "64:ff9b:1::", "4000::", "8000::", "e000::"],
 ] as const;
 
-/** A small generator (mulberry32): the same numbers for the same seed. */
-export function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-}
-
 /** First, last and some in between. */
 export function addressesIn(cidr: string, some: number, next: () => number): readonly string[] {
   const [base = "", bits = "32"] = cidr.split("/");

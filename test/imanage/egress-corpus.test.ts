@@ -4,17 +4,11 @@ import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
-import {
-  addressesIn,
-  DENIED_IPV4,
-  DENIED_IPV6,
-  numbersFrom,
-  spellingsOf,
-  spellingsOfIpv6,
-} from "./addresses.ts";
+import { Seeded } from "../kit/seeded.ts";
+import { addressesIn, DENIED_IPV4, DENIED_IPV6, spellingsOf, spellingsOfIpv6 } from "./addresses.ts";
 import { credentials, outboundTo, serverAt } from "./kit.ts";
 
-const SEED = Number(process.env.EGRESS_SEED ?? Date.now() % 2 ** 31);
+const { seed: SEED } = new Seeded();
 
 /** Canaries on one port of every loopback form: 127.0.0.0/8 with 0.0.0.0, and ::1 where this machine has it. */
 async function startCanaries() {
@@ -64,7 +58,8 @@ test("T14 no spelling of a denied address makes a connection, whichever way it c
   expect(counts.connections).toBe(forms.length);
   counts.connections = 0;
 
-  const next = numbersFrom(SEED);
+  const seeded = new Seeded(SEED);
+  const next = () => seeded.below(2 ** 32);
   const hosts = [
     ...DENIED_IPV4.flatMap((cidr) => addressesIn(cidr, 6, next)).flatMap(spellingsOf),
     ...DENIED_IPV6.flatMap((base) => spellingsOfIpv6(base, 6, next)),
@@ -104,7 +99,8 @@ test("T14 no spelling of a denied address makes a connection, whichever way it c
 
 test("T14 a server record with such an address is sent nothing: tokens, codes, revocation, API", async () => {
   const { port, counts } = await startCanaries();
-  const next = numbersFrom(SEED + 1);
+  const seeded = new Seeded(SEED);
+  const next = () => seeded.below(2 ** 32);
   const outbound = outboundTo([], {
     ports: [port],
     lookup: async () => [{ address: "127.0.0.1", family: 4 }],

@@ -4,12 +4,13 @@ import type { Organisation } from "../../domain/organisation.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { type ApplyPorts, applyConfiguration } from "./apply-configuration.ts";
-import { readDesiredConfiguration } from "./desired-configuration.ts";
+import { type CertificateReader, readDesiredConfiguration } from "./desired-configuration.ts";
 import type { Plan } from "./plan.ts";
 import type { AddressRules } from "./server-address.ts";
 
 export interface ChangePorts extends Omit<ApplyPorts, "secretSource"> {
   readonly addressRules: AddressRules;
+  readonly readCertificates: CertificateReader;
 }
 
 /** What a change did, or would do. */
@@ -64,7 +65,7 @@ export async function changeOrganisation(
 
 /**
  * Makes a server of an organisation, or changes the one of this name. What is not said is the default, but for the customer
- * id and the client secret, which stay. A server never moves: another address is another name and new consent (T15).
+ * id, the client secret and the certificate authorities, which stay. A server never moves: another address is another name and new consent (T15).
  * @throws Problem not_found | invalid_request, with the faults by field
  */
 export async function changeServer(
@@ -79,9 +80,16 @@ export async function changeServer(
   const shared =
     typeof registration?.shared === "string" ? await sharedRegistration(ports, registration.shared) : [];
   if (shared.length > 0 && told.customer_id !== undefined) throw ofTheOperator();
-  const server = { ...told, name, ...(clientSecret && { registration: withSecret(registration) }) };
+  const kept = told.ca_certificates === undefined ? await trustedBy(ports, id, name) : undefined;
+  const server = {
+    ...told,
+    name,
+    ...(kept && { ca_certificates: kept.pem }),
+    ...(clientSecret && { registration: withSecret(registration) }),
+  };
   return apply(
-    ports,
+    // What is stored was judged when it came: it may have expired since, and that is no fault of this change.
+    kept === undefined ? ports : { ...ports, readCertificates: () => kept },
     organisation,
     { ...toldOf(organisation), servers: [server] },
     shared,
@@ -89,6 +97,9 @@ export async function changeServer(
     options,
   );
 }
+
+const trustedBy = async (ports: ChangePorts, id: OrganisationId, name: string) =>
+  (await ports.store.findServerByName(id, name))?.trustedCertificates;
 
 /** The secret itself is handed on beside the file's words, which only point at it. */
 const withSecret = (registration: object | undefined) => ({ ...registration, client_secret_env: "REQUEST" });
@@ -147,7 +158,7 @@ async function apply(
   options: { readonly dryRun: boolean },
 ): Promise<ChangeOutcome> {
   const file = { version: 1, shared_registrations: shared, organisations: [told], clients: [] };
-  const reading = readDesiredConfiguration(file, ports.addressRules);
+  const reading = readDesiredConfiguration(file, ports.addressRules, { pem: ports.readCertificates });
   if (!reading.ok) throw new Problem("invalid_request", { faults: reading.faults.map(faultOf) });
 
   const { plan, applied, records } = await applyConfiguration(

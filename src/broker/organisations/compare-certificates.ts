@@ -11,7 +11,7 @@ export function compareCertificates(
   isNew: boolean,
 ): Compared[] {
   const [before, after] = [textOf(stored), textOf(desired)];
-  return before === after ? [] : [["ca_file", isNew ? undefined : before, after]];
+  return before === after ? [] : [["ca_certificates", isNew ? undefined : before, after]];
 }
 
 function textOf(trusted: TrustedCertificates | undefined): string {

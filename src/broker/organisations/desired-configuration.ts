@@ -24,8 +24,14 @@ export type DesiredReading =
   | { readonly ok: true; readonly desired: DesiredConfiguration; readonly warnings: readonly Remark[] }
   | { readonly ok: false; readonly faults: readonly Remark[]; readonly warnings: readonly Remark[] };
 
-/** Reads the certificates that `ca_file` names. A fault continues `ca_file` to a sentence. */
-export type CertificateFiles = (file: string) => TrustedCertificates | { readonly fault: string };
+/** Reads certificates from a text in PEM. A fault continues the field's name to a sentence and repeats nothing of the text. */
+export type CertificateReader = (pem: string) => TrustedCertificates | { readonly fault: string };
+
+/** How `ca_file` and `ca_certificates` are read. Who is given none can name none: a request names no file of ours. */
+export interface CertificateReaders {
+  readonly file?: (path: string) => ReturnType<CertificateReader>;
+  readonly pem?: CertificateReader;
+}
 
 /**
  * Reads what a file said (YAML or JSON, already parsed). All faults come together: of single fields and of fields that
@@ -34,10 +40,10 @@ export type CertificateFiles = (file: string) => TrustedCertificates | { readonl
 export function readDesiredConfiguration(
   value: unknown,
   rules: AddressRules,
-  certificateFiles: CertificateFiles = () => ({ fault: "cannot be read here" }),
+  certificates: CertificateReaders = {},
 ): DesiredReading {
   const told = withoutNulls(value);
-  const parsed = configurationSchema(rules, certificateFiles).safeParse(told, { error: plainly });
+  const parsed = configurationSchema(rules, certificates).safeParse(told, { error: plainly });
   const faults = [...(parsed.error?.issues ?? []).flatMap(remarksOf), ...findRelationFaults(told)];
   const warnings = findWarnings(told, rules);
   if (faults.length > 0 || !parsed.success) return { ok: false, faults, warnings };
@@ -57,7 +63,7 @@ const ACTIONS = [
 ] as const satisfies readonly ClientAction[];
 const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
 
-function configurationSchema(rules: AddressRules, certificateFiles: CertificateFiles) {
+function configurationSchema(rules: AddressRules, certificates: CertificateReaders) {
   const name = z
     .string()
     .regex(
@@ -134,18 +140,14 @@ function configurationSchema(rules: AddressRules, certificateFiles: CertificateF
       .transform(String)
       .refine((text) => /^[A-Za-z0-9_-]{1,64}$/.test(text), "must be iManage's customer id, for example 5948")
       .optional(),
-    ca_file: z
-      .string()
-      .transform((file, ctx): TrustedCertificates => {
-        const read = certificateFiles(file);
-        if (!("fault" in read)) return read;
-        ctx.addIssue({ code: "custom", message: read.fault });
-        return z.NEVER;
-      })
-      .optional(),
+    ca_file: authorities(certificates.file),
+    ca_certificates: authorities(certificates.pem),
     // Which of the two it is, and that it is one of them, is asked in desired-relations.ts.
     registration: strict({ shared: name, ...registration }).partial(),
     settings: settings.optional(),
+  }).refine((told) => told.ca_file === undefined || told.ca_certificates === undefined, {
+    path: ["ca_certificates"],
+    error: "must not stand beside ca_file: give one of the two",
   });
 
   const policy = strict({
@@ -207,6 +209,20 @@ function secretFields<F extends "secret" | "client_secret">(field: F) {
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable, not a value")
       .optional(),
   } as Record<F, z.ZodOptional<z.ZodNever>> & Record<`${F}_file` | `${F}_env`, z.ZodOptional<z.ZodString>>;
+}
+
+function authorities(read: CertificateReader = () => ({ fault: "cannot be given here" })) {
+  return z
+    .string()
+    .transform((text, ctx): TrustedCertificates | undefined => {
+      // An empty text names none.
+      if (text === "") return undefined;
+      const outcome = read(text);
+      if (!("fault" in outcome)) return outcome;
+      ctx.addIssue({ code: "custom", message: outcome.fault });
+      return z.NEVER;
+    })
+    .optional();
 }
 
 function checked(
@@ -314,7 +330,7 @@ function toServer(server: ToldServer): DesiredServer {
         ? { own: toRegistration(server.name, new URL(endpoints.tokenEndpoint).origin, server.registration) }
         : { shared },
     customerId: server.customer_id,
-    trustedCertificates: server.ca_file,
+    trustedCertificates: server.ca_file ?? server.ca_certificates,
     settings: toSettings(server.settings ?? {}),
   };
 }
