@@ -26,6 +26,10 @@ const LIKENESS_MAX = 2_000;
 /** One of the valid forms (RFC 7636 §4.2), of no verifier. Nobody comes back with it. */
 const CHALLENGE = "bm90LWEtcmVhbC1jaGFsbGVuZ2Utbm9ib2R5LWNvbWU";
 
+/** Bounded, so that a page made of beginnings costs no more than its length. */
+const PASSWORD_FIELD = /<input\b[^<>]{0,500}?\btype\s{0,9}=\s{0,9}["']?password/i;
+const LOOKED_AT_MAX = 64 * 1024;
+
 type Port<Name extends keyof ServerProbes> = ServerProbes[Name];
 
 /**
@@ -79,12 +83,12 @@ export class ImanageProbes implements ServerProbes {
   }
 
   async authorize(server: Server, request: Parameters<Port<"authorize">>[1]): Promise<AuthorizeSeen> {
-    const { clientId, redirectUri, challengeMethod } = request;
+    const { clientId, redirectUri, state, challengeMethod } = request;
     const url = buildAuthorizationUrl(configurationOf(server, clientId, None()), {
       response_type: "code",
       redirect_uri: redirectUri,
       scope: server.settings.scope,
-      state: "diagnosis",
+      state,
       ...(challengeMethod !== "none" && {
         code_challenge: CHALLENGE,
         code_challenge_method: challengeMethod === "S256" ? "S256" : "S0",
@@ -102,7 +106,7 @@ export class ImanageProbes implements ServerProbes {
         ? "sent_on"
         : exchange.status >= 400
           ? "refused"
-          : /<input\b[^>]*\btype\s*=\s*["']?password/i.test(text)
+          : PASSWORD_FIELD.test(text.slice(0, LOOKED_AT_MAX))
             ? "sign_in"
             : "other";
     return {
@@ -111,7 +115,12 @@ export class ImanageProbes implements ServerProbes {
       looks,
       error: error === undefined ? undefined : printable(error, 64),
       said: looks === "sign_in" ? "" : said(text, []),
-      likeness: likeness([exchange.status, looks, error, to?.shown], text, [clientId, redirectUri, url.href]),
+      likeness: likeness([exchange.status, looks, error, to?.shown], text, [
+        url.href,
+        redirectUri,
+        clientId,
+        state,
+      ]),
     };
   }
 
@@ -202,6 +211,6 @@ function likeness(
       text = text.replaceAll(spelling, "#");
   }
   // Request ids, times and the like.
-  const steady = text.replaceAll(/[A-Za-z0-9_-]*\d[A-Za-z0-9_-]*/g, "#");
+  const steady = text.replaceAll(/[A-Za-z0-9_-]+/g, (word) => (/\d/.test(word) ? "#" : word));
   return [...signs.map((sign) => sign ?? ""), printable(steady, LIKENESS_MAX)].join(" | ");
 }

@@ -16,18 +16,32 @@ export function printable(text: string, lengthMax: number): string {
   return line.length <= lengthMax ? line : `${line.slice(0, lengthMax - 1).toWellFormed()}…`;
 }
 
-/** What people read of an HTML page; other text as it is. Entities stay as they were written. */
+/**
+ * What people read of an HTML page; other text as it is. Entities stay as they were written. One pass that never looks
+ * back: a page that opens and never closes costs no more than one that does.
+ */
 export function visibleText(body: string): string {
   const text = body.slice(0, LOOKED_AT_MAX);
-  if (!/<\w[^>]*>/.test(text)) return text;
-  return text
-    .replaceAll(
-      /<(script|style|head)\b[\s\S]*?<\/\1\s*>/gi,
-      (whole) => /<title\b[^>]*>([^<]*)/i.exec(whole)?.[1] ?? " ",
-    )
-    .replaceAll(/<!--[\s\S]*?-->/g, " ")
-    .replaceAll(/<[^>]*>?/g, " ");
+  if (!/<[a-z!/]/i.test(text)) return text;
+  const lower = text.toLowerCase();
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const open = text.indexOf("<", at);
+    pieces.push(text.slice(at, open < 0 ? undefined : open));
+    if (open < 0) break;
+    const end = lower.startsWith("<!--", open)
+      ? "-->"
+      : HIDDEN.find((name) => lower.startsWith(`<${name}`, open))?.replace(/^/, "</");
+    const close = end === undefined ? open : lower.indexOf(end, open);
+    const after = close < 0 ? -1 : text.indexOf(">", close);
+    if (after < 0) break;
+    at = after + 1;
+  }
+  return pieces.join(" ");
 }
+
+/** Elements whose content nobody reads. */
+const HIDDEN = ["script", "style"];
 
 const SAID_MAX = 300;
 const LONG_WORD = /[A-Za-z0-9_+/=.~-]{32,}/g;
@@ -47,16 +61,29 @@ export function said(body: string, secrets: readonly Secret[]): string {
     .toWellFormed();
 }
 
+/** As it is, or as somebody wrote it down: percent-encoded, in JSON, in hex, or anywhere inside a base64 text. */
 function spellings(secret: string): readonly string[] {
-  if (secret.length < 4) return [];
-  const base64 = Buffer.from(secret, "utf8").toString("base64").replace(/.?=*$/, "");
+  // Shorter ones are found everywhere by chance, and are no secrets.
+  if (secret.length < 6) return [];
+  const bytes = Buffer.from(secret, "utf8");
+  const hex = bytes.toString("hex");
+  const percent = hex.replaceAll(/../g, "%$&");
+  const unicode = [...secret].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+  const base64 = [0, 1, 2].map((before) => insideBase64(bytes, before));
   return [
     secret,
     encodeURIComponent(secret),
     new URLSearchParams({ a: secret }).toString().slice(2),
     JSON.stringify(secret).slice(1, -1),
-    base64,
-    base64.replaceAll("+", "-").replaceAll("/", "_"),
-    Buffer.from(secret, "utf8").toString("hex"),
+    ...[hex, percent].flatMap((text) => [text, text.toUpperCase()]),
+    unicode,
+    ...base64,
+    ...base64.map((text) => text.replaceAll("+", "-").replaceAll("/", "_")),
   ];
+}
+
+/** The letters that are the secret's own when `before` bytes (mod 3) stand in front of it, as in a Basic header. */
+function insideBase64(secret: Buffer, before: number): string {
+  const text = Buffer.concat([Buffer.alloc(before), secret]).toString("base64");
+  return text.slice(Math.ceil((before * 8) / 6), Math.floor(((before + secret.length) * 8) / 6));
 }

@@ -246,7 +246,8 @@ async function askAuthorize(
   const ask = (
     change: { readonly clientId?: string; readonly redirectUri?: string },
     challengeMethod: "S256" | "invented" | "none" = "S256",
-  ) => probes.authorize(server, { clientId, redirectUri, ...change, challengeMethod });
+  ) =>
+    probes.authorize(server, { clientId, redirectUri, state: invented(random), ...change, challengeMethod });
   const real = await ask({});
   // One that hangs would hang five times.
   if (real.kind === "unanswered") {

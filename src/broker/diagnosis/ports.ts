@@ -29,6 +29,7 @@ export interface ServerProbes {
     request: {
       readonly clientId: string;
       readonly redirectUri: string;
+      readonly state: string;
       /** What stands as `code_challenge_method`; `none`: no challenge at all. */
       readonly challengeMethod: "S256" | "invented" | "none";
     },
