@@ -123,6 +123,11 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   const changes = await client.call<{ items: object[] }>("GET", `/v1/syncs/${sync.body.id}/changes?wait=20`);
   expect(changes.body.items).not.toEqual([]);
 
+  // What is wrong with the server: nothing, and what support is sent.
+  const diagnosed = await client.call<{ verdict: string }>("POST", `/v1/servers/${server}/diagnose`);
+  expect(diagnosed.body.verdict).toBe("good");
+  expect((await client.call("GET", `/v1/servers/${server}/support-bundle`)).status).toBe(200);
+
   // A clumsy client: a token where none belongs. It is refused, and quoted nowhere.
   const { access_token: loose } = await answered(200);
   for (const [path, body] of [
