@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { allowed } from "../broker/grants/manage-grants.ts";
 import { changeServer } from "../broker/organisations/change-organisation.ts";
+import { awaitedBy } from "../domain/awaiting.ts";
 import { describeClosedServer } from "../domain/closed-server.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
@@ -58,6 +59,18 @@ const serverAnswer = z
         }),
       )
       .meta({ description: "Trusted for this server alone, besides the public authorities." }),
+    awaiting: z
+      .array(
+        z.object({
+          who: z.enum(["organisation_admin", "imanage_admin", "operator", "vendor"]),
+          causes: z.array(z.string()),
+          remedies: z.array(z.string()),
+          since: instant.meta({
+            description: "When it was last looked at; that is done again each half hour.",
+          }),
+        }),
+      )
+      .meta({ description: "Who has to change what before it works, as far as the last diagnosis tells." }),
     configuration_generation: z.int(),
     created_at: instant,
   })
@@ -67,6 +80,7 @@ async function serverBody(deps: HttpDeps, server: Server) {
   const registration = await deps.configuration.store.findRegistration(server.registration);
   const learned = await deps.profiles.findProfile(server.id);
   const closed = await deps.profiles.findClosedGate(server.id);
+  const { last } = await deps.diagnosis.diagnoses.findDiagnoses(server.id);
   const now = deps.configuration.clock.now();
   const { settings } = server;
   const codeLifeMs = codeLifeOf(settings, learned, now);
@@ -110,6 +124,15 @@ async function serverBody(deps: HttpDeps, server: Server) {
     ca_certificates: (server.trustedCertificates?.certificates ?? []).map(
       ({ subject, fingerprint, expiresAt }) => ({ subject, fingerprint, expires_at: rfc3339(expiresAt) }),
     ),
+    awaiting:
+      last === undefined
+        ? []
+        : awaitedBy(last).map(({ who, causes, remedies }) => ({
+            who,
+            causes: [...causes],
+            remedies: [...remedies],
+            since: rfc3339(last.startedAt),
+          })),
     configuration_generation: server.configurationGeneration,
     created_at: rfc3339(server.createdAt),
   };

@@ -5,6 +5,7 @@ import { exportAudit } from "../broker/audit/export-audit.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
+import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
@@ -277,6 +278,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     runSync: (id, signal, progressed) => syncRuns.run(id, signal, progressed),
     exportAudit: () => exportAudit(auditPorts),
     revokePending: () => revoker.revokeAll(),
+    lookAgain: () => lookAgain(lookAgainPorts),
     async reapUnbound() {
       for (const { id } of await configuration.listOrganisations()) {
         await grantStore.reapUnbound(id, 100);
@@ -288,6 +290,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     },
   };
 
+  const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
   const operators: OperatorPorts = {
     clock,
     random,

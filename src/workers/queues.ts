@@ -14,6 +14,7 @@ export const QUEUES = {
   auditExport: "audit-export",
   revocation: "revocation",
   reap: "reap",
+  lookAgain: "look-again",
 } as const;
 
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES];

@@ -5,6 +5,7 @@ import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { auditExportJob } from "./audit-export.job.ts";
 import { CrashGuard, type Progressed } from "./crash-guard.ts";
 import { jobFailure } from "./job-failure.ts";
+import { lookAgainJob } from "./look-again.job.ts";
 import {
   type JobData,
   jobOptions,
@@ -39,6 +40,8 @@ export interface WorkerStories {
   exportAudit(): Promise<unknown>;
   revokePending(): Promise<unknown>;
   reapUnbound(): Promise<unknown>;
+  /** One server that waits for somebody's change: has it happened? */
+  lookAgain(): Promise<unknown>;
 }
 
 export interface WorkerParts {
@@ -126,6 +129,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
+    { name: QUEUES.lookAgain, everyMs: timing.reapMs, run: lookAgainJob(stories) },
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
   const workers = [

@@ -22,7 +22,8 @@ const document = documentOf("https://broker.example.com");
 const operations = operationsOf(document);
 
 /** Routes of the public listener that are no part of the machines' interface. */
-const FOR_PEOPLE = /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings)\b/;
+const FOR_PEOPLE =
+  /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings|operators)\b/;
 const ABOUT_ITSELF = ["GET /openapi.json", "GET /.well-known/oauth-authorization-server"];
 
 describe("the document and the routes", () => {

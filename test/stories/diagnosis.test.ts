@@ -3,9 +3,11 @@ import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RegistrationId } from "../../src/domain/id.ts";
+import { minutes } from "../../src/domain/instant.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 it("a server that is set up well is found so, step by step", async () => {
@@ -588,5 +590,39 @@ describe("the support bundle", () => {
     const { body } = await here.client.call("GET", `/v1/servers/${here.server}/support-bundle`);
     // The world's own watch over every answer looks for prefixes in six encodings; this names what would be the worst.
     expect(JSON.stringify([told, body])).not.toMatch(/sim_|imb_|c2ltX|sealed/);
+  });
+});
+
+describe("a server that waits for somebody's change", () => {
+  it("says for whom and what, is looked at again each half hour, and is told when it is through", async () => {
+    const here = await world({ redisUrl: (await ownRedisForThisTest()).url });
+    const [real] = here.simulator.registrations
+      .list()
+      .find(({ client_id }) => client_id === registration)!.redirect_urls;
+    here.simulator.registrations.patch(registration, { redirect_urls: ["https://other.example"] });
+    expect((await diagnose(here)).body.verdict).toBe("failed");
+    const awaiting = async () =>
+      (
+        await here.client.call<{ awaiting: { who: string; causes: string[] }[] }>(
+          "GET",
+          `/v1/servers/${here.server}`,
+        )
+      ).body.awaiting;
+    expect(await awaiting()).toMatchObject([
+      { who: "imanage_admin", causes: ["authorize.redirect_unregistered"] },
+    ]);
+
+    const { lookAgain } = here.broker.workerStories;
+    expect(await lookAgain()).toBe("nothing");
+    here.advance(minutes(31));
+    expect(await lookAgain()).toBe("waiting");
+    expect(await lookAgain()).toBe("nothing");
+    here.simulator.registrations.patch(registration, { redirect_urls: [real!] });
+    here.advance(minutes(31));
+    expect(await lookAgain()).toBe("through");
+    expect(await awaiting()).toEqual([]);
+    expect(here.lines.filter((line) => line.includes("server_through"))).toHaveLength(1);
+    here.advance(minutes(31));
+    expect(await lookAgain()).toBe("nothing");
   });
 });

@@ -29,6 +29,7 @@ export async function workersOn(
       exportAudit: async () => {},
       revokePending: async () => {},
       reapUnbound: async () => {},
+      lookAgain: async () => {},
       ...stories,
     },
     jobStarts: new RedisJobStarts(new RedisStore(connection)),
