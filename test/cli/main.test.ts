@@ -1,6 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { runChild } from "../../scripts/run-child.mjs";
+import { unzip } from "../kit/unzip.ts";
+import { world } from "../kit/world.ts";
 
 const entry = fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url));
 const example = fileURLToPath(new URL("../../config/example.meridian.yaml", import.meta.url));
@@ -35,3 +40,34 @@ it("a Redis that is away is a sentence", async () => {
   expect(code).toBe(1);
   expect(output).not.toMatch(/^\s+at /m);
 });
+
+// Each program takes its seconds to start on a busy machine.
+it("the sheet and the packages that an operator prints are those that the API gives", async () => {
+  const here = await world();
+  const organisation = await here.broker.configuration.findOrganisation(here.organisation as never);
+  const server = `${organisation?.name}/dms`;
+  const folder = mkdtempSync(join(tmpdir(), "cli-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const { id, secret } = here.credentials;
+  const ask = (path: string, accept: string) =>
+    fetch(`${here.base}/v1/servers/${here.server}/${path}`, {
+      headers: { accept, authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+    });
+
+  const sheet = await cli(["registration-sheet", server, "--format", "markdown"], here.environment);
+  expect(sheet.output).toBe(await (await ask("registration", "text/markdown")).text());
+  for (const kind of ["control-center", "work"]) {
+    const file = join(folder, `${kind}.zip`);
+    const { code, output } = await cli(
+      ["registration-package", server, "--kind", kind, "--out", file],
+      here.environment,
+    );
+    expect([code, output]).toEqual([
+      0,
+      expect.stringContaining(`${file} is the ${kind} package for ${server}.`),
+    ]);
+    const fetched = await (await ask(`package?kind=${kind}`, "*/*")).arrayBuffer();
+    expect(readFileSync(file).equals(Buffer.from(fetched))).toBe(true);
+    expect(unzip(readFileSync(file)).map(({ name }) => name)).toEqual(["manifest.yaml"]);
+  }
+}, 120_000);
