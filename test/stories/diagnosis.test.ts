@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
@@ -546,6 +548,24 @@ describe("a diagnosis", () => {
     expect(here.lines.join("\n")).not.toContain("Oops");
     expect(here.lines.some((line) => line.includes('"detail":"api.unavailable"'))).toBe(true);
   });
+});
+
+it("the program itself tells it step by step, and ends with 1 when something failed", async () => {
+  const here = await world();
+  here.simulator.registrations.patch(registration, { client_secrets: [{ value: "sim_secret_other" }] });
+  const firm = await here.broker.configuration.findOrganisation(here.organisation as never);
+  const program = spawn(process.execPath, ["src/main/cli.ts", "diagnose", `${firm!.name}/dms`], {
+    env: { ...here.environment, PATH: process.env.PATH },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let out = "";
+  program.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  const [code] = await once(program, "close");
+  expect([code, out.split("\n")[0]]).toEqual([1, "ok         DNS: 127.0.0.1 is an address."]);
+  expect(out).toMatch(/^FAILED {5}Client Secret: HTTP 401\..*$/m);
+  expect(out).toMatch(/\nSomething is wrong\.\n$/);
 });
 
 describe("the support bundle", () => {
