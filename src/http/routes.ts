@@ -2,11 +2,8 @@ import { getConnectSession, postConnectSessionComplete, postConnectSessions } fr
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { getLibraries } from "./libraries.ts";
-
 import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
-
 import { postPortalSessions } from "./portal-sessions.ts";
-
 import { postAccessTokens } from "./post-access-tokens.ts";
 import { getServerPackage, getServerRegistration } from "./registration-help.ts";
 import type { Route } from "./route.ts";

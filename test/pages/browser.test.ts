@@ -98,6 +98,19 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     await context.addCookies([{ name, value, url: served.origin }]);
   };
 
+  /** A client's person, and what he and others have authorized. */
+  const visit = async (change: Parameters<World["visit"]>[0] = {}): Promise<void> => {
+    const [name, value] = world.visit(change).cookie.replace("__Host-", "").split("=") as [string, string];
+    await context.addCookies([{ name, value, url: served.origin }]);
+  };
+  const authorizeAll = (change: Parameters<World["grantOf"]>[1] = {}): void => {
+    const { id } = world.bind();
+    world.bind(world.admin, "b-17", world.another("Brief builder").id);
+    world.bindings.get(id)!.push({ type: "library", library: "ACTIVE", since: world.now });
+    world.grantOf(world.admin, change);
+  };
+  const myIntegrations = "/my-integrations";
+
   /** What axe finds, as lines. The page's own CSP forbids scripts; axe comes in by the debugger. */
   const findings = async (): Promise<string[]> => {
     const { violations } = (await page.evaluate(
@@ -199,6 +212,82 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
         await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
       },
     },
+    {
+      name: "portal-link-used",
+      open: async () => {
+        await visit();
+        await page.goto(`${served.origin}/portal/open/none`);
+      },
+    },
+    { name: "portal-over", open: at(() => myIntegrations) },
+    {
+      name: "integrations-none",
+      open: async () => {
+        await visit();
+        await page.goto(served.origin + myIntegrations);
+      },
+    },
+    {
+      name: "integrations",
+      open: async () => {
+        world.bindings.clear();
+        authorizeAll();
+        await visit();
+        await page.goto(`${served.origin}${myIntegrations}?connected=${world.server.id}`);
+      },
+    },
+    {
+      name: "integrations-sign-in-again",
+      open: async () => {
+        world.bindings.clear();
+        authorizeAll({ state: "reauthorization_required", lastUsedAt: undefined });
+        await visit({ role: "organisation_admin", displayName: undefined });
+        await page.goto(served.origin + myIntegrations);
+      },
+    },
+    {
+      name: "integrations-switched-off",
+      open: async () => {
+        world.firm = { ...world.firm, enabled: false };
+        await visit();
+        await page.goto(served.origin + myIntegrations);
+      },
+    },
+    {
+      name: "integrations-no-server",
+      open: async () => {
+        world.policy = { ...world.policy, servers: [] };
+        await visit();
+        await page.goto(served.origin + myIntegrations);
+      },
+    },
+    {
+      name: "disconnect",
+      open: async () => {
+        world.bindings.clear();
+        authorizeAll();
+        await visit();
+        await page.goto(`${served.origin}${myIntegrations}/${world.server.id}/disconnect`);
+      },
+    },
+    {
+      name: "switch-off",
+      open: async () => {
+        world.bindings.clear();
+        authorizeAll();
+        await visit();
+        await page.goto(served.origin + myIntegrations);
+        await page.getByRole("link", { name: "Switch off" }).click();
+      },
+    },
+    {
+      name: "result-portal-failed",
+      open: result({
+        state: "failed",
+        problem: "asserted_user_mismatch",
+        portal: { upstreamUser: "DTAYLOR" },
+      }),
+    },
     { name: "result-connected", open: result({ state: "connected" }) },
     { name: "result-waiting", open: () => result({ state: "returned", returnedAt: world.now })() },
     { name: "result-started", open: result({ state: "started" }) },
@@ -284,16 +373,48 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     expect(entries.map(({ url, title }) => url + title).join()).not.toContain("4711");
   });
 
+  const focused = () => page.evaluate("document.activeElement.textContent.trim()");
+  const tabTo = async (text: string) => {
+    for (let at = 0; at < 20 && (await focused()) !== text; at++) await page.keyboard.press("Tab");
+    expect(await focused()).toBe(text);
+    expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+  };
+
+  test("My integrations by keyboard alone, from the link on: authorize, switch another application off, disconnect", async () => {
+    await page.goto(`${served.origin}/portal/open/${world.portalLink({ upstreamUser: "dtaylor" })}`);
+    expect(page.url()).toBe(served.origin + myIntegrations);
+    await tabTo("Authorize Firm & Partners iManage");
+    const asked = page.waitForRequest((request) => request.url().startsWith(IMANAGE));
+    await page.keyboard.press("Enter");
+    const to = new URL((await asked).url());
+    const callback = new URL(to.searchParams.get("redirect_uri")!).pathname;
+    await page.goto(`${served.origin}${callback}?code=c-1&state=${to.searchParams.get("state")}`);
+    expect(await page.getByRole("status").innerText()).toContain("is authorized. You can close this window.");
+
+    world.bind(world.admin, "b-17", world.another("Brief builder").id);
+    await page.reload();
+    await tabTo("Switch off Brief builder");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/applications/*");
+    await tabTo("Switch off");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**${myIntegrations}`);
+    expect(await page.getByText("Brief builder").count()).toBe(0);
+
+    await tabTo("Disconnect Firm & Partners iManage");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/disconnect");
+    await tabTo("Disconnect");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**?disconnected=*");
+    expect(await page.getByRole("status").innerText()).toContain("is disconnected.");
+    expect(complaints).toEqual([]);
+  });
+
   test("the whole of it by keyboard alone: authorize a library, and withdraw it", async () => {
     world.administers("ACTIVE");
     await signIn();
     await page.goto(libraries);
-    const focused = () => page.evaluate("document.activeElement.textContent.trim()");
-    const tabTo = async (text: string) => {
-      for (let at = 0; at < 20 && (await focused()) !== text; at++) await page.keyboard.press("Tab");
-      expect(await focused()).toBe(text);
-      expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
-    };
     await tabTo("Authorize ACTIVE");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/ACTIVE/authorize");

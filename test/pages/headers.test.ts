@@ -73,6 +73,7 @@ test("T08 every browser route answers with the headers, whatever it answers", as
     await post(`${page}/sign-out`, { csrf: "x" }),
     await post(`${page}/sign-out`, { csrf }),
     await get("/servers/nowhere"),
+    ...(await portalAnswers(app)),
     await get("/connect"),
   ];
   for (const answer of answers) expectGuarded(answer);
@@ -82,6 +83,37 @@ test("T08 every browser route answers with the headers, whatever it answers", as
   world.storeFault = new Error("away");
   expectGuarded(await get(page));
 });
+
+async function portalAnswers(app: ReturnType<World["app"]>): Promise<Response[]> {
+  world.bind();
+  const other = world.another("Brief builder");
+  world.bind(world.admin, "b-17", other.id);
+  const { cookie, csrf } = world.visit({ upstreamUser: "dtaylor" });
+  const home = "/my-integrations";
+  const page = `${home}/${world.server.id}`;
+  const get = (path: string) => request(app).get(path).set("Accept", "text/html").set("Cookie", cookie);
+  const post = (path: string, form: object) =>
+    request(app).post(path).type("form").set("Cookie", cookie).send(form);
+  const link = `/portal/open/${world.portalLink()}`;
+  return [
+    await request(app).head(link),
+    await get(link),
+    await get(link),
+    await get("/portal"),
+    await request(app).get(home),
+    await get(home),
+    await get(`${page}/authorize`),
+    await post(`${page}/authorize`, { csrf }),
+    await post(`${page}/authorize`, { csrf: "x" }),
+    await get(`${page}/disconnect`),
+    await get(`${page}/applications/${other.id}`),
+    await get(`${page}/applications/none`),
+    await post(`${page}/applications/${other.id}`, { csrf }),
+    await post(`${page}/disconnect`, { csrf: "x" }),
+    await post(`${page}/disconnect`, { csrf }),
+    await get(`${home}/none/disconnect`),
+  ];
+}
 
 test("T08 code and state never stay in an address: every end of a callback is a 303 to one without them", async () => {
   const app = world.app();

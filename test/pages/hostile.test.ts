@@ -49,6 +49,15 @@ test("T09 names of people, libraries, servers and applications stay text on ever
     world.lend(word, user);
     world.lend("GONE", { ...user, userId: `${word}2` }, { state: "reauthorization_required" });
     const { cookie, csrf } = world.signIn(user);
+    world.bindings.clear();
+    world.others.clear();
+    world.firm = { ...world.firm, displayName: word };
+    const { id } = world.bind(user);
+    const other = world.another(word);
+    world.bind(user, word, other.id);
+    world.bindings.get(id)!.push({ type: "library", library: word, since: world.now });
+    const visit = world.visit({ displayName: word, subject: { type: "user", issuer: "client", id: "u-1" } });
+    const mine = `/my-integrations/${world.server.id}`;
     const failed = world.begin({ state: "failed", problem: "authorization_refused" });
     const waiting = world.begin({ state: "returned", returnedAt: world.now });
     Object.assign(settings, { productName: word, supportContact: word });
@@ -65,9 +74,17 @@ test("T09 names of people, libraries, servers and applications stay text on ever
       served.get(`/connect/result/${failed.session.id}`),
       served.get(`/connect/result/${waiting.session.id}`),
       served.get(`/connect/error/refresh_token_missing?server=${world.server.id}`),
+      served.get("/my-integrations", visit.cookie),
+      served.get(`/my-integrations?connected=${world.server.id}`, visit.cookie),
+      served.get(`${mine}/disconnect`, visit.cookie),
+      served.get(`${mine}/applications/${other.id}`, visit.cookie),
     ]);
     world.sessions.clear();
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 422, 200, 200, 424]);
+    world.portalVisits.clear();
+    expect(answers.map(({ status }) => status)).toEqual([
+      ...[200, 200, 200, 200, 200, 422, 200, 200, 424],
+      ...[200, 200, 200, 200],
+    ]);
     return answers.map(({ text }) => text);
   };
   const harmless = await html("word");
@@ -79,8 +96,10 @@ test("T09 names of people, libraries, servers and applications stay text on ever
 
 test("T09 nothing that comes through an address is shown, let alone as markup", async () => {
   const page = `/servers/${world.server.id}/libraries`;
-  const { cookie } = world.signIn();
   world.administers("ACTIVE");
+  world.bind();
+  const cookie = `${world.signIn().cookie}; ${world.visit().cookie}`;
+  const mine = "/my-integrations";
   const paths = (word: string): string[] => {
     const hostile = encodeURIComponent(word);
     return [
@@ -92,6 +111,10 @@ test("T09 nothing that comes through an address is shown, let alone as markup", 
       `${page}?authorized=${hostile}&withdrawn=${hostile}&notice=${hostile}`,
       `${page}/${hostile}/authorize`,
       `${page}/${hostile}/withdraw`,
+      `/portal/open/${hostile}`,
+      `${mine}?connected=${hostile}&disconnected=${hostile}`,
+      `${mine}/${hostile}/disconnect`,
+      `${mine}/${world.server.id}/applications/${hostile}`,
     ];
   };
   const load = (path: string) => served.get(path, cookie);
