@@ -218,13 +218,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     lent: grantStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
-  const portal: PortalPorts = {
-    ...authorization,
-    portal: new RedisPortalStore(fast),
-    grants: grantStore,
-    organisations: configuration,
-    revoker,
-  };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
   const grants: GrantPorts = { grants: grantStore, clients: configuration, revoker };
 
@@ -311,6 +304,15 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
       loopbackReturnUrls: settings.NODE_ENV !== "production",
     },
+  };
+  const portal: PortalPorts = {
+    ...authorization,
+    portal: new RedisPortalStore(fast),
+    grants: grantStore,
+    organisations: configuration,
+    revoker,
+    configuration: changePorts,
+    gates: profiles,
   };
 
   return {

@@ -7,11 +7,15 @@ import { getLibraries } from "./get-libraries.ts";
 import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
 import { getPortalOpen } from "./get-portal-open.ts";
+import { getSettings } from "./get-settings.ts";
 import { onlyVisits } from "./only-visits.ts";
 import { getOperatorCallback, getOperators, postOperatorSignIn, postOperatorSignOut } from "./operators.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
+import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
+import { getNewServer, postNewServer } from "./settings-new-server.ts";
+import { getSettingsServer, postSettingsServer } from "./settings-server.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
 import { getSwitchOff, postAuthorizeServer, postSwitchOff } from "./switch-off.ts";
 import { getWithdrawLibrary, postWithdrawLibrary } from "./withdraw-library.ts";
@@ -54,6 +58,15 @@ export function buildPages(deps: PageDeps): Router {
   router.post("/operators/sign-in", form, postOperatorSignIn(deps));
   router.get("/operators/callback", onlyVisits, getOperatorCallback(deps));
   router.post("/operators/sign-out", form, postOperatorSignOut(deps));
+
+  const listed = express.urlencoded({ extended: false, limit: "256kb", parameterLimit: 10 });
+  router.get("/settings", getSettings(deps));
+  router.get("/settings/access", getSettingsAccess(deps));
+  router.post("/settings/access", listed, postSettingsAccess(deps));
+  router.get("/settings/new-server", getNewServer(deps));
+  router.post("/settings/new-server", form, postNewServer(deps));
+  router.get("/settings/servers/:server", getSettingsServer(deps));
+  router.post("/settings/servers/:server", form, postSettingsServer(deps));
 
   router.use(paths, notFoundPage(deps));
   router.use(paths, errorHandler(deps));

@@ -117,14 +117,14 @@ function state({ client }: Visitor, authorization: OwnAuthorization | undefined)
   }
 }
 
-function facts({ as, since, lastUsedAt, renewBy }: OwnAuthorization, now: Instant): Html {
+function facts({ as, since, lastUsedAt, renewBy, state: is }: OwnAuthorization, now: Instant): Html {
   const time = (at: Instant) =>
     html`<time datetime="${new Date(at).toISOString()}">${dateWords(at)}</time> <span class="quiet">(${distanceWords(at, now)})</span>`;
   return html`<dl>
 <dt>${texts.signedInAs}</dt><dd>${person(as)}</dd>
 ${since !== undefined && html`<dt>${texts.since}</dt><dd>${time(since)}</dd>`}
 <dt>${texts.lastUsed}</dt><dd>${lastUsedAt === undefined ? texts.neverUsed : time(lastUsedAt)}</dd>
-<dt>${texts.renewBy}</dt><dd>${renewBy === undefined ? texts.noEnd : time(renewBy)}</dd>
+${is === "authorized" && html`<dt>${texts.renewBy}</dt><dd>${renewBy === undefined ? texts.noEnd : time(renewBy)}</dd>`}
 </dl>`;
 }
 

@@ -68,6 +68,11 @@ const formSchema = z.object({
 });
 export type Form = z.infer<typeof formSchema>;
 
+/** Is this form one of this very session's? */
+export function isOurForm(request: Request, session: { readonly formToken: string }): boolean {
+  return readForm(request, session) !== undefined;
+}
+
 /** The form, if it is one of this very session's. */
 export function readForm(request: Request, session: { readonly formToken: string }): Form | undefined {
   const { data } = formSchema.safeParse(request.body);

@@ -44,9 +44,16 @@ text-decoration:none;cursor:pointer}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;align-items:center;margin:1.25rem 0 0}
 form{margin:0}
 label{display:block;font-weight:600;margin:0 0 .15rem}
-input[type=text]{display:block;width:100%;max-width:28rem;min-height:2.75rem;padding:.5rem .7rem;border:1px solid var(--field);
+.field{margin:0 0 1.1rem}
+fieldset{border:0;margin:0 0 1.1rem;padding:0}
+legend{font-weight:600;margin:0 0 .25rem;padding:0}
+.choice{display:flex;gap:.6rem;align-items:center;font-weight:400;min-height:2.25rem;margin:0}
+.choice input{width:1.2rem;height:1.2rem;margin:0;accent-color:var(--accent);flex:none}
+textarea{display:block;width:100%;max-width:28rem;padding:.5rem .7rem;border:1px solid var(--field);border-radius:6px;background:#fff;
+color:var(--ink);font:inherit}
+input[type=text],input[type=password]{display:block;width:100%;max-width:28rem;min-height:2.75rem;padding:.5rem .7rem;border:1px solid var(--field);
 border-radius:6px;background:#fff;color:var(--ink);font:inherit}
-input[aria-invalid=true]{border:2px solid var(--bad)}
+input[aria-invalid=true],textarea[aria-invalid=true]{border:2px solid var(--bad)}
 .hint{margin:0 0 .5rem;color:var(--quiet);font-size:.925rem}
 .fault{margin:0 0 .5rem;color:var(--bad);font-weight:600}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1.25rem;margin:0 0 1rem}
@@ -63,7 +70,7 @@ code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .sub{display:block;color:var(--quiet);font-size:.875rem;font-weight:400}
 .nowrap{white-space:nowrap}
 h3{font-size:1rem;line-height:1.35;margin:1.25rem 0 .25rem;font-weight:650}
-h2 .sub{font-weight:400}
+.card>h3:first-child{margin-top:0}
 .uses,.pages{list-style:none;margin:0;padding:0}
 .uses li{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center;justify-content:space-between;padding:.6rem 0;
 border-top:1px solid var(--line)}
@@ -93,7 +100,7 @@ td[data-label]{display:grid;grid-template-columns:8.5rem 1fr;gap:.75rem}
 td[data-label]::before{content:attr(data-label);color:var(--quiet);font-size:.925rem}
 }
 @media (max-width:30rem){h1{font-size:1.4rem}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}.button{width:100%}
-.account form{width:100%}td[data-label]{grid-template-columns:7rem 1fr}}
+.account form,.actions form{width:100%}td[data-label]{grid-template-columns:7rem 1fr}}
 @media (forced-colors:active){.button{border:2px solid ButtonText}.card,table{border:1px solid CanvasText}}
 `;
 

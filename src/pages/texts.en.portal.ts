@@ -79,7 +79,3 @@ export const switchOffApplication = {
     `${application} stops working with ${server} on your behalf at once. To switch it on again, connect from ${application} itself.`,
   button: "Switch off",
 } as const;
-
-export const settings = {
-  title: "iManage settings",
-} as const;

@@ -1,13 +1,8 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { operators } from "./texts.en.operators.ts";
-import {
-  disconnectServer,
-  myIntegrations,
-  portal,
-  settings,
-  switchOffApplication,
-} from "./texts.en.portal.ts";
+import { disconnectServer, myIntegrations, portal, switchOffApplication } from "./texts.en.portal.ts";
+import { settings } from "./texts.en.settings.ts";
 
 /**
  * Every word that a person reads on our pages. `*name*` sets a field, switch or button apart. Spelled as iManage spells

@@ -175,6 +175,15 @@ export class RedisGrantStore
     return found;
   }
 
+  async countGrants(organisation: OrganisationId): Promise<number> {
+    const [all, unbound] = await Promise.all(
+      [grantsKey(organisation), unboundKey(organisation)].map((key) =>
+        this.#store.call((redis) => redis.zcard(key)),
+      ),
+    );
+    return Math.max(0, all! - unbound!);
+  }
+
   async listBindings(id: GrantId): Promise<readonly GrantBinding[]> {
     const stored = await this.#store.call((redis) => redis.hvals(grantBindingsKey(id)));
     return stored.map((text) => {

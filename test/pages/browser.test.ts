@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { days } from "../../src/domain/instant.ts";
+import { days, minutes } from "../../src/domain/instant.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { IMANAGE, type Served, serve, World } from "./kit.ts";
 
@@ -110,6 +110,10 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     world.grantOf(world.admin, change);
   };
   const myIntegrations = "/my-integrations";
+  const settingsPage = async (path: string): Promise<void> => {
+    await visit({ role: "organisation_admin" });
+    await page.goto(`${served.origin}/settings${path}`);
+  };
 
   /** What axe finds, as lines. The page's own CSP forbids scripts; axe comes in by the debugger. */
   const findings = async (): Promise<string[]> => {
@@ -280,6 +284,71 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
         await page.getByRole("link", { name: "Switch off" }).click();
       },
     },
+    { name: "settings", open: async () => settingsPage("") },
+    {
+      name: "settings-trouble",
+      open: async () => {
+        world.closed = { why: "misconfigured", since: world.now - minutes(20) };
+        world.firm = { ...world.firm, enabled: false };
+        await settingsPage("?changed=");
+      },
+    },
+    {
+      name: "settings-no-secret",
+      open: async () => {
+        world.registration = { ...world.registration, secrets: [] };
+        const members = { everyone: false as const, subjects: ["u-1"], claims: [{ name: "g", value: "i" }] };
+        world.firm = { ...world.firm, members };
+        await settingsPage("");
+      },
+    },
+    { name: "settings-access", open: async () => settingsPage("/access") },
+    {
+      name: "settings-access-refused",
+      open: async () => {
+        await settingsPage("/access");
+        await page.getByLabel("Enabled for the persons below").check();
+        await page.getByLabel("Groups").fill("imanage-users");
+        await page.getByRole("button", { name: "Continue" }).click();
+        await page.getByText("Error:").waitFor();
+      },
+    },
+    {
+      name: "settings-access-review",
+      open: async () => {
+        await settingsPage("/access");
+        await page.getByLabel("Enabled for the persons below").check();
+        await page.getByLabel("Persons", { exact: true }).fill("u-1\nu-2\n");
+        await page.getByRole("button", { name: "Continue" }).click();
+        await page.getByText("What will change").first().waitFor();
+      },
+    },
+    { name: "settings-new-server", open: async () => settingsPage("/new-server") },
+    {
+      name: "settings-new-server-refused",
+      open: async () => {
+        await settingsPage("/new-server");
+        await page.getByLabel("Short name").fill("Not a name");
+        await page.getByRole("button", { name: "Continue" }).click();
+        await page.getByText("Error:").first().waitFor();
+      },
+    },
+    { name: "settings-server", open: async () => settingsPage(`/servers/${world.server.id}`) },
+    {
+      name: "settings-server-refused",
+      open: async () => {
+        await settingsPage(`/servers/${world.server.id}`);
+        await page.getByRole("button", { name: "Save the client secret" }).click();
+        await page.getByText("Error:").waitFor();
+      },
+    },
+    {
+      name: "settings-server-shared",
+      open: async () => {
+        world.registration = { ...world.registration, organisation: undefined };
+        await settingsPage(`/servers/${world.server.id}`);
+      },
+    },
     {
       name: "result-portal-failed",
       open: result({
@@ -408,6 +477,33 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**?disconnected=*");
     expect(await page.getByRole("status").innerText()).toContain("is disconnected.");
+    expect(complaints).toEqual([]);
+  });
+
+  test("iManage settings by keyboard alone: enable for some persons, see the difference, confirm", async () => {
+    await settingsPage("");
+    await tabTo("Change Who may use iManage");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/settings/access");
+    const id = () => page.evaluate("document.activeElement.id || document.activeElement.value");
+    for (let at = 0; at < 20 && (await id()) !== "everyone"; at++) await page.keyboard.press("Tab");
+    await page.keyboard.press("ArrowDown");
+    expect(await id()).toBe("some");
+    await page.keyboard.press("Tab");
+    expect(await id()).toBe("subjects");
+    await page.keyboard.type("u-1\nu-2");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByText("2 listed").waitFor();
+    await tabTo("Change it");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/settings?changed=");
+    expect((await world.store.findOrganisation(world.firm.id))!.members).toEqual({
+      everyone: false,
+      subjects: ["u-1", "u-2"],
+      claims: [],
+    });
     expect(complaints).toEqual([]);
   });
 

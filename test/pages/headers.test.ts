@@ -112,6 +112,32 @@ async function portalAnswers(app: ReturnType<World["app"]>): Promise<Response[]>
     await post(`${page}/disconnect`, { csrf: "x" }),
     await post(`${page}/disconnect`, { csrf }),
     await get(`${home}/none/disconnect`),
+    ...(await settingsAnswers(app)),
+  ];
+}
+
+async function settingsAnswers(app: ReturnType<World["app"]>): Promise<Response[]> {
+  const { cookie, csrf } = world.visit({ role: "organisation_admin" });
+  const server = `/settings/servers/${world.server.id}`;
+  const added = { csrf, name: "new", address: "https://new.example", client_id: "x" };
+  const get = (path: string) => request(app).get(path).set("Accept", "text/html").set("Cookie", cookie);
+  const post = (path: string, form: object) =>
+    request(app).post(path).type("form").set("Cookie", cookie).send(form);
+  return [
+    await request(app).get("/settings"),
+    await get("/settings"),
+    await get("/settings/access"),
+    await post("/settings/access", { csrf, access: "off" }),
+    await post("/settings/access", { csrf, access: "some" }),
+    await post("/settings/access", { csrf: "x", access: "off" }),
+    await get("/settings/new-server"),
+    await post("/settings/new-server", { csrf }),
+    await post("/settings/new-server", added),
+    await get(server),
+    await post(server, { csrf }),
+    await post(server, { csrf, secret: "a-secret" }),
+    await get("/settings/servers/none"),
+    await get("/settings/nowhere"),
   ];
 }
 

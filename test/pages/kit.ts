@@ -16,6 +16,7 @@ import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
 import type { Client, Policy } from "../../src/domain/client.ts";
+import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
 import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
 import {
@@ -39,6 +40,8 @@ import { sameUser, type UserSubject } from "../../src/domain/subject.ts";
 import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
 import { makeHandles } from "../../src/security/handles.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
+import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
+import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
 
 export const BASE_URL = "https://broker.example";
@@ -84,6 +87,9 @@ export class World {
   readonly pageSessions = new Map<string, PageSession>();
   readonly grants = new Map<GrantId, Grant>();
   readonly lent = new Map<string, LibraryBinding>();
+  /** What *iManage settings* changes. */
+  readonly store = new MemoryConfigurationStore();
+  closed: ClosedGate | undefined;
   readonly portalLinks = new Map<string, PortalSession>();
   readonly portalVisits = new Map<string, PortalSession>();
   readonly bindings = new Map<GrantId, GrantBinding[]>();
@@ -149,6 +155,9 @@ export class World {
     };
     const sealed = await world.sealer.seal(new Secret("s3cret"), clientSecretContext(registration));
     world.registration = { ...registration, secrets: [{ sealed, addedAt: NOW, expiresAt: undefined }] };
+    await world.store.putOrganisation(world.firm);
+    await world.store.putRegistration(world.registration);
+    await world.store.putServer(world.server);
     return world;
   }
 
@@ -473,7 +482,17 @@ export class World {
         findPortalVisit: async (_route, digest) => this.portalVisits.get(digest),
         deletePortalVisit: async (_route, digest) => void this.portalVisits.delete(digest),
       },
+      gates: { findClosedGate: async () => this.closed },
+      configuration: {
+        store: this.store,
+        sealer: this.sealer,
+        clientSecrets: new MemoryClientSecrets(),
+        clock: ports.clock,
+        random: this.random,
+        addressRules: { loopbackOrigins: [], loopbackReturnUrls: false },
+      },
       grants: {
+        countGrants: async () => this.grants.size,
         findGrant: async (id) => this.grants.get(id),
         findUserGrant: async (_server, client, subject) => grantOf(client, subject),
         listBindings: async (id) => this.bindings.get(id) ?? [],

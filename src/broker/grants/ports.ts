@@ -16,6 +16,8 @@ export interface GrantStore {
     after: GrantPosition | undefined,
     limit: number,
   ): Promise<readonly Grant[]>;
+  /** How many of an organisation's grants somebody uses. */
+  countGrants(organisation: OrganisationId): Promise<number>;
   /** Who uses a grant. */
   listBindings(id: GrantId): Promise<readonly GrantBinding[]>;
   /** Ends a grant with all its bindings; its tokens go to the revocation outbox. MUST stop every replica at once. */

@@ -182,7 +182,7 @@ const faultOf = ({ path, message }: { path: readonly (string | number)[]; messag
   message,
 });
 
-const changesOf = (plan: Plan): RecordChange[] =>
+export const changesOf = (plan: Plan): RecordChange[] =>
   plan.steps.flatMap(({ kind, name, act, changes }) =>
     act === "keep" || kind === "client" || kind === "policy"
       ? []

@@ -1,4 +1,5 @@
-import type { OrganisationId, Route } from "../../domain/id.ts";
+import type { ClosedGate } from "../../domain/closed-server.ts";
+import type { OrganisationId, Route, ServerId } from "../../domain/id.ts";
 import type { Milliseconds } from "../../domain/instant.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { PortalSession } from "../../domain/portal-session.ts";
@@ -6,6 +7,7 @@ import type { Server } from "../../domain/server.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { Revoker } from "../grants/revoke-pending.ts";
+import type { ChangePorts } from "../organisations/change-organisation.ts";
 
 /** Links and visits of the portal, by the digests of their handles. */
 export interface PortalStore {
@@ -25,7 +27,12 @@ export interface PortalStore {
 
 export interface PortalPorts extends AuthorizationPorts {
   readonly portal: PortalStore;
-  readonly grants: Pick<GrantStore, "findGrant" | "findUserGrant" | "listBindings" | "unbindUser">;
+  readonly grants: Pick<
+    GrantStore,
+    "countGrants" | "findGrant" | "findUserGrant" | "listBindings" | "unbindUser"
+  >;
+  readonly configuration: ChangePorts;
+  readonly gates: { findClosedGate(server: ServerId): Promise<ClosedGate | undefined> };
   readonly organisations: {
     findOrganisation(id: OrganisationId): Promise<Organisation | undefined>;
     listServers(organisation: OrganisationId): Promise<readonly Server[]>;

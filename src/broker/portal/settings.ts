@@ -1,0 +1,100 @@
+import { type ClosedServerTold, describeClosedServer } from "../../domain/closed-server.ts";
+import type { ServerId } from "../../domain/id.ts";
+import type { Instant } from "../../domain/instant.ts";
+import type { Members } from "../../domain/members.ts";
+import { Problem } from "../../domain/problem.ts";
+import type { Registration } from "../../domain/registration.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { Server } from "../../domain/server.ts";
+import { changeClientSecret } from "../organisations/change-client-secret.ts";
+import {
+  type ChangeOutcome,
+  changeOrganisation,
+  changeServer,
+} from "../organisations/change-organisation.ts";
+import type { PortalPorts } from "./ports.ts";
+import type { Visitor } from "./visit-portal.ts";
+
+/** A server as an organisation admin sees it. */
+export interface ServerView {
+  readonly server: Server;
+  readonly registration: Registration | undefined;
+  /** The operator's, for many firms: its fields are in no firm's Control Center, and not to be changed here. */
+  readonly shared: boolean;
+  /** Why nothing is sent to it now. */
+  readonly closed: ClosedServerTold | undefined;
+}
+
+/** Every server of his firm that the client's policy names. */
+export async function listServerViews(ports: PortalPorts, visitor: Visitor): Promise<readonly ServerView[]> {
+  const servers = await ports.organisations.listServers(visitor.firm.id);
+  return Promise.all(servers.filter(({ id }) => isNamed(visitor, id)).map((server) => viewOf(ports, server)));
+}
+
+export async function findServerView(
+  ports: PortalPorts,
+  visitor: Visitor,
+  id: ServerId,
+): Promise<ServerView | undefined> {
+  const server = isNamed(visitor, id) ? await ports.servers.findServer(id) : undefined;
+  return server?.organisation === visitor.firm.id ? viewOf(ports, server) : undefined;
+}
+
+const isNamed = ({ policy }: Visitor, id: ServerId): boolean => policy.servers?.includes(id) ?? true;
+
+async function viewOf(ports: PortalPorts, server: Server): Promise<ServerView> {
+  const registration = await ports.servers.findRegistration(server.registration);
+  const closed = await ports.gates.findClosedGate(server.id);
+  return {
+    server,
+    registration,
+    shared: registration?.organisation === undefined,
+    closed: closed && describeClosedServer(closed, ports.clock.now()),
+  };
+}
+
+/** Whose the integration is, or that it is switched off. Everything else of the organisation stays. */
+export function changeAccess(
+  ports: PortalPorts,
+  { firm }: Visitor,
+  wanted: { readonly enabled: boolean; readonly members: Members },
+  options: { readonly dryRun: boolean },
+): Promise<ChangeOutcome> {
+  const { displayName } = firm;
+  return changeOrganisation(ports.configuration, firm.id, { displayName, ...wanted }, options);
+}
+
+/** A client that may work with some servers only would not see the new one. */
+export const mayAddServer = ({ policy }: Visitor): boolean => policy.servers === undefined;
+
+/**
+ * A new server, in the words of a configuration file. Its client secret comes later: Control Center shows it once the
+ * redirect URI is entered, which holds the registration's id.
+ * @throws Problem not_allowed | invalid_request, with the faults by field
+ */
+export async function addServer(
+  ports: PortalPorts,
+  visitor: Visitor,
+  name: string,
+  told: Readonly<Record<string, unknown>>,
+  options: { readonly dryRun: boolean },
+): Promise<ChangeOutcome> {
+  if (!mayAddServer(visitor)) throw new Problem("not_allowed");
+  const { configuration } = ports;
+  // Told again, a server that is there would be changed.
+  if ((await configuration.store.findServerByName(visitor.firm.id, name)) !== undefined)
+    throw new Problem("invalid_request", {
+      faults: [{ field: "name", message: "is the name of another server here" }],
+    });
+  return changeServer(configuration, visitor.firm.id, name, { told, clientSecret: undefined }, options);
+}
+
+/** @throws Problem not_found for a shared registration, whose secret is the operator's */
+export function enterClientSecret(
+  ports: PortalPorts,
+  { server }: ServerView,
+  secret: Secret,
+  expiresAt: Instant | undefined,
+): Promise<ChangeOutcome> {
+  return changeClientSecret(ports.configuration, server, secret, expiresAt, { dryRun: false });
+}

@@ -1,0 +1,54 @@
+import { type Hole, type Html, html, words } from "./html.ts";
+import { en } from "./texts.en.ts";
+
+export interface Field {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly value?: string | undefined;
+  readonly fault?: string | undefined;
+  readonly required?: boolean;
+}
+
+/** A labelled field with its hint and its fault, each tied to it for whoever hears the page. */
+export function textField(field: Field & { readonly secret?: boolean }): Html {
+  const { name, value, fault, required = false, secret = false } = field;
+  return framed(
+    field,
+    html`<input type="${secret ? "password" : "text"}" id="${name}" name="${name}" value="${value}" maxlength="500" autocomplete="off" autocapitalize="none" spellcheck="false" aria-required="${String(required)}" aria-describedby="${describedBy(field)}" aria-invalid="${String(fault !== undefined)}">`,
+  );
+}
+
+export function linesField(field: Field): Html {
+  const { name, value, fault } = field;
+  // The line end behind the tag is dropped by browsers; without it they would drop the value's first one.
+  return framed(
+    field,
+    html`<textarea id="${name}" name="${name}" rows="5" autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="${describedBy(field)}" aria-invalid="${String(fault !== undefined)}">
+${value}</textarea>`,
+  );
+}
+
+/** One of several, by radio buttons: every choice is read before one is made. */
+export function choice(
+  { name, label, value }: Pick<Field, "name" | "label" | "value">,
+  options: readonly (readonly [value: string, label: string])[],
+): Html {
+  return html`<fieldset><legend>${label}</legend>
+${options.map(([each, text]) =>
+  each === value
+    ? html`<label class="choice"><input type="radio" name="${name}" value="${each}" checked> ${text}</label>`
+    : html`<label class="choice"><input type="radio" name="${name}" value="${each}"> ${text}</label>`,
+)}
+</fieldset>`;
+}
+
+const describedBy = ({ name, hint }: Field): string =>
+  [hint === undefined ? "" : `${name}-hint`, `${name}-fault`].join(" ").trim();
+
+function framed({ name, label, hint, fault }: Field, input: Hole): Html {
+  return html`<div class="field"><label for="${name}">${label}</label>
+${hint !== undefined && html`<p class="hint" id="${`${name}-hint`}">${words(hint)}</p>`}
+<div id="${`${name}-fault`}">${fault !== undefined && html`<p class="fault">${en.settings.error}: ${fault}</p>`}</div>
+${input}</div>`;
+}

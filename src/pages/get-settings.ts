@@ -1,0 +1,111 @@
+import type { RequestHandler } from "express";
+import { listServerViews, mayAddServer, type ServerView } from "../broker/portal/settings.ts";
+import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { days, type Instant } from "../domain/instant.ts";
+import type { Registration } from "../domain/registration.ts";
+import { type Html, html } from "./html.ts";
+import type { PageDeps } from "./page-deps.ts";
+import { portalPage, visitorOn } from "./portal-visit.ts";
+import { queryValue } from "./query.ts";
+import { sendPage } from "./send-page.ts";
+import { statusIcon } from "./status-icon.ts";
+import { en } from "./texts.en.ts";
+import { dateWords, distanceWords } from "./time-words.ts";
+
+const texts = en.settings;
+
+/** `GET /settings`: *iManage settings*, for organisation admins. */
+export function getSettings(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const visitor = await visitorOn(deps, "settings", request, response);
+    const [views, grants] = await Promise.all([
+      listServerViews(deps.portal, visitor),
+      deps.portal.grants.countGrants(visitor.firm.id),
+    ]);
+    const now = deps.portal.clock.now();
+    const changed = queryValue(request, "changed") === "";
+    const page = portalPage(deps.settings, visitor, "settings", {
+      title: texts.title,
+      main: html`<h1>${texts.title}</h1>
+<p class="lead">${texts.lead(visitor.firm.displayName)}</p>
+${changed && html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${texts.changed}</p>`}
+${access(visitor, grants)}
+<h2>${texts.servers.title}</h2>
+${views.length === 0 && html`<p>${texts.servers.none}</p>`}
+${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now))}
+${mayAddServer(visitor) && html`<p class="actions"><a class="button" href="/settings/new-server">${texts.servers.add}</a></p>`}`,
+    });
+    sendPage(response, 200, page);
+  };
+}
+
+const collator = new Intl.Collator(en.lang, { numeric: true, sensitivity: "base" });
+
+function access({ firm }: Visitor, grants: number): Html {
+  const { members } = firm;
+  const status = !firm.enabled
+    ? html`<span class="status warn">${statusIcon("warn")} ${texts.access.off}</span> <span class="sub">${texts.access.offNote}</span>`
+    : members.everyone
+      ? html`<span class="status good">${statusIcon("good")} ${texts.access.everyone}</span>`
+      : html`<span class="status good">${statusIcon("good")} ${texts.access.some}</span>
+<span class="sub"><bdi>${texts.access.members(
+          members.subjects.length,
+          members.claims.map(({ name, value }) => `${name} = ${value}`),
+        )}</bdi></span>`;
+  return html`<section class="card" aria-labelledby="access">
+<h2 id="access">${texts.access.title}</h2>
+<p>${status}</p>
+<p class="quiet">${texts.access.grants(grants)}</p>
+<p class="actions"><a class="button plain" href="/settings/access">${texts.access.change}<span class="hidden"> ${texts.access.title}</span></a></p>
+</section>`;
+}
+
+function card(view: ServerView, now: Instant): Html {
+  const { server, registration, shared } = view;
+  const of = html`<span class="hidden"> ${server.displayName}</span>`;
+  const { servers } = texts;
+  return html`<section class="card" aria-labelledby="${server.id}">
+<h3 id="${server.id}"><bdi>${server.displayName}</bdi></h3>
+<p>${state(view, now)}</p>
+<dl>
+<dt>${servers.address}</dt><dd><bdi>${server.endpoints.apiBaseUrl}</bdi></dd>
+<dt>${servers.kind}</dt><dd>${servers.kinds[server.kind]}</dd>
+<dt>${servers.clientId}</dt><dd>${shared ? servers.secretShared : html`<code>${registration?.clientId}</code>`}</dd>
+<dt>${servers.secret}</dt><dd>${shared ? servers.secretShared : secretWords(registration)}</dd>
+<dt>${servers.customerId}</dt><dd><bdi>${server.customerId ?? servers.unknown}</bdi></dd>
+</dl>
+<p class="actions"><a class="button plain" href="/settings/servers/${server.id}">${servers.open}${of}</a>
+<a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
+</section>
+`;
+}
+
+function secretWords(registration: Registration | undefined): string {
+  const [newest] = registration?.secrets ?? [];
+  if (newest === undefined) return en.dash;
+  const until =
+    newest.expiresAt === undefined
+      ? texts.servers.secretNoEnd
+      : texts.servers.secretUntil(dateWords(newest.expiresAt));
+  return `${texts.servers.secretSince(dateWords(newest.addedAt))}, ${until}`;
+}
+
+/** Time enough for an administrator to make a new one. */
+const SECRET_SOON_MS = days(30);
+
+function state({ registration, shared, closed }: ServerView, now: Instant): Html {
+  const told =
+    closed?.code === "client_secret_refused" && !shared ? texts.servers.secretRefused : closed?.sentence;
+  const trouble = told ?? (shared ? undefined : secretTrouble(registration, now));
+  return trouble === undefined
+    ? html`<span class="status good">${statusIcon("good")} ${texts.servers.ready}</span>`
+    : html`<span class="status warn">${statusIcon("warn")} ${texts.servers.attention}</span> <span class="sub">${trouble}</span>`;
+}
+
+function secretTrouble(registration: Registration | undefined, now: Instant): string | undefined {
+  const secrets = registration?.secrets ?? [];
+  if (secrets.length === 0) return texts.servers.secretMissing;
+  const last = Math.max(...secrets.map(({ expiresAt }) => expiresAt ?? Number.POSITIVE_INFINITY));
+  if (last <= now) return texts.servers.secretOver;
+  return last - now < SECRET_SOON_MS ? texts.servers.secretSoon(distanceWords(last, now)) : undefined;
+}

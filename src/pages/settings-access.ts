@@ -1,0 +1,142 @@
+import type { RequestHandler } from "express";
+import { z } from "zod";
+import { changeAccess } from "../broker/portal/settings.ts";
+import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { everyone, type MemberClaim, type Members } from "../domain/members.ts";
+import { Problem } from "../domain/problem.ts";
+import { choice, linesField } from "./form-field.ts";
+import { formOutdatedPage } from "./form-outdated.ts";
+import { type Html, html } from "./html.ts";
+import type { PageDeps, PageSettings } from "./page-deps.ts";
+import { isOurForm } from "./page-session.ts";
+import { portalPage, visitorOn } from "./portal-visit.ts";
+import { seeOther, sendPage } from "./send-page.ts";
+import { differenceOf, noteChange, reviewPage } from "./settings-review.ts";
+import { en } from "./texts.en.ts";
+
+const texts = en.settings.accessForm;
+const HERE = "/settings/access";
+
+/** `GET /settings/access`: for whom iManage is enabled. */
+export function getSettingsAccess(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const visitor = await visitorOn(deps, "settings", request, response);
+    sendPage(response, 200, accessPage(deps.settings, visitor, formOf(visitor)));
+  };
+}
+
+/** `POST` there: shows the difference; with `confirm`, does it if it is still the one that was shown. */
+export function postSettingsAccess(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const visitor = await visitorOn(deps, "settings", request, response);
+    if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
+    const { confirm, ...form } = formSchema.parse(request.body ?? {});
+    const wanted = readWanted(visitor, form);
+    if ("faults" in wanted)
+      return sendPage(response, 422, accessPage(deps.settings, visitor, form, wanted.faults));
+
+    const outcome = await faultsAs(() => changeAccess(deps.portal, visitor, wanted, { dryRun: true }));
+    if (typeof outcome === "string")
+      return sendPage(response, 422, accessPage(deps.settings, visitor, form, { subjects: outcome }));
+    if (confirm === differenceOf(outcome) && outcome.changes.length > 0) {
+      const { applied } = await changeAccess(deps.portal, visitor, wanted, { dryRun: false });
+      if (applied) {
+        noteChange(deps, visitor, response, "access");
+        return seeOther(response, "/settings?changed=");
+      }
+    }
+    const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
+    sendPage(response, 200, reviewPage(deps.settings, visitor, review));
+  };
+}
+
+/**
+ * Browsers end lines with CR LF; on a page a CR would be shown as what has no business there. Longer than any form that is
+ * read: a list that was cut short would shut people out.
+ */
+const lines = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((text) => text.replaceAll("\r\n", "\n"))
+    .catch("");
+
+const formSchema = z.object({
+  access: z.enum(["everyone", "some", "off"]).catch("everyone"),
+  subjects: lines(300_000),
+  claims: lines(300_000),
+  confirm: z.string().max(64).catch(""),
+});
+type Form = Omit<z.infer<typeof formSchema>, "confirm">;
+
+function formOf({ firm }: Visitor): Form {
+  const { members, enabled } = firm;
+  return {
+    access: !enabled ? "off" : members.everyone ? "everyone" : "some",
+    subjects: members.everyone ? "" : members.subjects.join("\n"),
+    claims: members.everyone ? "" : members.claims.map(({ name, value }) => `${name} = ${value}`).join("\n"),
+  };
+}
+
+interface Faults {
+  readonly subjects?: string;
+  readonly claims?: string;
+}
+
+/** Switched off, the members stay as they are for the day it is switched on again. */
+function readWanted(
+  { firm }: Visitor,
+  form: Form,
+): { readonly enabled: boolean; readonly members: Members } | { readonly faults: Faults } {
+  if (form.access === "off") return { enabled: false, members: firm.members };
+  if (form.access === "everyone") return { enabled: true, members: everyone };
+  const claims: MemberClaim[] = [];
+  for (const line of linesOf(form.claims)) {
+    const [, name, value] = /^([^=]+?)\s*=\s*(.+)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) return { faults: { claims: texts.claimFault(line) } };
+    claims.push({ name, value });
+  }
+  const subjects = [...new Set(linesOf(form.subjects))];
+  return subjects.length + claims.length === 0
+    ? { faults: { subjects: texts.nobody } }
+    : { enabled: true, members: { everyone: false, subjects, claims } };
+}
+
+const linesOf = (text: string): readonly string[] =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+
+/** The faults of a request in one sentence, or what it answers. */
+export async function faultsAs<T extends object>(ask: () => Promise<T>): Promise<T | string> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === "invalid_request")) throw error;
+    return (error.details.faults ?? []).map(({ field, message }) => `${field} ${message}`).join("; ");
+  }
+}
+
+function accessPage(settings: PageSettings, visitor: Visitor, form: Form, faults: Faults = {}): Html {
+  const { access, subjects, claims } = form;
+  const title = texts.title;
+  const failed = Object.keys(faults).length > 0;
+  return portalPage(settings, visitor, "settings", {
+    title: failed ? `${en.settings.error}: ${title}` : title,
+    main: html`<h1>${title}</h1>
+<p class="lead">${texts.lead}</p>
+<form class="card" method="post" action="${HERE}">
+<input type="hidden" name="csrf" value="${visitor.formToken}">
+${choice({ name: "access", label: texts.legend, value: access }, [
+  ["everyone", texts.everyone],
+  ["some", texts.some],
+  ["off", texts.off],
+])}
+${linesField({ name: "subjects", label: texts.subjects, hint: texts.subjectsHint, value: subjects, fault: faults.subjects })}
+${linesField({ name: "claims", label: texts.claims, hint: texts.claimsHint, value: claims, fault: faults.claims })}
+<p class="actions"><button class="button" type="submit">${en.settings.next}</button>
+<a class="button plain" href="/settings">${en.settings.cancel}</a></p>
+</form>`,
+  });
+}

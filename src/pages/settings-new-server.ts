@@ -1,0 +1,125 @@
+import type { RequestHandler } from "express";
+import { z } from "zod";
+import { addServer, mayAddServer } from "../broker/portal/settings.ts";
+import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { Problem } from "../domain/problem.ts";
+import { sendNotFound } from "./error-page.ts";
+import { choice, textField } from "./form-field.ts";
+import { formOutdatedPage } from "./form-outdated.ts";
+import { type Html, html } from "./html.ts";
+import type { PageDeps, PageSettings } from "./page-deps.ts";
+import { isOurForm } from "./page-session.ts";
+import { portalPage, visitorOn } from "./portal-visit.ts";
+import { seeOther, sendPage } from "./send-page.ts";
+import { differenceOf, noteChange, reviewPage } from "./settings-review.ts";
+import { en } from "./texts.en.ts";
+
+const texts = en.settings.newServer;
+const HERE = "/settings/new-server";
+
+/** `GET /settings/new-server`: *Add a server*. */
+export function getNewServer(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const visitor = await visitorOn(deps, "settings", request, response);
+    if (!mayAddServer(visitor)) return sendNotFound(deps, response);
+    sendPage(response, 200, formPage(deps.settings, visitor, formSchema.parse({})));
+  };
+}
+
+/** `POST` there: shows what would be made; with `confirm`, makes it and leads to the values for Control Center. */
+export function postNewServer(deps: PageDeps): RequestHandler {
+  return async (request, response) => {
+    const visitor = await visitorOn(deps, "settings", request, response);
+    if (!mayAddServer(visitor)) return sendNotFound(deps, response);
+    if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
+    const { confirm, ...form } = formSchema.parse(request.body ?? {});
+    const add = (dryRun: boolean) => addServer(deps.portal, visitor, form.name, toldOf(form), { dryRun });
+    try {
+      const outcome = await add(true);
+      if (confirm === differenceOf(outcome)) {
+        const { applied, server } = await add(false);
+        if (applied) {
+          noteChange(deps, visitor, response, `server ${form.name}`);
+          return seeOther(response, `/settings/servers/${server}`);
+        }
+      }
+      const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
+      sendPage(response, 200, reviewPage(deps.settings, visitor, review));
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === "invalid_request")) throw error;
+      const faults = new Map((error.details.faults ?? []).map(({ field, message }) => [field, message]));
+      sendPage(response, 422, formPage(deps.settings, visitor, form, faults));
+    }
+  };
+}
+
+/** How long each may be is said by the file's own schema; the form itself is bounded. */
+const text = z.string().trim().catch("");
+const formSchema = z.object({
+  name: text,
+  display_name: text,
+  kind: z.enum(["cloud", "cloud-subdomain", "hosted", "on-premises"]).catch("on-premises"),
+  address: text,
+  shared: text,
+  client_id: text,
+  customer_id: text,
+  confirm: text,
+});
+type Form = Omit<z.infer<typeof formSchema>, "confirm">;
+
+/** What is left empty is not said. */
+function toldOf({ name, shared, client_id, display_name, address, customer_id, kind }: Form) {
+  const said = (fields: Record<string, string>) =>
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+  return {
+    ...said({ display_name: display_name || name, address, customer_id }),
+    kind,
+    registration: said(shared === "" ? { client_id } : { shared }),
+  };
+}
+
+/** Where the file's schema places a fault, and which field of this form that is. */
+const FIELDS: Readonly<Record<string, keyof Form>> = {
+  name: "name",
+  display_name: "display_name",
+  kind: "kind",
+  address: "address",
+  customer_id: "customer_id",
+  registration: "client_id",
+  "registration.client_id": "client_id",
+  "registration.shared": "shared",
+};
+
+function formPage(
+  settings: PageSettings,
+  visitor: Visitor,
+  form: Form,
+  faults: ReadonlyMap<string, string> = new Map(),
+): Html {
+  const at = (field: keyof Form) =>
+    [...faults].filter(([place]) => FIELDS[place] === field).map(([, message]) => message)[0];
+  const others = [...faults].filter(([place]) => !Object.hasOwn(FIELDS, place));
+  const field = (name: Exclude<keyof Form, "kind">, label: string, hint: string, required = false) =>
+    textField({ name, label, hint, required, value: form[name], fault: at(name) && `${label} ${at(name)}.` });
+  return portalPage(settings, visitor, "settings", {
+    title: faults.size > 0 ? `${en.settings.error}: ${texts.title}` : texts.title,
+    main: html`<h1>${texts.title}</h1>
+<p class="lead">${texts.lead}</p>
+${
+  others.length > 0 &&
+  html`<section class="card note bad" role="alert"><h2>${texts.elsewhere}</h2><ul>${others.map(([place, message]) => html`<li><bdi>${place} ${message}</bdi></li>`)}</ul></section>`
+}
+<form class="card" method="post" action="${HERE}">
+<input type="hidden" name="csrf" value="${visitor.formToken}">
+${field("name", texts.name, texts.nameHint, true)}
+${field("display_name", texts.displayName, texts.displayNameHint)}
+${choice({ name: "kind", label: texts.kind, value: form.kind }, Object.entries(en.settings.servers.kinds))}
+${field("address", texts.address, texts.addressHint, true)}
+${field("client_id", texts.clientId, texts.clientIdHint)}
+${field("shared", texts.shared, texts.sharedHint)}
+${field("customer_id", texts.customerId, texts.customerIdHint)}
+<p class="actions"><button class="button" type="submit">${en.settings.next}</button>
+<a class="button plain" href="/settings">${en.settings.cancel}</a></p>
+</form>`,
+  });
+}

@@ -1,0 +1,179 @@
+import type { Request, RequestHandler, Response } from "express";
+import { z } from "zod";
+import { type RegistrationSheet, registrationSheet } from "../broker/organisations/registration-sheet.ts";
+import { enterClientSecret, findServerView, type ServerView } from "../broker/portal/settings.ts";
+import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { parseId } from "../domain/id.ts";
+import type { Instant } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import { type Registration, redirectUriOf } from "../domain/registration.ts";
+import { Secret } from "../domain/secret.ts";
+import { sendNotFound } from "./error-page.ts";
+import { textField } from "./form-field.ts";
+import { formOutdatedPage } from "./form-outdated.ts";
+import { type Html, html } from "./html.ts";
+import type { PageDeps, PageSettings } from "./page-deps.ts";
+import { isOurForm } from "./page-session.ts";
+import { portalPage, visitorOn } from "./portal-visit.ts";
+import { seeOther, sendPage } from "./send-page.ts";
+import { noteChange } from "./settings-review.ts";
+import { en } from "./texts.en.ts";
+import { dateWords } from "./time-words.ts";
+
+const texts = en.settings.server;
+
+interface Params {
+  readonly server: string;
+  [name: string]: string;
+}
+
+/** `GET /settings/servers/:server`: the values for Control Center, and where its client secret is entered. */
+export function getSettingsServer(deps: PageDeps): RequestHandler<Params> {
+  return async (request, response) => {
+    const at = await viewAt(deps, request, response);
+    if (at !== undefined) sendPage(response, 200, serverPage(deps.settings, at.visitor, at.view));
+  };
+}
+
+/** `POST` there: the client secret that Control Center has shown. */
+export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
+  return async (request, response) => {
+    const at = await viewAt(deps, request, response);
+    if (at === undefined) return;
+    const { visitor, view } = at;
+    if (!isOurForm(request, visitor))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(view)));
+    if (view.shared) return sendNotFound(deps, response);
+    const { secret, expires, faults } = readSecretForm(request.body);
+    if (faults !== undefined)
+      return sendPage(response, 422, serverPage(deps.settings, visitor, view, faults));
+    const outcome = await enterClientSecret(deps.portal, view, secret, expires);
+    if (!outcome.applied)
+      throw new Problem("configuration_refused", { members: { refusals: outcome.refusals.join("; ") } });
+    noteChange(deps, visitor, response, "client secret");
+    seeOther(response, "/settings?changed=");
+  };
+}
+
+const addressOf = ({ server }: ServerView): string => `/settings/servers/${server.id}`;
+
+async function viewAt(
+  deps: PageDeps,
+  request: Request<Params>,
+  response: Response,
+): Promise<{ visitor: Visitor; view: ServerView } | undefined> {
+  const visitor = await visitorOn(deps, "settings", request, response);
+  const id = parseId("srv", request.params.server);
+  const view = id && (await findServerView(deps.portal, visitor, id));
+  if (view !== undefined) return { visitor, view };
+  sendNotFound(deps, response);
+  return undefined;
+}
+
+interface Faults {
+  readonly expires: string;
+  readonly secretFault: string | undefined;
+  readonly expiresFault: string | undefined;
+}
+
+const formSchema = z.object({ secret: z.string().catch(""), expires: z.string().max(20).catch("") });
+
+/** The secret is never sent back, whatever is wrong with the rest. */
+function readSecretForm(
+  body: unknown,
+):
+  | { readonly secret: Secret; readonly expires: Instant | undefined; readonly faults?: undefined }
+  | { readonly secret?: undefined; readonly expires?: undefined; readonly faults: Faults } {
+  const form = formSchema.parse(body ?? {});
+  const secret = form.secret.trim();
+  const expires = form.expires.trim();
+  const secretFault =
+    secret === "" ? texts.secretMissing : /^[\x21-\x7e]{1,500}$/.test(secret) ? undefined : texts.secretOdd;
+  const at = expires === "" ? undefined : dayOf(expires);
+  const expiresFault = expires !== "" && at === undefined ? texts.expiresFault : undefined;
+  return secretFault === undefined && expiresFault === undefined
+    ? { secret: new Secret(secret), expires: at }
+    : { faults: { expires, secretFault, expiresFault } };
+}
+
+/** `2027-06-30`, and no other day that a calendar would make of `2027-06-31`. */
+function dayOf(text: string): Instant | undefined {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : undefined;
+}
+
+function serverPage(settings: PageSettings, visitor: Visitor, view: ServerView, faults?: Faults): Html {
+  const { server, registration, shared } = view;
+  const title = texts.title(server.displayName);
+  return portalPage(settings, visitor, "settings", {
+    title: faults === undefined ? title : `${en.settings.error}: ${title}`,
+    main: html`<h1>${title}</h1>
+${
+  shared || registration === undefined
+    ? html`<section class="card note"><p>${texts.shared}</p></section>`
+    : html`${secretForm(visitor, view, registration, faults)}
+${sheetTables(sheetOf(settings, view, registration))}`
+}
+<p class="actions"><a class="button plain" href="/settings">${en.settings.back}</a></p>`,
+  });
+}
+
+function secretForm(
+  visitor: Visitor,
+  view: ServerView,
+  { secrets }: Registration,
+  faults: Faults | undefined,
+): Html {
+  const [newest] = secrets;
+  return html`<section class="card" aria-labelledby="client-secret">
+<h2 id="client-secret">${texts.secretTitle}</h2>
+<p>${texts.secretLead(newest && dateWords(newest.addedAt))}</p>
+<form method="post" action="${addressOf(view)}">
+<input type="hidden" name="csrf" value="${visitor.formToken}">
+${textField({ name: "secret", label: texts.secret, hint: texts.secretHint, fault: faults?.secretFault, required: true, secret: true })}
+${textField({ name: "expires", label: texts.expires, hint: texts.expiresHint, value: faults?.expires, fault: faults?.expiresFault })}
+<p class="actions"><button class="button" type="submit">${texts.save}</button></p>
+</form></section>`;
+}
+
+const sheetOf = (settings: PageSettings, { server }: ServerView, registration: Registration) =>
+  registrationSheet({
+    applicationName: settings.productName,
+    description: "Holds this firm's authorizations and gives short-lived tokens to its applications.",
+    publisher: settings.productName,
+    website: settings.publicBaseUrl,
+    contactEmail: settings.supportContact,
+    clientId: registration.clientId,
+    redirectUri: redirectUriOf(settings.publicBaseUrl, registration.id),
+    server: {
+      name: server.displayName,
+      kind: server.kind,
+      address: server.endpoints.apiBaseUrl,
+      customerId: server.customerId,
+    },
+    registeredBy: server.settings.registeredBy,
+    codeLifeMs: server.settings.codeLifeMs,
+    refreshTokenLifeMs: server.settings.refreshTokenLifeMs,
+  });
+
+/** The sheet speaks to whoever writes a file where it says what to do with the secret; here there is a form. */
+const NOTES = new Map<string, string>([
+  ["Client Secret", texts.secretNote],
+  ["Client Secret Expires", texts.expiresNote],
+]);
+
+const sheetTables = ({ where, tabs, notes }: RegistrationSheet): Html => html`<section class="card">
+<p class="lead">${texts.lead}</p>
+<p><span class="quiet">${texts.where}</span> <bdi>${where}</bdi></p>
+${tabs.map(
+  ({ tab, fields }) => html`<h2>${tab}</h2>
+<dl>
+${fields.map(({ field, value, note }) => {
+  const told = NOTES.get(field) ?? note;
+  return html`<dt>${field}</dt><dd><bdi>${value}</bdi>${told !== undefined && html`<span class="sub">${told}</span>`}</dd>
+`;
+})}</dl>`,
+)}
+<h2>${texts.notes}</h2>
+<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>
+</section>`;
