@@ -305,6 +305,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       loopbackReturnUrls: settings.NODE_ENV !== "production",
     },
   };
+  const packages = makePackageTemplates(settings.PACKAGE_TEMPLATE_DIR);
   const portal: PortalPorts = {
     ...authorization,
     portal: new RedisPortalStore(fast),
@@ -312,6 +313,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     organisations: configuration,
     revoker,
     configuration: changePorts,
+    packages,
+    diagnoses: diagnosisStore,
     gates: profiles,
   };
 
@@ -326,7 +329,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grantStore,
     auditBuffer,
     profiles,
-    packages: makePackageTemplates(settings.PACKAGE_TEMPLATE_DIR),
+    packages,
     previousTokens,
     containment: new RedisContainmentStore(fast),
     clientSecrets,

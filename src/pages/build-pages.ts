@@ -15,7 +15,7 @@ import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
 import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
-import { getSettingsServer, postSettingsServer } from "./settings-server.ts";
+import { getServerPackage, getSettingsServer, postSettingsServer } from "./settings-server.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
 import { getSwitchOff, postAuthorizeServer, postSwitchOff } from "./switch-off.ts";
 import { getWithdrawLibrary, postWithdrawLibrary } from "./withdraw-library.ts";
@@ -66,6 +66,7 @@ export function buildPages(deps: PageDeps): Router {
   router.get("/settings/new-server", getNewServer(deps));
   router.post("/settings/new-server", form, postNewServer(deps));
   router.get("/settings/servers/:server", getSettingsServer(deps));
+  router.get("/settings/servers/:server/package/:kind", getServerPackage(deps));
   router.post("/settings/servers/:server", form, postSettingsServer(deps));
 
   router.use(paths, notFoundPage(deps));

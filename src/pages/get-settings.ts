@@ -1,6 +1,7 @@
 import type { RequestHandler } from "express";
 import { listServerViews, mayAddServer, type ServerView } from "../broker/portal/settings.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
+import type { Diagnosis } from "../domain/diagnosis.ts";
 import { days, type Instant } from "../domain/instant.ts";
 import type { Registration } from "../domain/registration.ts";
 import { type Html, html } from "./html.ts";
@@ -73,6 +74,7 @@ function card(view: ServerView, now: Instant): Html {
 <dt>${servers.clientId}</dt><dd>${shared ? servers.secretShared : html`<code>${registration?.clientId}</code>`}</dd>
 <dt>${servers.secret}</dt><dd>${shared ? servers.secretShared : secretWords(registration)}</dd>
 <dt>${servers.customerId}</dt><dd><bdi>${server.customerId ?? servers.unknown}</bdi></dd>
+<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view.diagnosis, now)}</dd>
 </dl>
 <p class="actions"><a class="button plain" href="/settings/servers/${server.id}">${servers.open}${of}</a>
 <a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
@@ -89,6 +91,11 @@ function secretWords(registration: Registration | undefined): string {
       : texts.servers.secretUntil(dateWords(newest.expiresAt));
   return `${texts.servers.secretSince(dateWords(newest.addedAt))}, ${until}`;
 }
+
+const diagnosisWords = (diagnosis: Diagnosis | undefined, now: Instant): string =>
+  diagnosis === undefined
+    ? texts.servers.undiagnosed
+    : `${texts.servers.verdicts[diagnosis.verdict]}, ${distanceWords(diagnosis.endedAt, now)}`;
 
 /** Time enough for an administrator to make a new one. */
 const SECRET_SOON_MS = days(30);

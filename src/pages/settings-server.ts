@@ -1,24 +1,27 @@
 import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
-import { type RegistrationSheet, registrationSheet } from "../broker/organisations/registration-sheet.ts";
+import { packageFor, sheetFor } from "../broker/organisations/registration-help.ts";
+import { PACKAGE_KINDS } from "../broker/organisations/registration-package.ts";
+import type { RegistrationSheet, SheetField } from "../broker/organisations/registration-sheet.ts";
 import { enterClientSecret, findServerView, type ServerView } from "../broker/portal/settings.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { diagnosisTexts } from "../domain/diagnosis-texts.en.ts";
 import { parseId } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
-import { type Registration, redirectUriOf } from "../domain/registration.ts";
+import type { Registration } from "../domain/registration.ts";
 import { Secret } from "../domain/secret.ts";
 import { sendNotFound } from "./error-page.ts";
 import { textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
-import type { PageDeps, PageSettings } from "./page-deps.ts";
+import type { PageDeps } from "./page-deps.ts";
 import { isOurForm } from "./page-session.ts";
 import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
 import { en } from "./texts.en.ts";
-import { dateWords } from "./time-words.ts";
+import { dateWords, timeWords } from "./time-words.ts";
 
 const texts = en.settings.server;
 
@@ -31,7 +34,7 @@ interface Params {
 export function getSettingsServer(deps: PageDeps): RequestHandler<Params> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
-    if (at !== undefined) sendPage(response, 200, serverPage(deps.settings, at.visitor, at.view));
+    if (at !== undefined) sendPage(response, 200, await serverPage(deps, at.visitor, at.view));
   };
 }
 
@@ -45,8 +48,7 @@ export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
       return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(view)));
     if (view.shared) return sendNotFound(deps, response);
     const { secret, expires, faults } = readSecretForm(request.body);
-    if (faults !== undefined)
-      return sendPage(response, 422, serverPage(deps.settings, visitor, view, faults));
+    if (faults !== undefined) return sendPage(response, 422, await serverPage(deps, visitor, view, faults));
     const outcome = await enterClientSecret(deps.portal, view, secret, expires);
     if (!outcome.applied)
       throw new Problem("configuration_refused", { members: { refusals: outcome.refusals.join("; ") } });
@@ -54,6 +56,28 @@ export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
     seeOther(response, "/settings?changed=");
   };
 }
+
+/** `GET /settings/servers/:server/package/:kind`: what an iManage administrator uploads in the place of typing. */
+export function getServerPackage(deps: PageDeps): RequestHandler<Params> {
+  return async (request, response) => {
+    const at = await viewAt(deps, request, response);
+    if (at === undefined) return;
+    const kind = PACKAGE_KINDS.find((each) => each === request.params.kind);
+    if (kind === undefined || at.view.shared) return sendNotFound(deps, response);
+    const { fileName, bytes } = await packageFor(helpPorts(deps), at.view.server, kind);
+    response.set({
+      "Content-Type": "application/zip",
+      "Content-Disposition": `attachment; filename="${fileName}"`,
+    });
+    response.status(200).end(bytes);
+  };
+}
+
+const helpPorts = ({ portal, settings }: PageDeps) => ({
+  store: portal.configuration.store,
+  packages: portal.packages,
+  names: settings,
+});
 
 const addressOf = ({ server }: ServerView): string => `/settings/servers/${server.id}`;
 
@@ -102,17 +126,24 @@ function dayOf(text: string): Instant | undefined {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : undefined;
 }
 
-function serverPage(settings: PageSettings, visitor: Visitor, view: ServerView, faults?: Faults): Html {
+async function serverPage(
+  deps: PageDeps,
+  visitor: Visitor,
+  view: ServerView,
+  faults?: Faults,
+): Promise<Html> {
   const { server, registration, shared } = view;
+  const { settings } = deps;
   const title = texts.title(server.displayName);
   return portalPage(settings, visitor, "settings", {
     title: faults === undefined ? title : `${en.settings.error}: ${title}`,
     main: html`<h1>${title}</h1>
+${findings(view)}
 ${
   shared || registration === undefined
     ? html`<section class="card note"><p>${texts.shared}</p></section>`
     : html`${secretForm(visitor, view, registration, faults)}
-${sheetTables(sheetOf(settings, view, registration))}`
+${sheetTables(view, await sheetFor(helpPorts(deps), server))}`
 }
 <p class="actions"><a class="button plain" href="/settings">${en.settings.back}</a></p>`,
   });
@@ -136,25 +167,21 @@ ${textField({ name: "expires", label: texts.expires, hint: texts.expiresHint, va
 </form></section>`;
 }
 
-const sheetOf = (settings: PageSettings, { server }: ServerView, registration: Registration) =>
-  registrationSheet({
-    applicationName: settings.productName,
-    description: "Holds this firm's authorizations and gives short-lived tokens to its applications.",
-    publisher: settings.productName,
-    website: settings.publicBaseUrl,
-    contactEmail: settings.supportContact,
-    clientId: registration.clientId,
-    redirectUri: redirectUriOf(settings.publicBaseUrl, registration.id),
-    server: {
-      name: server.displayName,
-      kind: server.kind,
-      address: server.endpoints.apiBaseUrl,
-      customerId: server.customerId,
-    },
-    registeredBy: server.settings.registeredBy,
-    codeLifeMs: server.settings.codeLifeMs,
-    refreshTokenLifeMs: server.settings.refreshTokenLifeMs,
-  });
+/** Of the last diagnosis what is not well, with who does what about it. It quotes iManage, printable and cut: admins alone see it. */
+function findings({ diagnosis }: ServerView): Html | undefined {
+  const wrong = (diagnosis?.findings ?? []).filter(({ state }) => state === "failed" || state === "warning");
+  if (diagnosis === undefined || wrong.length === 0) return undefined;
+  return html`<section class="card note ${diagnosis.verdict === "failed" ? "bad" : "warn"}" aria-labelledby="diagnosis">
+<h2 id="diagnosis">${texts.diagnosisTitle}</h2>
+<p class="quiet">${timeWords(diagnosis.endedAt)}</p>
+${wrong.map(
+  ({ step, seen, means, remedy }) => html`<h3>${diagnosisTexts.steps[step]}</h3>
+<dl><dt>${texts.seen}</dt><dd><bdi>${seen}</bdi></dd>
+<dt>${texts.means}</dt><dd><bdi>${means}</bdi></dd>
+${remedy !== undefined && html`<dt>${texts.remedy}</dt><dd><bdi>${remedy}</bdi></dd>`}</dl>`,
+)}
+</section>`;
+}
 
 /** The sheet speaks to whoever writes a file where it says what to do with the secret; here there is a form. */
 const NOTES = new Map<string, string>([
@@ -162,18 +189,24 @@ const NOTES = new Map<string, string>([
   ["Client Secret Expires", texts.expiresNote],
 ]);
 
-const sheetTables = ({ where, tabs, notes }: RegistrationSheet): Html => html`<section class="card">
+const sheetTables = (
+  { server }: ServerView,
+  { where, tabs, extensions, olderServers, notes }: RegistrationSheet,
+): Html => html`<section class="card">
 <p class="lead">${texts.lead}</p>
 <p><span class="quiet">${texts.where}</span> <bdi>${where}</bdi></p>
-${tabs.map(
-  ({ tab, fields }) => html`<h2>${tab}</h2>
-<dl>
+${tabs.map(({ tab, fields }) => html`<h2>${tab}</h2>${fieldList(fields)}`)}
+<h2>${texts.extensions}</h2>
+${fieldList(extensions.slice(0, 1))}
+<ul>${PACKAGE_KINDS.map((kind) => html`<li><a href="/settings/servers/${server.id}/package/${kind}">${texts.packages[kind]}</a></li>`)}</ul>
+${olderServers !== undefined && html`<h2>${olderServers.when}</h2>${fieldList(olderServers.fields)}`}
+<h2>${texts.notes}</h2>
+<ul>${notes.map((note) => html`<li><bdi>${note}</bdi></li>`)}</ul>
+</section>`;
+
+const fieldList = (fields: readonly SheetField[]): Html => html`<dl>
 ${fields.map(({ field, value, note }) => {
   const told = NOTES.get(field) ?? note;
   return html`<dt>${field}</dt><dd><bdi>${value}</bdi>${told !== undefined && html`<span class="sub">${told}</span>`}</dd>
 `;
-})}</dl>`,
-)}
-<h2>${texts.notes}</h2>
-<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>
-</section>`;
+})}</dl>`;

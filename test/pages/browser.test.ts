@@ -335,6 +335,37 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     },
     { name: "settings-server", open: async () => settingsPage(`/servers/${world.server.id}`) },
     {
+      name: "settings-server-diagnosed",
+      open: async () => {
+        world.diagnosis = {
+          v: 1,
+          server: world.server.id,
+          startedAt: world.now - minutes(3),
+          endedAt: world.now - minutes(2),
+          requestId: "req_1",
+          configurationGeneration: 1,
+          findings: [
+            {
+              step: "tls",
+              cause: "tls.expired" as never,
+              state: "failed",
+              seen: "x",
+              means: "m",
+              who: "imanage_admin",
+              remedy: "Renew it.",
+            },
+            { step: "dns", cause: "dns.found" as never, state: "ok", seen: "x", means: "m", who: "nobody" },
+          ],
+          verdict: "failed",
+          comparedWith: undefined,
+          changes: [],
+        };
+        await settingsPage("");
+        await page.getByText("something is wrong, 2 minutes ago").waitFor();
+        await settingsPage(`/servers/${world.server.id}`);
+      },
+    },
+    {
       name: "settings-server-refused",
       open: async () => {
         await settingsPage(`/servers/${world.server.id}`);

@@ -94,7 +94,8 @@ test("T09 names stay text on the pages of the portal too, and what is typed into
     const admin = world.visit({ role: "organisation_admin", displayName: word });
     const form = { csrf: admin.csrf, access: "some", subjects: word };
     const mine = `/my-integrations/${world.server.id}`;
-    Object.assign(settings, { productName: word, supportContact: word });
+    // With an @: the sheet says something else where there is none.
+    Object.assign(settings, { productName: word, supportContact: `@${word}` });
     const answers = await Promise.all([
       served.get(`/my-integrations?connected=${world.server.id}`, cookie),
       served.get(`${mine}/disconnect`, cookie),

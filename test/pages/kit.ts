@@ -18,6 +18,7 @@ import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts
 import type { Client, Policy } from "../../src/domain/client.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
+import type { Diagnosis } from "../../src/domain/diagnosis.ts";
 import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
 import {
   type ClientId,
@@ -90,6 +91,7 @@ export class World {
   /** What *iManage settings* changes. */
   readonly store = new MemoryConfigurationStore();
   closed: ClosedGate | undefined;
+  diagnosis: Diagnosis | undefined;
   readonly portalLinks = new Map<string, PortalSession>();
   readonly portalVisits = new Map<string, PortalSession>();
   readonly bindings = new Map<GrantId, GrantBinding[]>();
@@ -483,6 +485,8 @@ export class World {
         deletePortalVisit: async (_route, digest) => void this.portalVisits.delete(digest),
       },
       gates: { findClosedGate: async () => this.closed },
+      diagnoses: { findDiagnoses: async () => ({ last: this.diagnosis, lastGood: undefined }) },
+      packages: { make: async () => new Uint8Array([0x50, 0x4b]) },
       configuration: {
         store: this.store,
         sealer: this.sealer,

@@ -174,6 +174,10 @@ describe("iManage settings", () => {
     expect(page.body).toMatch(/Redirect URL<\/dt><dd><bdi>http:\/\/127[^<]*\/oauth2\/callback\/reg_/);
     expect((await browser.get(`${built.base}/settings`)).body).toContain("The client secret is missing");
 
+    const zip = await browser.get(`${page.url}/package/control-center`);
+    expect(zip.headers.get("content-type")).toBe("application/zip");
+    expect(zip.headers.get("content-disposition")).toMatch(/^attachment; filename="[\w.-]+\.zip"$/);
+    expect((await browser.get(`${page.url}/package/other`)).status).toBe(404);
     const action = new URL(page.url).pathname;
     const entered = await submit(browser, page, action, {
       secret: "sim_secret_archive",

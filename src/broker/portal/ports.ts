@@ -5,9 +5,11 @@ import type { Organisation } from "../../domain/organisation.ts";
 import type { PortalSession } from "../../domain/portal-session.ts";
 import type { Server } from "../../domain/server.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
+import type { DiagnosisStore } from "../diagnosis/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { Revoker } from "../grants/revoke-pending.ts";
 import type { ChangePorts } from "../organisations/change-organisation.ts";
+import type { PackageMaker } from "../organisations/registration-package.ts";
 
 /** Links and visits of the portal, by the digests of their handles. */
 export interface PortalStore {
@@ -32,6 +34,8 @@ export interface PortalPorts extends AuthorizationPorts {
     "countGrants" | "findGrant" | "findUserGrant" | "listBindings" | "unbindUser"
   >;
   readonly configuration: ChangePorts;
+  readonly packages: PackageMaker;
+  readonly diagnoses: Pick<DiagnosisStore, "findDiagnoses">;
   readonly gates: { findClosedGate(server: ServerId): Promise<ClosedGate | undefined> };
   readonly organisations: {
     findOrganisation(id: OrganisationId): Promise<Organisation | undefined>;

@@ -1,4 +1,5 @@
 import { type ClosedServerTold, describeClosedServer } from "../../domain/closed-server.ts";
+import type { Diagnosis } from "../../domain/diagnosis.ts";
 import type { ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
@@ -23,6 +24,8 @@ export interface ServerView {
   readonly shared: boolean;
   /** Why nothing is sent to it now. */
   readonly closed: ClosedServerTold | undefined;
+  /** The last time somebody had it looked at, and what was found. */
+  readonly diagnosis: Diagnosis | undefined;
 }
 
 /** Every server of his firm that the client's policy names. */
@@ -45,11 +48,13 @@ const isNamed = ({ policy }: Visitor, id: ServerId): boolean => policy.servers?.
 async function viewOf(ports: PortalPorts, server: Server): Promise<ServerView> {
   const registration = await ports.servers.findRegistration(server.registration);
   const closed = await ports.gates.findClosedGate(server.id);
+  const { last } = await ports.diagnoses.findDiagnoses(server.id);
   return {
     server,
     registration,
     shared: registration?.organisation === undefined,
     closed: closed && describeClosedServer(closed, ports.clock.now()),
+    diagnosis: last,
   };
 }
 
