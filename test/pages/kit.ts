@@ -468,6 +468,9 @@ export class World {
   }
 
   #portal(ports: AuthorizationPorts): PortalPorts {
+    const never = () => {
+      throw new Error("not of the pages");
+    };
     const isOf = (client: ClientId, subject: UserSubject) => (binding: GrantBinding) =>
       binding.type === "user" && binding.client === client && sameUser(binding.subject, subject);
     const grantOf = (client: ClientId, subject: UserSubject) =>
@@ -494,6 +497,7 @@ export class World {
         clock: ports.clock,
         random: this.random,
         addressRules: { loopbackOrigins: [], loopbackReturnUrls: false },
+        readCertificates: never,
       },
       grants: {
         countGrants: async () => this.grants.size,
