@@ -73,7 +73,7 @@ async function holds(proof: Proof): Promise<boolean> {
 
 async function turnsRed(proof: Proof, copy: MutatedCopy): Promise<boolean> {
   const startedAt = performance.now();
-  const result = await copy.without(proof.without, () => runProof(copy.root, proof));
+  const result = await copy.without(proof.without, () => runProof(copy.root, proof, proof.red));
   const took = secondsSince(startedAt);
   const { guard } = proof.without;
   if (result.kind === "red") {

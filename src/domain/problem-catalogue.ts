@@ -337,7 +337,7 @@ export const PROBLEMS = {
 
   // Diagnosis
   diagnosis_running: kind(
-    409,
+    429,
     "time",
     "This server is being diagnosed already.",
     "Wait for that diagnosis, then read its result.",
@@ -346,7 +346,7 @@ export const PROBLEMS = {
     429,
     "time",
     "This server was diagnosed less than a minute ago.",
-    "Read that result, or ask again after Retry-After.",
+    "Read that result, or wait as long as Retry-After says.",
   ),
 
   // Sync

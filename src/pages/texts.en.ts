@@ -210,6 +210,10 @@ export const en = {
         action: `Ask ${support}: iManage is switched off here for your organisation.`,
       }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      diagnosed_recently: () => ({
+        who: NOBODY,
+        action: "Read that result, or wait a minute and look again.",
+      }),
       integrity_failure: ({ support }) => ({
         who: BROKER,
         action: `Nothing was sent anywhere. Send this page to ${support}.`,

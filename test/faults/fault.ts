@@ -18,6 +18,8 @@ export interface Proof {
   /** Raises the sample that every run takes to the count that the figure asks for. */
   readonly full?: Readonly<Record<string, string>>;
   readonly without: Guard;
+  /** Raises the sample as far as it takes for what is missing to show, where chance has a part in it. */
+  readonly red?: Readonly<Record<string, string>>;
 }
 
 export interface Guard {

@@ -88,6 +88,7 @@ export const processesFaults: readonly Fault[] = [
         file: "test/faults/rolling-restart.test.ts",
         title: "rolling restarts by SIGTERM under load",
         full: { TEST_RESTARTS: "100" },
+        red: { TEST_RESTARTS: "12" },
         without: {
           guard: "answers that say that their connection ends",
           file: "src/main/start-http.ts",

@@ -158,6 +158,8 @@ export async function storedNouns(
     );
     for (const key of keys) {
       const noun = key.slice(prefix.length).split(":")[0]!;
+      // How sign-ins ended is remembered for a diagnosis: hints, and none of what anybody was given.
+      if (noun === "sign-ins") continue;
       nouns[noun] = (nouns[noun] ?? 0) + 1;
     }
     if (next === "0") return nouns;

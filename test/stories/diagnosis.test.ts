@@ -459,7 +459,7 @@ describe("a diagnosis", () => {
     here.advance(61_000);
     const { client } = await here.replica();
     const second = await diagnose({ client, server: here.server });
-    expect(second).toMatchObject({ status: 409, body: { code: "diagnosis_running", remedy: "time" } });
+    expect(second).toMatchObject({ status: 429, body: { code: "diagnosis_running", remedy: "time" } });
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThan(0);
     here.simulator.release();
     for (;;) {
