@@ -134,6 +134,10 @@ describe("commits that Redis has lost are offered again by those who made them (
       });
   }
 
+  /** A Redis that was away comes back after more than the milliseconds that these tests take. */
+  const came = (grant: GrantId, when: "earlier" | "later") =>
+    store.call((redis) => redis.hincrby(grantKey(grant), "refreshed_at", when === "later" ? 1_000 : -1_000));
+
   const read = (grant: GrantId) => store.call((redis) => redis.hgetall(grantKey(grant)));
   const sparesOf = (record: Record<string, string>) =>
     (JSON.parse(record.spares ?? "[]") as { fp: string }[]).map(({ fp }) => fp);
@@ -199,12 +203,28 @@ describe("commits that Redis has lost are offered again by those who made them (
     await refresh(one, grant, server, "b");
     await goBack();
     await refresh(two, grant, server, "since");
+    await came(grant, "later");
     await one.findsRedisChanged();
     const record = await read(grant);
     expect(record).toMatchObject({ rt_fp: "rt-since", at_fp: "at-since" });
     expect(sparesOf(record)).toEqual(["rt-b"]);
     // The next attempt has a number that nobody has sealed anything under.
     expect(Number(record.att)).toBe(2);
+  });
+
+  it("an offer that is newer takes the place of what another has fetched, and that is kept behind it", async () => {
+    const [one, two] = replicas as [Replica, Replica];
+    const { grant, server } = await newGrant();
+    const goBack = await past(grant, server);
+    await refresh(one, grant, server, "a");
+    await refresh(one, grant, server, "b");
+    await goBack();
+    await refresh(two, grant, server, "since");
+    await came(grant, "earlier");
+    await one.findsRedisChanged();
+    const record = await read(grant);
+    expect(record).toMatchObject({ rt_fp: "rt-b", at_fp: "at-b" });
+    expect(JSON.parse(record.spares!)).toMatchObject([{ fp: "rt-since", sealed: "sealed-rt-since" }]);
   });
 
   it("three spares that are there stay: an offer takes nobody's place", async () => {

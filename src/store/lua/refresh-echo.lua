@@ -49,6 +49,10 @@ if (rt_fp and rt_fp == parent) or (fp ~= '' and rt_fp == fp) or (newer and fp ~=
   as = 'restored'
   local due
   if fp ~= '' then
+    -- What another has fetched since is of the same age, or nearly: whichever iManage honours, both are kept.
+    if rt_fp and rt_fp ~= parent and rt_fp ~= fp and not is_spent(rt_fp) and #spares < 3 then
+      spares[#spares + 1] = { sealed = redis.call('HGET', key, 'rt'), fp = rt_fp, att = g[4], at = text(now) }
+    end
     rt_fp = fp
     redis.call('HSET', key, 'rt', ARGV[6], 'rt_fp', fp, 'rt_att', ARGV[3])
     if ARGV[9] == '1' then
