@@ -38,10 +38,7 @@ export async function brokerProcess(
   role: Role = "http",
   environment: Readonly<Record<string, string>> = {},
 ): Promise<BrokerProcess> {
-  const httpPort = await freePort();
-  let opsPort = await freePort();
-  // A port that was free a moment ago may be handed out twice.
-  while (opsPort === httpPort) opsPort = await freePort();
+  let [httpPort, opsPort] = await freePorts();
   const output: string[] = [];
   const failPoints = new FailPointControl();
   let child!: ChildProcess;
@@ -81,7 +78,17 @@ export async function brokerProcess(
     ]);
   };
   onTestFinished(kill);
-  await start();
+  for (let tries = 1; ; tries++) {
+    try {
+      await start();
+      break;
+    } catch (error) {
+      // Free a moment ago, and somebody else's now: a test that runs beside this one takes ports too.
+      if (tries === 5 || !/Port \d+ on \S+ is taken/.test(String(error))) throw error;
+      [httpPort, opsPort] = await freePorts();
+      output.length = 0;
+    }
+  }
 
   return {
     base: `http://127.0.0.1:${httpPort}`,
@@ -120,6 +127,14 @@ export async function brokerProcess(
     },
     failPoints,
   };
+}
+
+async function freePorts(): Promise<[http: number, ops: number]> {
+  const http = await freePort();
+  for (;;) {
+    const ops = await freePort();
+    if (ops !== http) return [http, ops];
+  }
 }
 
 /** The same `count` times, started side by side. */

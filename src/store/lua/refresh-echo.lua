@@ -18,6 +18,9 @@ for _, earlier in ipairs(done) do
   if earlier[1] == ARGV[2] then return 'known' end
 end
 
+-- Its begin may be here and its end lost: then it stands in the way of others at its server until its lease ends.
+redis.call('ZREM', prefix_of(key) .. 'server-gate:' .. ARGV[16] .. ':running', ARGV[2])
+
 local n, parent, fp = tonumber(ARGV[3]), ARGV[5], ARGV[7]
 local received = now - tonumber(ARGV[19])
 local prefix = prefix_of(key)
