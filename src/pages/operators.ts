@@ -18,7 +18,7 @@ import {
   setOperatorCookie,
   setOperatorSignInCookie,
 } from "./cookies.ts";
-import { errorAddress, problemOf } from "./error-page.ts";
+import { errorAddress, problemOf, sendNotFound } from "./error-page.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
@@ -33,6 +33,8 @@ const HOME = "/operators";
 /** `GET /operators`: who is signed in and the organisations he may see, or the way in. */
 export function getOperators(deps: PageDeps): RequestHandler {
   return async (request, response) => {
+    // Nobody set a provider up: then there is nothing here, and no button that leads nowhere.
+    if (deps.operators.provider === undefined) return sendNotFound(deps, response);
     const operator = await findOperator(deps.operators, readCookie(request, operatorCookie(deps.settings)));
     const main = operator === undefined ? signInCard() : await overview(deps, operator);
     sendPage(response, 200, layout(deps.settings, { title: texts.title, main }));

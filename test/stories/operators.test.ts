@@ -129,6 +129,7 @@ describe("operators and support sign in by the firm's own identity provider", ()
       "operator_sign_in_unavailable",
     );
     const without = await world();
+    expect((await new WalkingBrowser().get(`${without.base}/operators`)).status).toBe(404);
     expect((await new WalkingBrowser().post(`${without.base}/operators/sign-in`, {})).status).toBe(404);
   });
 });
