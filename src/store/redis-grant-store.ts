@@ -16,17 +16,15 @@ import {
   type ClientId,
   type GrantId,
   type OrganisationId,
-  organisationId,
   organisationOf,
   type RegistrationId,
-  type Route,
-  routeOf,
   type ServerId,
 } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import type { Server } from "../domain/server.ts";
 import type { UserSubject } from "../domain/subject.ts";
+import { DueHint } from "./due-hint.ts";
 import {
   bindingDigest,
   bindingKey,
@@ -69,9 +67,11 @@ export class RedisGrantStore
   implements ConsentStore, GrantStore, LibraryStore, RefreshSchedule, RevocationOutbox
 {
   readonly #store: RedisStore;
+  readonly #dueHint: DueHint;
 
   constructor(store: RedisStore) {
     this.#store = store;
+    this.#dueHint = new DueHint(store, dueHintKey(), dueKey);
   }
 
   async findConsent(
@@ -263,12 +263,8 @@ export class RedisGrantStore
     return grant === "" ? undefined : (grant as GrantId);
   }
 
-  async dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
-    const now = await this.#store.now();
-    const routes = await this.#store.call((redis) =>
-      redis.zrangebyscore(dueHintKey(), "-inf", now, "LIMIT", 0, limit),
-    );
-    return routes.map((route) => organisationId(route as Route));
+  dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
+    return this.#dueHint.dueOrganisations(limit);
   }
 
   async dueGrants(
@@ -283,16 +279,8 @@ export class RedisGrantStore
     return ids as GrantId[];
   }
 
-  async restateHint(organisation: OrganisationId): Promise<void> {
-    const [grant] = await this.#store.call((redis) => redis.zrange(dueKey(organisation), "0", "0"));
-    const earliest =
-      grant === undefined
-        ? null
-        : await this.#store.call((redis) => redis.zscore(dueKey(organisation), grant));
-    const route = routeOf(organisation);
-    await this.#store.call<unknown>((redis) =>
-      earliest === null ? redis.zrem(dueHintKey(), route) : redis.zadd(dueHintKey(), earliest, route),
-    );
+  restateHint(organisation: OrganisationId): Promise<void> {
+    return this.#dueHint.restate(organisation);
   }
 
   async pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]> {

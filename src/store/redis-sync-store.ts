@@ -2,10 +2,7 @@ import type { AuditNote } from "../broker/ports.ts";
 import {
   type ClientId,
   type OrganisationId,
-  organisationId,
   organisationOf,
-  type Route,
-  routeOf,
   type ServerId,
   type SyncId,
 } from "../domain/id.ts";
@@ -28,6 +25,7 @@ import type {
   SyncState,
   SyncStore,
 } from "../sync/ports.ts";
+import { DueHint } from "./due-hint.ts";
 import {
   organisationNamesKey,
   startsKey,
@@ -51,9 +49,11 @@ const CHANGES_KEPT = 100_000;
 export class RedisSyncStore implements SyncStore, SyncSchedule {
   readonly #store: RedisStore;
   readonly #changesKept: number;
+  readonly #dueHint: DueHint;
 
   constructor(store: RedisStore, options: RedisSyncStoreOptions = {}) {
     this.#store = store;
+    this.#dueHint = new DueHint(store, syncDueHintKey(), syncDueKey);
     this.#changesKept = options.changesKept ?? CHANGES_KEPT;
   }
 
@@ -182,12 +182,8 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
     };
   }
 
-  async dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
-    const now = await this.#store.now();
-    const routes = await this.#store.call((redis) =>
-      redis.zrangebyscore(syncDueHintKey(), "-inf", now, "LIMIT", 0, limit),
-    );
-    return routes.map((route) => organisationId(route as Route));
+  dueOrganisations(limit: number): Promise<readonly OrganisationId[]> {
+    return this.#dueHint.dueOrganisations(limit);
   }
 
   async dueSyncs(organisation: OrganisationId, limit: number): Promise<readonly SyncId[]> {
@@ -198,17 +194,8 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
     return ids as SyncId[];
   }
 
-  async restateHint(organisation: OrganisationId): Promise<void> {
-    const route = routeOf(organisation);
-    const earliest = await this.#earliest(organisation);
-    await this.#store.call<unknown>((redis) =>
-      earliest === undefined
-        ? redis.zrem(syncDueHintKey(), route)
-        : redis.zadd(syncDueHintKey(), earliest, route),
-    );
-    // What became due in between has stated its own hint before ours was written, or will after this.
-    const since = await this.#earliest(organisation);
-    if (since !== undefined) await this.#hintAtMost(organisation, since);
+  restateHint(organisation: OrganisationId): Promise<void> {
+    return this.#dueHint.restate(organisation);
   }
 
   async restateAllHints(): Promise<void> {
@@ -233,21 +220,10 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
   async #hintSooner(organisation: OrganisationId, id: SyncId): Promise<void> {
     try {
       const due = await this.#store.call((redis) => redis.zscore(syncDueKey(organisation), id));
-      if (due !== null) await this.#hintAtMost(organisation, Number(due));
+      if (due !== null) await this.#dueHint.atMost(organisation, Number(due));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
     }
-  }
-
-  async #hintAtMost(organisation: OrganisationId, at: Instant): Promise<void> {
-    await this.#store.call((redis) => redis.zadd(syncDueHintKey(), "LT", at, routeOf(organisation)));
-  }
-
-  async #earliest(organisation: OrganisationId): Promise<Instant | undefined> {
-    const [, score] = await this.#store.call((redis) =>
-      redis.zrange(syncDueKey(organisation), "0", "0", "WITHSCORES"),
-    );
-    return score === undefined ? undefined : Number(score);
   }
 }
 
