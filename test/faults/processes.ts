@@ -1,10 +1,11 @@
 import type { Fault, Guard } from "./fault.ts";
 
 const leaseIsRespected: Guard = {
-  guard: "the lease that somebody else holds",
+  guard: "the lease that somebody else holds, and his note that a request has left",
   file: "src/store/lua/refresh-begin.lua",
   replace: "if g[7] and tonumber(g[8]) > now then",
-  by: "if false then",
+  // Either alone is enough as a rule: they stand for each other but for the moment between the two.
+  by: "g[9] = false\nif false then",
 };
 
 /** A lease that stands for as long as nobody gives it back. */
