@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import type { RunningRedis } from "../../scripts/redis/index.ts";
 import type { GrantId } from "../../src/domain/id.ts";
 import { seconds } from "../../src/domain/instant.ts";
+import { whenReady } from "../../src/store/connect-redis.ts";
 import { grantKey } from "../../src/store/keys.ts";
 import { appendOnlyFileOf } from "../kit/aof.ts";
 import { brokerProcess, brokerProcesses, WITH_FAIL_POINTS } from "../kit/broker-process.ts";
@@ -296,6 +297,8 @@ it(`Redis loses the end of its file ${TAILS} times: what it had acknowledged com
   const askOf = (i: number) => ({ server: here.server, subject: { type: "user" as const, id: `user.${i}` } });
   const seen = { commits: 0, lost: 0, bytes: 0 };
   for (let tail = 1; tail <= TAILS; tail++) {
+    // The test's own way to Redis comes back when it does, and that may be after the brokers'.
+    await whenReady(here.broker.stores.fast.connection);
     for (const grant of grants) await expireSoon(here, grant, -1);
     const from = aof.size;
     const fingerprints = await Promise.all(
