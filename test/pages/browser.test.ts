@@ -1,31 +1,11 @@
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { days, minutes } from "../../src/domain/instant.ts";
+import { axeFindings, chromiumPath, type OpenChromium, openChromium, pictures } from "../kit/chromium.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { IMANAGE, type Served, serve, World } from "./kit.ts";
 
-const executablePath = [process.env.CHROMIUM_PATH, "/usr/bin/chromium"].find(isProgram);
-if (executablePath === undefined)
-  console.warn(
-    "The pages were not opened in a browser: no Chromium at CHROMIUM_PATH or /usr/bin/chromium. Install one, or name it.",
-  );
-
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const SIZES = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
 
 /** Text in so narrow a place that words break inside, or wider than its box: axe does not mind, readers do. */
@@ -34,12 +14,9 @@ const SQUEEZED = `[...document.querySelectorAll("caption,th,td,p,dd,a,button,bdi
   .filter((e) => e.clientWidth > 0 && (e.clientWidth < 40 && e.clientHeight > 60 || e.scrollWidth > e.clientWidth + 1))
   .map((e) => e.outerHTML.slice(0, 120))`;
 
-/** Where to put a picture of every state, for eyes. Unset: none is taken. */
-const pictures = process.env.PAGE_PICTURES;
-
-describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
+describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
+  let chromium: OpenChromium;
   let context: BrowserContext;
-  let profile: string;
   let world: World;
   let served: Served;
   let page: Page;
@@ -48,18 +25,10 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
   let complaints: string[];
 
   beforeAll(async () => {
-    profile = mkdtempSync(join(tmpdir(), "pages-browser-"));
-    context = await chromium.launchPersistentContext(profile, {
-      executablePath: executablePath!,
-      args: FLAGS,
-      headless: true,
-      viewport: SIZES.desk,
-    });
+    chromium = await openChromium({ viewport: SIZES.desk });
+    context = chromium.context;
   });
-  afterAll(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
+  afterAll(() => chromium.close());
 
   beforeEach(async () => {
     world = await World.open();
@@ -113,14 +82,6 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
   const settingsPage = async (path: string): Promise<void> => {
     await visit({ role: "organisation_admin" });
     await page.goto(`${served.origin}/settings${path}`);
-  };
-
-  /** What axe finds, as lines. The page's own CSP forbids scripts; axe comes in by the debugger. */
-  const findings = async (): Promise<string[]> => {
-    const { violations } = (await page.evaluate(
-      `${AXE};axe.run(document,{runOnly:${JSON.stringify(WCAG)}})`,
-    )) as { violations: { id: string; help: string; nodes: { html: string }[] }[] };
-    return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
   };
 
   interface State {
@@ -411,7 +372,7 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
         await page.setViewportSize(viewport);
         await open();
         // A phone shows the same elements; only the table of libraries becomes something else there.
-        if (size === "desk" || name === "libraries") expect(await findings()).toEqual([]);
+        if (size === "desk" || name === "libraries") expect(await axeFindings(page)).toEqual([]);
         const wide = await page.evaluate(
           "document.documentElement.scrollWidth - document.documentElement.clientWidth",
         );
@@ -562,13 +523,3 @@ describe.skipIf(executablePath === undefined)("in a real Chromium", () => {
     expect(await page.getByText("The authorization of ACTIVE is withdrawn.").count()).toBe(1);
   });
 });
-
-function isProgram(path: string | undefined): path is string {
-  if (path === undefined || path === "") return false;
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
