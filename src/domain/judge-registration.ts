@@ -27,9 +27,16 @@ const refusalOf = (seen: TokenSeen | undefined) =>
 const isRefused = (seen: AuthorizeSeen): boolean =>
   isAnswer(seen) && (seen.looks === "refused" || seen.looks === "sent_back");
 
-/** Turned away, but otherwise than an invented client or redirect URL: both are known, and something else is wrong. */
+/** Sent back with these (RFC 6749 §4.1.2.1), the application is refused; with the others, something in the request is. */
+const OF_THE_APPLICATION = ["unauthorized_client", "access_denied"];
+
+/** Turned away, but otherwise than an invented client or redirect URL: both are known, and the application is refused. */
 const turnedAway = ({ real, inventedClient, inventedRedirect }: AuthorizeProbes): boolean =>
-  isRefused(real) && !alike(real, inventedClient) && !alike(real, inventedRedirect);
+  isAnswer(real) &&
+  (real.looks === "refused" ||
+    (real.looks === "sent_back" && OF_THE_APPLICATION.includes(real.error ?? ""))) &&
+  !alike(real, inventedClient) &&
+  !alike(real, inventedRedirect);
 
 /** Has the token endpoint shown that it knows the Client ID? `undefined`: it has not told. */
 function clientProven({ token }: RegistrationSeen): boolean | undefined {

@@ -354,6 +354,18 @@ describe("what iManage knows of our registration is seen in what it tells apart"
     expect(findingOf(judgeAuthorize(seen, server)).who).toBe("imanage_admin");
   });
 
+  it.each([
+    ["invalid_scope", "not_told"],
+    ["temporarily_unavailable", "not_told"],
+    ["unauthorized_client", "not_enabled"],
+    ["access_denied", "not_enabled"],
+  ])("people who are sent back with %s do not prove more of the application than that", (error, cause) => {
+    const real: AuthorizeSeen = { ...page("back", "sent_back"), error } as AuthorizeSeen;
+    const seen = { authorize: authorize({ real }), token: tokens() };
+    expect(judgeAuthorize(seen, server).cause).toBe("authorize.sent_back");
+    expect(judgeApplication(seen).cause).toBe(`application.${cause}`);
+  });
+
   it.each<[string, Partial<AuthorizeProbes>, string]>([
     ["a method that does not exist is refused", {}, "read"],
     ["so is none", { withoutChallenge: page("none", "sent_back") }, "enforced"],
