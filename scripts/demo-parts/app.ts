@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { WalkingClient } from "../walk/client.ts";
 import { type ConnectSessionAnswer, complete } from "../walk/connect.ts";
+import { type Answered, escaped, page, problem, seeOther } from "./app-page.ts";
+import { controlCenter, firstServer, type NewFirm, newFirmHome, openPortal, register } from "./new-firm.ts";
 import { describe } from "./teller.ts";
 
 /** Whoever sits at the browser, as this app knows him. An app of the real world takes this from its own sign-in. */
@@ -17,6 +19,8 @@ export interface AppParts {
   readonly brokerUrl: string;
   readonly hint: string;
   readonly onConnected?: (session: ConnectSessionAnswer) => void;
+  /** Another firm of this client's, to begin with. */
+  readonly newFirm?: NewFirm;
 }
 
 export const returnUrlOf = (address: string): string => `${address}/returned`;
@@ -25,21 +29,23 @@ export const returnUrlOf = (address: string): string => `${address}/returned`;
 export function buildApp(parts: AppParts): Server {
   /** Connect sessions and the browser that each was begun in: who finishes must be who started. */
   const begun = new Map<string, string>();
-  const pages: Readonly<Record<string, (request: IncomingMessage, url: URL) => Promise<Answered>>> = {
+  /** Browsers that were sent to the broker's own pages: what is authorized there comes back here too. */
+  const visiting = new Set<string>();
+  const pages: Pages = {
     "/": async () => page("Matter tracker", home(parts)),
     "/connect": (request) => connect(parts, begun, request),
-    "/returned": (request, url) => returned(parts, begun, request, url),
-    "/libraries": async () => ({
-      status: 303,
-      body: "",
-      headers: { location: `${parts.brokerUrl}/servers/${parts.server}/libraries` },
-    }),
-    "/token": () => token(parts),
+    "/returned": (request, url) => returned(parts, { begun, visiting }, request, url),
+    "/libraries": async () => seeOther(`${parts.brokerUrl}/servers/${parts.server}/libraries`),
+    "/token": () => token(parts, parts.server),
     "/changes": () => changes(parts),
+    ...(parts.newFirm && newFirmPages(parts, parts.newFirm, visiting)),
   };
   return createServer((request, response) => {
     const url = new URL(request.url ?? "/", parts.address);
-    const show = request.method === "GET" ? pages[url.pathname] : undefined;
+    const show =
+      request.method === "GET" || request.method === "POST"
+        ? pages[request.method === "GET" ? url.pathname : `POST ${url.pathname}`]
+        : undefined;
     const answer =
       show?.(request, url) ?? Promise.resolve(page("Not found", "<p>There is no such page.</p>", 404));
     answer
@@ -50,19 +56,49 @@ export function buildApp(parts: AppParts): Server {
   });
 }
 
-interface Answered {
-  readonly status: number;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
+type Pages = Readonly<Record<string, (request: IncomingMessage, url: URL) => Promise<Answered>>>;
+
+function newFirmPages(parts: AppParts, firm: NewFirm, visiting: Set<string>): Pages {
+  const { client } = parts;
+  const visit = { client, visitor: VISITOR, returnUrl: returnUrlOf(parts.address) };
+  const send = (role: "organisation_admin" | "user") => async (request: IncomingMessage) => {
+    const browser = browserOf(request) ?? randomBytes(16).toString("hex");
+    visiting.add(browser);
+    const opened = await openPortal(firm, visit, role);
+    return opened.status === 201 ? seeOther(opened.body.url, cookieOf(browser)) : problem(opened.body);
+  };
+  return {
+    "/new-firm": async () => newFirmHome(firm),
+    "/new-firm/settings": send("organisation_admin"),
+    "/new-firm/integrations": send("user"),
+    "/new-firm/control-center": async () => controlCenter(),
+    "POST /new-firm/control-center": async (request) => register(firm, await readForm(request)),
+    "/new-firm/token": async () => {
+      const server = await firstServer(firm, client);
+      return server === undefined ? seeOther("/new-firm") : token(parts, server);
+    },
+  };
 }
 
-const home = ({ hint, serverName }: AppParts): string => `
+async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+  let text = "";
+  for await (const chunk of request.setEncoding("utf8")) {
+    text += chunk;
+    if (text.length > FORM_LIMIT) return new URLSearchParams();
+  }
+  return new URLSearchParams(text);
+}
+
+const FORM_LIMIT = 10_000;
+
+const home = ({ hint, serverName, newFirm }: AppParts): string => `
 <p>A downstream app in small. It knows its own client secret and nothing of ${escaped(serverName)}'s.</p>
 <ul>
 <li><a href="/connect">Connect as you</a>: sign in to ${escaped(serverName)} once ${escaped(hint)}</li>
 <li><a href="/token">Token</a>: get an access token and open iManage with it</li>
 <li><a href="/libraries">Background service authorization</a>: where a library admin lends a library</li>
 <li><a href="/changes">Changes</a>: what happened in the lent library</li>
+${newFirm === undefined ? "" : `<li><a href="/new-firm">${escaped(newFirm.displayName)}</a>: a firm that has nothing yet, to set up from the beginning</li>`}
 </ul>`;
 
 async function connect(
@@ -78,19 +114,22 @@ async function connect(
   if (session.status !== 201) return problem(session.body);
   const browser = browserOf(request) ?? randomBytes(16).toString("hex");
   begun.set(session.body.id, browser);
-  const cookie = `tracker=${browser}; HttpOnly; SameSite=Lax; Path=/`;
-  return { status: 303, body: "", headers: { location: session.body.start_url, "set-cookie": cookie } };
+  return seeOther(session.body.start_url, cookieOf(browser));
 }
 
 async function returned(
   { client, onConnected }: AppParts,
-  begun: Map<string, string>,
+  { begun, visiting }: { readonly begun: Map<string, string>; readonly visiting: ReadonlySet<string> },
   request: IncomingMessage,
   url: URL,
 ) {
-  const session = url.searchParams.get("connect_session") ?? "";
-  const browser = begun.get(session);
-  if (browser === undefined || browser !== browserOf(request))
+  const session = url.searchParams.get("connect_session");
+  const browser = browserOf(request);
+  const fromPages = browser !== undefined && visiting.has(browser);
+  // *Return to Matter tracker*: nothing was authorized.
+  if (session === null) return seeOther(fromPages ? "/new-firm" : "/");
+  const begunIn = begun.get(session);
+  if (browser === undefined || (begunIn === undefined ? !fromPages : begunIn !== browser))
     return page("Not yours", "<p>This sign-in was not begun in this browser.</p>", 403);
   begun.delete(session);
   const done = await complete(client, session, url.searchParams.get("completion") ?? "", VISITOR);
@@ -98,11 +137,12 @@ async function returned(
   onConnected?.(done.body);
   return page(
     "Connected",
-    `<p>Your authorization is kept: grant <code>${escaped(done.body.grant ?? "")}</code>.</p>`,
+    `<p>Your authorization is kept: grant <code>${escaped(done.body.grant ?? "")}</code>.</p>
+${begunIn === undefined ? `<p><a href="/new-firm/token">Token</a></p>` : ""}`,
   );
 }
 
-async function token({ client, server }: AppParts): Promise<Answered> {
+async function token({ client }: AppParts, server: string): Promise<Answered> {
   const given = await client.accessToken({ server, subject: { type: "user", id: VISITOR } });
   if (given.status !== 200) return problem(given.body);
   const { access_token, fingerprint, expires_in, api_base_url } = given.body;
@@ -151,21 +191,6 @@ async function changes({ client, server }: AppParts): Promise<Answered> {
   );
 }
 
-/** What the broker's problem says, and where it says to go. */
-function problem(body: object): Answered {
-  const { title, action, page: where } = body as { title?: string; action?: string; page?: string };
-  const link = where === undefined ? "" : `<p><a href="${escaped(where)}">What to do</a></p>`;
-  return page(title ?? "The broker refuses", `<p>${escaped(action ?? "")}</p>${link}`, 409);
-}
-
-const page = (title: string, main: string, status = 200): Answered => ({
-  status,
-  body: `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}td{padding:.1rem .8rem .1rem 0}</style></head>
-<body><h1>${escaped(title)}</h1>${main}<p><a href="/">Matter tracker</a></p></body></html>`,
-});
-
 function send(response: ServerResponse, { status, body, headers = {} }: Answered): void {
   response.writeHead(status, {
     "content-type": "text/html; charset=utf-8",
@@ -177,8 +202,9 @@ function send(response: ServerResponse, { status, body, headers = {} }: Answered
   response.end(body);
 }
 
+const cookieOf = (browser: string) => ({
+  "set-cookie": `tracker=${browser}; HttpOnly; SameSite=Lax; Path=/`,
+});
+
 const browserOf = (request: IncomingMessage): string | undefined =>
   /(?:^|;\s*)tracker=([0-9a-f]{32})(?:;|$)/.exec(request.headers.cookie ?? "")?.[1];
-
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

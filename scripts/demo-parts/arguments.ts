@@ -7,6 +7,8 @@ export interface DemoArguments {
   readonly help: boolean;
   /** Ends after the story instead of staying up. */
   readonly once: boolean;
+  /** Stays up at once, with a firm that has nothing yet. */
+  readonly newFirm: boolean;
   /** Moves the data of earlier runs aside first. */
   readonly fresh: boolean;
   readonly folder: string;
@@ -18,6 +20,7 @@ export interface DemoArguments {
 
 export const USAGE = `scripts/demo                   the product with a simulated iManage: tells its story, then stays up to look at
 scripts/demo --once            tells its story and ends; exit code 0 if everything went as told
+scripts/demo --new-firm        without the story: a firm that has nothing yet, to set up by hand to its first token
 scripts/demo --server FILE     the same with a firm's real iManage, as FILE declares it (see config/example.*.yaml)
 
   --fresh          begin anew: the data of earlier runs is moved aside, not deleted
@@ -38,11 +41,14 @@ export function readArguments(args: readonly string[]): DemoArguments {
     if (values[name] !== undefined && serverFile === undefined)
       throw new Sentence(`--${name} goes with --server: the simulated demo chooses its own.`);
   }
+  if (values["new-firm"] && (serverFile !== undefined || values.once))
+    throw new Sentence("--new-firm goes with neither --server nor --once: somebody clicks through it.");
   const name = basename(serverFile ?? "").replace(/\.ya?ml$/, "");
   const folder = serverFile === undefined ? "demo" : `server-${name.replaceAll(/[^\w.-]/g, "-")}`;
   return {
     help: values.help,
     once: values.once,
+    newFirm: values["new-firm"],
     fresh: values.fresh,
     folder: values.data === undefined ? join(ROOT, ".data", folder) : resolve(values.data),
     serverFile,
@@ -57,6 +63,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         help: { type: "boolean", default: false, short: "h" },
+        "new-firm": { type: "boolean", default: false },
         once: { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
         data: { type: "string" },

@@ -43,8 +43,18 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
     address: appAddress,
     brokerUrl: firm.product.brokerAddress(1),
     hint: "(simulated: amelia.hart / hart)",
+    newFirm: firm.newFirm,
   });
   await listen(app, ports.app, running);
+
+  if (args.newFirm) {
+    teller.say(`
+${firm.newFirm.displayName} has nothing yet. From there to its first token:
+
+  New firm            ${appAddress}/new-firm
+`);
+    return "stay";
+  }
 
   const remember = (learned: Partial<Memory>) => {
     memory = { ...memory, ...learned };
@@ -60,6 +70,7 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
 Everything stays up; Ctrl-C ends it, and a second start goes on with the same data.
 
   Demo app            ${appAddress}/
+  New firm            ${appAddress}/new-firm
   Library page        ${product.brokerAddress(1)}/servers/${server}/libraries
   API docs            ${product.brokerAddress(1)}/docs
   Queue dashboard     http://${HOST}:${ports.ops1}/queues

@@ -4,12 +4,14 @@ import { returnUrlOf } from "./app.ts";
 import type { Child } from "./children.ts";
 import { apply, cli } from "./cli.ts";
 import { type Folder, HOST } from "./folder.ts";
+import type { NewFirm } from "./new-firm.ts";
 import { Product, type Surroundings } from "./product.ts";
 import { isThere } from "./secret-arrives.ts";
 import { SimulatorControl } from "./simulator-control.ts";
 import type { Teller } from "./teller.ts";
 
 const SIMULATED_APPLICATION = { clientId: "token-broker", secret: "sim_secret_token-broker" };
+const NEW_FIRM = { name: "harcourt", displayName: "Harcourt Rees" };
 export const CLIENT = "matter-tracker";
 
 /** A firm with a simulated iManage, two brokers, a worker and a client. */
@@ -18,6 +20,8 @@ export interface SimulatedFirm {
   readonly control: SimulatorControl;
   readonly organisation: string;
   readonly server: string;
+  /** Another organisation, without a server. */
+  readonly newFirm: NewFirm;
   /** The same client at either broker. */
   readonly clients: readonly [WalkingClient, WalkingClient];
   readonly clientSecretFile: string;
@@ -79,6 +83,11 @@ export async function startSimulatedFirm(
     control,
     organisation: applied.organisations.meridian!,
     server: server.id,
+    newFirm: {
+      organisation: applied.organisations[NEW_FIRM.name]!,
+      displayName: NEW_FIRM.displayName,
+      control,
+    },
     clients: [clientAt(1), clientAt(2)],
     clientSecretFile,
     secondBroker,
@@ -109,6 +118,10 @@ organisations:
           # leeway another process takes over within 17 s, which is what the demo shows.
           rotation: leeway
 
+  # Nothing yet: its admin adds a server on the page (the demo app's /new-firm leads there).
+  - name: ${NEW_FIRM.name}
+    display_name: ${NEW_FIRM.displayName}
+
 clients:
   - name: ${CLIENT}
     display_name: Matter tracker
@@ -120,6 +133,8 @@ clients:
         servers: [dms]
         actions: [token, status, connect, revoke, sync]
         tokens_per_minute: 6000
+      - organisation: ${NEW_FIRM.name}
+        actions: [token, status, connect, revoke, configure]
 `,
   );
   return file;

@@ -10,6 +10,11 @@ export class SimulatorControl {
     return this.#ask("PATCH", `registrations/${clientId}`, { redirect_urls: [redirectUrl] });
   }
 
+  /** What Control Center's form does. */
+  putRegistration(clientId: string, fields: object): Promise<unknown> {
+    return this.#ask("PUT", `registrations/${encodeURIComponent(clientId)}`, fields);
+  }
+
   setSwitches(switches: Readonly<Record<string, unknown>>): Promise<unknown> {
     return this.#ask("PATCH", "switches", switches);
   }

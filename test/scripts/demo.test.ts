@@ -106,7 +106,14 @@ describe("the story", () => {
     expect(program.output()).toMatch(/✓ e\.moreau connected in an earlier run/);
     expect(program.output()).toMatch(/✓ amelia\.hart lent ACTIVE in an earlier run/);
     expect(program.output()).toMatch(/draft 3"/);
-    for (const name of ["Demo app", "Library page", "API docs", "Queue dashboard", "Simulated iManage"]) {
+    for (const name of [
+      "Demo app",
+      "New firm",
+      "Library page",
+      "API docs",
+      "Queue dashboard",
+      "Simulated iManage",
+    ]) {
       const address = new RegExp(`${name} +(\\S+)`).exec(program.output())?.[1];
       expect([name, (await fetch(address!)).status]).toEqual([name, 200]);
     }
@@ -177,6 +184,7 @@ describe("what cannot be", () => {
     const cases: [readonly string[], RegExp][] = [
       [["--nope"], /^Unknown option '--nope'\.?\nSee scripts\/demo --help\.\n$/],
       [["--port", "80"], /^--port goes with --server/],
+      [["--new-firm", "--once"], /^--new-firm goes with neither --server nor --once/],
       [["--server", file, "--port", "x"], /^--port is a whole number/],
       [["--server", file, "--base-url", "https://a.example/x"], /^--base-url is an address like/],
       [["--server", join(home, "none.yaml")], /none\.yaml does not exist/],
