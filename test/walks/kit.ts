@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import type { Person } from "../../scripts/walk/connect.ts";
@@ -86,6 +86,9 @@ export async function declareFirm(
   };
 }
 
+/** Whom the pages name, as a deployment would say it. */
+export const SUPPORT = { SUPPORT_CONTACT: "imanage-help@vendor.example" };
+
 /** What the admin of the operator's, or of the firm's, iManage did beforehand. */
 export const registered = (simulator: Simulator, ...redirectUris: readonly string[]) =>
   simulator.registrations.patch("token-broker", { redirect_urls: [...redirectUris] });
@@ -113,20 +116,51 @@ export const asserted = ({ subject, username }: Person) => ({
   upstream_user: username,
 });
 
-/**
- * He is on the page of this heading now, and it is one that everybody can use.
- * @param picture its name among the README's, taken where `PAGE_PICTURES` says
- */
-export async function arrives(page: Page, heading: string, picture?: string): Promise<void> {
+/** He is on the page of this heading now, and it is one that everybody can use. */
+export async function arrives(page: Page, heading: string): Promise<void> {
   await page
     .getByRole("heading", { level: 1, name: heading, exact: true })
     .waitFor({ timeout: 5_000 })
     .catch(async () => {
       throw new Error(`not on ${heading}: ${page.url()}\n${await page.locator("body").innerText()}`);
     });
+  const skeleton = await page.evaluate<string>(SKELETON);
+  if (looked.has(skeleton)) return;
   expect(await axeFindings(page), `axe on ${heading}`).toEqual([]);
-  if (picture !== undefined && pictures !== undefined)
-    await page.screenshot({ path: join(pictures, `${picture}.png`) });
+  looked.add(skeleton);
+}
+
+/** Pages that differ in words alone are looked at once. */
+const looked = new Set<string>();
+const SKELETON = `[...document.querySelectorAll("*")].map((e) =>
+  [e.tagName, e.className, e.getAttributeNames(), e.textContent.trim() === ""].join("|")).join()`;
+
+const PICTURE_WIDTH = 720;
+
+/** A picture for the README, taken where `PAGE_PICTURES` says: of the page's column, from its top or from one element on. */
+export async function takesPicture(
+  page: Page,
+  name: string,
+  { height, from }: { readonly height: number; readonly from?: Locator },
+): Promise<void> {
+  if (pictures === undefined) return;
+  const { top, bottom } = await (from ?? page.locator("html")).evaluate((element) => {
+    const { top, bottom } = (
+      element as unknown as { getBoundingClientRect(): { top: number; bottom: number } }
+    ).getBoundingClientRect();
+    return { top, bottom };
+  });
+  const { width } = page.viewportSize() ?? { width: PICTURE_WIDTH };
+  await page.screenshot({
+    path: join(pictures, `${name}.png`),
+    fullPage: true,
+    clip: {
+      x: Math.max(0, (width - PICTURE_WIDTH) / 2),
+      y: top,
+      width: PICTURE_WIDTH,
+      height: Math.min(bottom - top, height),
+    },
+  });
 }
 
 /** iManage's own page: here the simulator's. */

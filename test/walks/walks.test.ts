@@ -17,7 +17,9 @@ import {
   portalLink,
   readSheet,
   registered,
+  SUPPORT,
   signsIn,
+  takesPicture,
   tokenOf,
 } from "./kit.ts";
 
@@ -59,9 +61,9 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
   };
 
   /** Whoever is sent here by the vendor's product arrives on the page for him. */
-  const enters = async (firm: Firm, body: object, heading: string, picture?: string) => {
+  const enters = async (firm: Firm, body: object, heading: string) => {
     await page.goto(await portalLink(firm, body));
-    await arrives(page, heading, picture);
+    await arrives(page, heading);
   };
   const authorizes = async (server: string, person: Parameters<typeof signsIn>[1], at = page) => {
     await at.getByRole("button", { name: `Authorize ${server}` }).click();
@@ -70,7 +72,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
 
   describe("cloud, with the operator's default configuration", () => {
     const open = async () => {
-      const here = await world();
+      const here = await world({ settings: SUPPORT });
       const firm = await declareFirm(here, {
         displayName: "Brightwater LLP",
         sharedAt: here.simulator.origin,
@@ -103,7 +105,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       await enters(firm, asserted(AMELIA), "My integrations");
       await authorizes("iManage Cloud", AMELIA);
       await page.waitForURL("**/my-integrations?connected=*");
-      await arrives(page, "My integrations", "my-integrations");
+      await arrives(page, "My integrations");
       expect(await page.getByRole("status").innerText()).toContain(
         "iManage Cloud is authorized. You can close",
       );
@@ -125,7 +127,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
   });
 
   test("an own subdomain: its admin enters address and client secret, iManage's own admin what the page says, and a user authorizes", async () => {
-    const here = await world();
+    const here = await world({ settings: SUPPORT });
     const firm = await declareFirm(here, { displayName: "Harcourt Rees" });
     await enters(firm, ADMIN, "iManage settings");
     expect(await page.getByText("There is none yet.").count()).toBe(1);
@@ -145,13 +147,17 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await page.getByRole("button", { name: "Continue" }).click();
     await arrives(page, "What will change");
     await page.getByRole("button", { name: "Change it" }).click();
-    await arrives(page, "Registration of Harcourt iManage", "registration-sheet");
+    await arrives(page, "Registration of Harcourt iManage");
+    await takesPicture(page, "registration-sheet", {
+      height: 860,
+      from: page.locator("section", { hasText: "Redirect URL" }),
+    });
 
     const secret = "sim_secret_harcourt";
     enterInControlCenter(here.simulator, await readSheet(page), secret);
     await page.getByRole("textbox", { name: "Client secret", exact: true }).fill(secret);
     await page.getByRole("button", { name: "Save the client secret" }).click();
-    await arrives(page, "iManage settings", "imanage-settings");
+    await arrives(page, "iManage settings");
     expect(await page.getByRole("region", { name: "Harcourt iManage" }).innerText()).toContain("Ready");
     const server = new URL(
       (await page.getByRole("link", { name: "Registration and client secret" }).getAttribute("href"))!,
@@ -172,7 +178,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       cert: certificate + authority.certificate,
       key,
     });
-    const here = await world({ settings: { EGRESS_LOOPBACK_ORIGINS: origin } });
+    const here = await world({ settings: { ...SUPPORT, EGRESS_LOOPBACK_ORIGINS: origin } });
     const dms = { display_name: "Meridian DMS", kind: "on-premises", address: origin, customer_id: "5948" };
     const firm = await declareFirm(here, {
       displayName: "Meridian Legal",
@@ -194,7 +200,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     expect(found(await diagnosed()).tls).toBe("failed tls.unknown_root");
     await enters(firm, ADMIN, "iManage settings");
     await page.getByRole("link", { name: "Registration and client secret" }).click();
-    await arrives(page, "Registration of Meridian DMS", "diagnosis");
+    await arrives(page, "Registration of Meridian DMS");
+    await takesPicture(page, "diagnosis", { height: 690 });
     const told = await page.getByRole("region", { name: "What the last diagnosis found" }).innerText();
     expect(told).toContain("The chain ends in “Meridian Root CA”, which is not known here.");
     expect(told).toContain("Trust “Meridian Root CA” for this server");
@@ -213,11 +220,15 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await page.waitForURL("**/my-integrations?connected=*");
     await arrives(page, "My integrations");
     expect((await tokenOf(firm, id, AMELIA.subject)).status).toBe(200);
+    await enters(firm, ADMIN, "iManage settings");
+    const card = await page.getByRole("region", { name: "Meridian DMS" }).innerText();
+    expect(card).toContain("nothing is wrong");
+    await takesPicture(page, "imanage-settings", { height: 1120 });
   });
 
   test("two servers of one organisation are authorized one by one, and disconnecting one leaves the other", async () => {
     const simulators = await startSimulators(2);
-    const here = await world({ settings: egressTo(simulators) });
+    const here = await world({ settings: { ...SUPPORT, ...egressTo(simulators) } });
     const names = ["London", "Zurich"];
     const firm = await declareFirm(here, {
       displayName: "Castor & Pell",
@@ -241,7 +252,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     expect(await tokens()).toEqual([200, "authorization_required"]);
     await authorizes("Zurich", AMELIA);
     await page.waitForURL(`**/my-integrations?connected=${ids[1]!.id}`);
-    await arrives(page, "My integrations", "my-integrations-two-servers");
+    await arrives(page, "My integrations");
+    await takesPicture(page, "my-integrations", { height: 1100 });
     expect(await tokens()).toEqual([200, 200]);
 
     await page.getByRole("link", { name: "Disconnect London" }).click();
@@ -256,7 +268,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
 
   describe("from a vendor's product on another origin", () => {
     const open = async (members?: unknown) => {
-      const here = await world();
+      const here = await world({ settings: SUPPORT });
       const firm = await declareFirm(here, {
         displayName: "Meridian Legal",
         members,
@@ -293,7 +305,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       await arrives(popup, "My integrations");
       await authorizes("Meridian DMS", AMELIA, popup);
       await popup.waitForURL("**/my-integrations?connected=*");
-      await arrives(popup, "My integrations", "popup");
+      await arrives(popup, "My integrations");
       expect(await popup.getByRole("status").innerText()).toContain("You can close this window.");
       // Whoever opened it has no hold on it, and it has none on him.
       expect(await popup.evaluate("window.opener")).toBe(null);
@@ -324,7 +336,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       await page.waitForURL(`${firm.app.returnUrl}?*`);
       await page.getByText("connected").waitFor();
       await page.goto(result);
-      await arrives(page, "iManage is connected", "result");
+      await arrives(page, "iManage is connected");
+      await takesPicture(page, "result", { height: 360 });
       await page.getByRole("link", { name: "Return to Matter tracker" }).click();
       await page.waitForURL(`${firm.app.returnUrl}?*`);
       expect((await tokenOf(firm, server, MOREAU.subject)).status).toBe(200);
@@ -369,7 +382,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       await enters(firm, asserted(OUTSIDE), "My integrations");
       await authorizes("Meridian DMS", OUTSIDE);
       await page.waitForURL("**/connect/result/*");
-      await arrives(page, "iManage does not let this user use the application.", "error");
+      await arrives(page, "iManage does not let this user use the application.");
+      await takesPicture(page, "error", { height: 620 });
       expect(await page.getByText("choose All Users or add the user").count()).toBe(1);
       expect((await tokenOf(firm, server, OUTSIDE.subject)).code).toBe("authorization_required");
     });
