@@ -67,7 +67,9 @@ export const probedDiscoverySchema = z.object({
 });
 
 export const librariesSchema = z.object({
-  data: z.array(z.object({ id: idSchema, display_name: textSchema, is_hidden: flagSchema })).max(10_000),
+  data: z
+    .array(z.object({ id: idSchema, display_name: textSchema, is_hidden: flagSchema, type: textSchema }))
+    .max(10_000),
 });
 
 export const operationsSchema = z.object({

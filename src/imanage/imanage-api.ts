@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { z } from "zod";
 import type { ApiOutcome, IdentityReader, UpstreamIdentity } from "../broker/authorization/ports.ts";
-import type { LibraryAdministration, LibraryReader } from "../broker/libraries/ports.ts";
+import type { LibraryAdministration, LibraryKind, LibraryReader } from "../broker/libraries/ports.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import type { ServerId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
@@ -75,27 +75,41 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     const listed = await this.#read(server, librariesSchema, new URL(root.value), accessToken);
     if (listed.kind !== "ok") return listed;
 
-    const rows = await mapBounded(listed.value.data, LIBRARIES_AT_ONCE, async (library) => {
-      const at = `${root.value}/${encodeURIComponent(library.id)}`;
-      const bits = await this.#adminByOperations(server, at, accessToken);
-      if (bits.kind !== "ok") return bits;
-      const group = await this.#adminByGroup(server, at, user.userId, accessToken);
-      if (group.kind !== "ok") return group;
-      return {
+    const looks = await mapBounded(listed.value.data, LIBRARIES_AT_ONCE, (library) =>
+      this.#administration(root.value, server, user, accessToken, library),
+    );
+    const libraries: LibraryAdministration[] = [];
+    for (const look of looks) {
+      // A list with gaps would read as "not your library", so one failure is the answer for all.
+      if (look.kind !== "ok") return look;
+      libraries.push(look.value);
+    }
+    return { kind: "ok", value: libraries };
+  }
+
+  async #administration(
+    root: string,
+    server: Server,
+    user: UpstreamUser,
+    accessToken: Secret,
+    library: z.output<typeof librariesSchema>["data"][number],
+  ): Promise<ApiOutcome<LibraryAdministration>> {
+    const at = `${root}/${encodeURIComponent(library.id)}`;
+    const bits = await this.#adminByOperations(server, at, accessToken);
+    if (bits.kind !== "ok") return bits;
+    const group = await this.#adminByGroup(server, at, user.userId, accessToken);
+    if (group.kind !== "ok") return group;
+    return {
+      kind: "ok",
+      value: {
         id: library.id,
         displayName: library.display_name,
         hidden: library.is_hidden,
+        kind: kindOf(library.type),
         adminByOperations: bits.value,
         adminByGroup: group.value,
-      };
-    });
-    const libraries: LibraryAdministration[] = [];
-    for (const row of rows) {
-      // A list with gaps would read as "not your library", so one failure is the answer for all.
-      if ("kind" in row) return row;
-      libraries.push(row);
-    }
-    return { kind: "ok", value: libraries };
+      },
+    };
   }
 
   /** One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). */
@@ -178,6 +192,11 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     const parsed = schema.safeParse(answer.value);
     return parsed.success ? { kind: "ok", value: parsed.data } : unavailable("not_imanage");
   }
+}
+
+function kindOf(type: string | undefined): LibraryKind {
+  if (type === undefined || type.toLowerCase() === "worksite") return "ordinary";
+  return /secur|polic/i.test(type) ? "security_policy" : "other";
 }
 
 /** Who may not even ask about a library does not administer it. */

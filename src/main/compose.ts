@@ -213,9 +213,13 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     refreshes,
     refresher,
   };
+  const syncStore = new RedisSyncStore(fast);
   const libraryPages: LibraryPagePorts = {
     ...authorization,
     lent: grantStore,
+    gates: profiles,
+    diagnoses: diagnosisStore,
+    syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
@@ -238,7 +242,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     outgoingAddresses: settings.OUTGOING_ADDRESSES,
   };
 
-  const syncStore = new RedisSyncStore(fast);
   const syncPorts = {
     clock,
     random,

@@ -1,10 +1,6 @@
 import type { RequestHandler } from "express";
-import {
-  type LibraryRow,
-  listLibraryRows,
-  type SignedIn,
-  startAuthorizeLibrary,
-} from "../broker/libraries/library-pages.ts";
+import { listLibraryViews, type SignedIn, startAuthorizeLibrary } from "../broker/libraries/library-pages.ts";
+import type { LibraryView } from "../broker/libraries/library-view.ts";
 import { days } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { sendNotFound } from "./error-page.ts";
@@ -68,15 +64,15 @@ export async function findRow(
   deps: PageDeps,
   signedIn: SignedIn,
   library: string,
-): Promise<LibraryRow | undefined> {
-  const rows = await listLibraryRows(deps.libraries, signedIn);
+): Promise<LibraryView | undefined> {
+  const rows = await listLibraryViews(deps.libraries, signedIn);
   return rows.find((row) => row.library === library);
 }
 
 function authorizePage(
   settings: PageSettings,
   { server, session, formToken }: SignedIn,
-  row: LibraryRow,
+  row: LibraryView,
   refused?: { readonly email: string; readonly fault: string },
 ): Html {
   const name = libraryName(row);

@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
-import { type LibraryRow, listLibraryRows, type SignedIn } from "../broker/libraries/library-pages.ts";
+import { listLibraryViews, type SignedIn } from "../broker/libraries/library-pages.ts";
+import type { LibraryView } from "../broker/libraries/library-view.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import { days, type Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -31,7 +32,7 @@ export function getLibraries(deps: PageDeps): RequestHandler<{ id: string }> {
       return sendPage(response, 200, signInPage(deps.settings, server, notice));
     }
     try {
-      const rows = await listLibraryRows(deps.libraries, signedIn);
+      const rows = await listLibraryViews(deps.libraries, signedIn);
       const notice = noticeOf(rows, queryValue(request, "authorized"), queryValue(request, "withdrawn"));
       const main = rows.length === 0 ? noLibraries() : libraryTable(deps, signedIn, rows);
       sendPage(response, 200, signedInPage(deps.settings, signedIn, html`${notice}${main}`));
@@ -97,15 +98,15 @@ function failedPage(settings: PageSettings, signedIn: SignedIn, problem: Problem
 
 /** Said only if it is so: the address may have been kept, or written by somebody else. */
 function noticeOf(
-  rows: readonly LibraryRow[],
+  rows: readonly LibraryView[],
   authorized: string | undefined,
   withdrawn: string | undefined,
 ): Html | undefined {
   const row = (library: string | undefined) => rows.find((each) => each.library === library);
   const text =
-    row(authorized)?.status === "authorized"
+    row(authorized)?.state === "authorized"
       ? texts.authorized(libraryName(row(authorized)!))
-      : row(withdrawn)?.status === "unauthorized"
+      : row(withdrawn)?.state === "unauthorized"
         ? texts.withdrawn(libraryName(row(withdrawn)!))
         : undefined;
   return text === undefined
@@ -113,20 +114,20 @@ function noticeOf(
     : html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${text}</p>`;
 }
 
-export const libraryName = ({ displayName, library }: Pick<LibraryRow, "displayName" | "library">): string =>
+export const libraryName = ({ displayName, library }: Pick<LibraryView, "displayName" | "library">): string =>
   displayName ?? library;
 
 const noLibraries = (): Html =>
   html`<section class="card note warn"><h2>${texts.none.title}</h2><p>${words(texts.none.body)}</p></section>`;
 
 /** The roles are said aloud because small screens show rows as cards, and browsers then forget that it is a table. */
-function libraryTable(deps: PageDeps, signedIn: SignedIn, rows: readonly LibraryRow[]): Html {
+function libraryTable(deps: PageDeps, signedIn: SignedIn, rows: readonly LibraryView[]): Html {
   const { columns } = texts;
   const sorted = rows.toSorted((a, b) => collator.compare(libraryName(a), libraryName(b)));
-  const count = (status: LibraryRow["status"]) => rows.filter((row) => row.status === status).length;
+  const count = (status: LibraryView["state"]) => rows.filter((row) => row.state === status).length;
   const now = deps.libraries.clock.now();
   return html`<table role="table">
-<caption>${texts.counts(rows.length, count("authorized"), count("needs_owner"))} ${texts.times}</caption>
+<caption>${texts.counts(rows.length, count("authorized"), count("needs_attention"))} ${texts.times}</caption>
 <thead role="rowgroup"><tr role="row">${Object.values(columns).map((name) => html`<th scope="col" role="columnheader">${name}</th>`)}</tr></thead>
 <tbody role="rowgroup">
 ${sorted.map((row) => tableRow(signedIn, row, now))}
@@ -136,7 +137,7 @@ ${sorted.map((row) => tableRow(signedIn, row, now))}
 
 const collator = new Intl.Collator(en.lang, { numeric: true, sensitivity: "base" });
 
-function tableRow(signedIn: SignedIn, row: LibraryRow, now: Instant): Html {
+function tableRow(signedIn: SignedIn, row: LibraryView, now: Instant): Html {
   const { columns } = texts;
   const under = [row.displayName === undefined ? undefined : row.library, row.hidden && texts.hiddenLibrary]
     .filter((part) => typeof part === "string")
@@ -153,16 +154,16 @@ function tableRow(signedIn: SignedIn, row: LibraryRow, now: Instant): Html {
 `;
 }
 
-function status(row: LibraryRow): Html {
-  const word = texts.status[row.status];
-  switch (row.status) {
+function status(row: LibraryView): Html {
+  const word = texts.status[row.state];
+  switch (row.state) {
     case "authorized":
       return html`<span class="status good">${statusIcon("good")} ${word}</span>`;
     case "unauthorized":
       return html`<span class="status none">${statusIcon("none")} ${word}</span>`;
-    case "needs_owner":
+    case "needs_attention":
       return html`<span class="status warn">${statusIcon("warn")} ${word}</span>
-<span class="sub">${texts.needsOwner(row.lentBy?.name ?? row.lentBy?.userId ?? en.dash)}</span>`;
+<span class="sub">${row.trouble?.sentence} ${row.trouble?.action}</span>`;
   }
 }
 
@@ -183,28 +184,28 @@ function time(at: Instant | undefined, now: Instant, precision: "date" | "time")
 /** Time enough to find whoever lent it, holidays included. */
 const RENEW_SOON_MS = days(30);
 
-const isSoon = (row: LibraryRow, now: Instant): boolean =>
-  row.status === "authorized" && row.renewBy !== undefined && row.renewBy - now < RENEW_SOON_MS;
+const isSoon = (row: LibraryView, now: Instant): boolean =>
+  row.state === "authorized" && row.renewBy !== undefined && row.renewBy - now < RENEW_SOON_MS;
 
-function renewBy(row: LibraryRow, now: Instant): Hole {
-  if (row.status !== "authorized") return en.dash;
+function renewBy(row: LibraryView, now: Instant): Hole {
+  if (row.state !== "authorized") return en.dash;
   if (row.renewBy === undefined) return texts.noEnd;
   return html`${time(row.renewBy, now, "date")}${
     isSoon(row, now) && html`<span class="status warn small">${statusIcon("warn")} ${texts.renewSoon}</span>`
   }`;
 }
 
-function actions(signedIn: SignedIn, row: LibraryRow, now: Instant): Hole {
+function actions(signedIn: SignedIn, row: LibraryView, now: Instant): Hole {
   const { server } = signedIn;
   // Ten links called alike are ten riddles to whoever hears them read out.
   const of = html`<span class="hidden"> ${libraryName(row)}</span>`;
   const authorize = (label: string, kind: string) =>
     html`<a class="button ${kind}" href="/servers/${server.id}/libraries/${row.library}/authorize">${label}${of}</a>`;
   const withdraw = html`<a class="button plain" href="/servers/${server.id}/libraries/${row.library}/withdraw">${texts.withdraw}${of}</a>`;
-  switch (row.status) {
+  switch (row.state) {
     case "unauthorized":
       return authorize(texts.authorize, "");
-    case "needs_owner":
+    case "needs_attention":
       return [authorize(texts.authorizeAgain, ""), withdraw];
     case "authorized":
       return [

@@ -313,10 +313,8 @@ export const en = {
     status: {
       unauthorized: "Unauthorized",
       authorized: "Authorized",
-      needs_owner: "Needs attention",
+      needs_attention: "Needs attention",
     },
-    needsOwner: (owner: string) =>
-      `iManage no longer accepts it. ${owner} or another library admin must authorize again.`,
     renewSoon: "Renew soon",
     noEnd: "Ends with the sign-in",
     authorize: "Authorize",

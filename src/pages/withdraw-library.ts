@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
-import { type LibraryRow, type SignedIn, withdrawLibrary } from "../broker/libraries/library-pages.ts";
+import { type SignedIn, withdrawLibrary } from "../broker/libraries/library-pages.ts";
+import type { LibraryView } from "../broker/libraries/library-view.ts";
 import { findRow } from "./authorize-library.ts";
 import { sendNotFound } from "./error-page.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
@@ -26,7 +27,7 @@ export function getWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
     if (signedIn === undefined) return;
     const row = await findRow(deps, signedIn, request.params.library);
     if (row === undefined) return sendNotFound(deps, response);
-    if (row.status === "unauthorized") return seeOther(response, librariesAddress(signedIn.server));
+    if (row.state === "unauthorized") return seeOther(response, librariesAddress(signedIn.server));
     sendPage(response, 200, withdrawPage(deps.settings, signedIn, row));
   };
 }
@@ -45,7 +46,7 @@ export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
   };
 }
 
-function withdrawPage(settings: PageSettings, { server, formToken }: SignedIn, row: LibraryRow): Html {
+function withdrawPage(settings: PageSettings, { server, formToken }: SignedIn, row: LibraryView): Html {
   const name = libraryName(row);
   const { lentBy } = row;
   return layout(settings, {

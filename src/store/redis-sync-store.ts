@@ -1,3 +1,4 @@
+import type { LibrarySync, LibrarySyncs } from "../broker/libraries/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import {
   type ClientId,
@@ -46,7 +47,7 @@ export interface RedisSyncStoreOptions {
 const CHANGES_KEPT = 100_000;
 
 /** Syncs, their cursors, what they have told, and when to look at them again. */
-export class RedisSyncStore implements SyncStore, SyncSchedule {
+export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
   readonly #store: RedisStore;
   readonly #changesKept: number;
   readonly #dueHint: DueHint;
@@ -90,6 +91,17 @@ export class RedisSyncStore implements SyncStore, SyncSchedule {
     // Ids begin with the time they were made at.
     const syncs = await Promise.all(ids.sort().map((id) => this.findSync(id)));
     return syncs.filter((sync) => sync !== undefined);
+  }
+
+  async listLibrarySyncs(server: ServerId): Promise<readonly LibrarySync[]> {
+    const index = await this.#store.call((redis) => redis.hgetall(syncsKey(organisationOf(server))));
+    const ids = Object.entries(index).flatMap(([name, id]) =>
+      name.split(" ", 2)[1] === server ? [id as SyncId] : [],
+    );
+    const syncs = await Promise.all(ids.sort().map((id) => this.findSync(id)));
+    return syncs
+      .filter((sync) => sync !== undefined)
+      .map(({ counts, ...sync }) => ({ ...sync, failures: counts.failures }));
   }
 
   async wantSync(id: SyncId): Promise<"wanted" | "paused" | "gone"> {

@@ -293,6 +293,7 @@ export class World {
         id: "LIB",
         displayName: undefined,
         hidden: false,
+        kind: "ordinary",
         adminByOperations: true,
         adminByGroup: false,
         ...(typeof library === "string" ? { id: library } : library),
@@ -457,6 +458,9 @@ export class World {
           return this.lent.delete(library) ? "withdrawn" : "not_lent";
         },
       },
+      gates: { findClosedGate: async () => this.closed },
+      diagnoses: { findDiagnoses: async () => ({ last: this.diagnosis, lastGood: undefined }) },
+      syncs: { listLibrarySyncs: async () => [] },
       ownTokens: {
         open: async (id) => {
           const grant = this.grants.get(id);

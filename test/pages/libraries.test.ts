@@ -103,7 +103,8 @@ test("every status has its word, its owner and its times in UTC", async () => {
   expect(free).toContain("/libraries/FREE/authorize");
   expect(free).not.toContain("/withdraw");
   expect(gone).toContain("Needs attention</span>");
-  expect(gone).toContain("Pat Gone or another library admin must authorize again.");
+  expect(gone).toContain("iManage no longer accepts the authorization of Pat Gone: either");
+  expect(gone).toContain("Any library admin opens this page and authorizes again");
   expect(gone).toContain("/libraries/GONE/authorize");
   expect(gone).toContain("/libraries/GONE/withdraw");
   expect(late).toContain("Renew soon");

@@ -2,7 +2,6 @@ import { timing } from "../../domain/access-policy.ts";
 import { sameUpstreamUser, type UpstreamUser } from "../../domain/grant.ts";
 import type { GrantId, Route, ServerId } from "../../domain/id.ts";
 import { routeOf } from "../../domain/id.ts";
-import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
@@ -12,32 +11,20 @@ import type { CallbackOutcome } from "../authorization/receive-callback.ts";
 import { redeem, storeConsent } from "../authorization/redeem.ts";
 import { type StartedAuthorization, startAuthorization } from "../authorization/start-authorization.ts";
 import { rememberFailure } from "../diagnosis/remember.ts";
-import type { GrantStore } from "../grants/ports.ts";
 import type { AuditNote, Handles } from "../ports.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
-import type { LibraryStore } from "./ports.ts";
+import { type LibraryView, viewLibraries } from "./library-view.ts";
+import type { LibraryRights, LibraryViewPorts } from "./ports.ts";
 
-export interface LibraryPagePorts extends AuthorizationPorts {
-  readonly lent: LibraryStore;
-  readonly grants: Pick<GrantStore, "findGrant">;
+export interface LibraryPagePorts
+  extends AuthorizationPorts,
+    Omit<LibraryViewPorts, keyof AuthorizationPorts> {
   readonly ownTokens: OwnTokens;
 }
 
 /** An access token for the broker's own use on behalf of the person who is on one of its pages. Never handed out. */
 export interface OwnTokens {
   open(grant: GrantId): Promise<Secret>;
-}
-
-/** One row of *Background service authorization*. */
-export interface LibraryRow {
-  readonly library: string;
-  readonly displayName: string | undefined;
-  readonly hidden: boolean;
-  readonly status: "unauthorized" | "authorized" | "needs_owner";
-  readonly lentBy: UpstreamUser | undefined;
-  readonly since: Instant | undefined;
-  readonly lastRefreshedAt: Instant | undefined;
-  readonly renewBy: Instant | undefined;
 }
 
 /** Someone who is signed in to a page of ours, by having signed in to iManage in this very browser. */
@@ -168,34 +155,37 @@ async function openPageSession(ports: LibraryPagePorts, server: Server, user: Up
   return cookie;
 }
 
-/** The libraries of this server for which the signed-in person has NRTADMIN access, with what has been lent. */
-export async function listLibraryRows(
+/**
+ * The libraries of this server for which the signed-in person has NRTADMIN access, with what has been lent, and those that
+ * he lent though he has none any more.
+ */
+export async function listLibraryViews(
   ports: LibraryPagePorts,
   signedIn: SignedIn,
-): Promise<readonly LibraryRow[]> {
-  const { server } = signedIn;
-  const administered = (await readLibraries(ports, signedIn)).filter(isAdmin);
-  const lent = new Map(
-    (await ports.lent.listLibraries(server.id)).map((binding) => [binding.library, binding]),
+): Promise<readonly LibraryView[]> {
+  const { server, session } = signedIn;
+  const listed = await readLibraries(ports, signedIn);
+  const views = await viewLibraries(
+    ports,
+    server.id,
+    listed.map(({ adminByOperations, adminByGroup, ...row }) => ({
+      ...row,
+      rights: rightsOf(adminByOperations, adminByGroup),
+    })),
   );
-  return Promise.all(
-    administered.map(async ({ id, displayName, hidden }): Promise<LibraryRow> => {
-      const binding = lent.get(id);
-      const grant = binding && (await ports.grants.findGrant(binding.grant));
-      const healthy = grant !== undefined && (grant.state === "active" || grant.state === "suspect");
-      return {
-        library: id,
-        displayName,
-        hidden,
-        status: binding === undefined ? "unauthorized" : healthy ? "authorized" : "needs_owner",
-        lentBy: binding?.lentBy,
-        since: binding?.since,
-        lastRefreshedAt: grant?.lastRefreshedAt ?? grant?.consentedAt,
-        renewBy: grant?.refreshTokenExpiresAt,
-      };
-    }),
+  const administered = new Set(listed.filter(isAdmin).map(({ id }) => id));
+  return views.filter(
+    ({ library, lentBy }) =>
+      administered.has(library) || (lentBy !== undefined && sameUpstreamUser(lentBy, session.user)),
   );
 }
+
+const rightsOf = (byOperations: boolean, byGroup: boolean): LibraryRights => ({
+  byOperations,
+  byGroup,
+  difference:
+    byOperations === byGroup ? undefined : byOperations ? "role_without_group" : "group_without_role",
+});
 
 /** Takes a library's authorisation back. Only who administers the library may. */
 export async function withdrawLibrary(

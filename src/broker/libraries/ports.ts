@@ -1,16 +1,63 @@
 import type { UpstreamUser } from "../../domain/grant.ts";
-import type { GrantId, ServerId } from "../../domain/id.ts";
+import type { ClientId, GrantId, ServerId, SyncId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import type { ApiOutcome } from "../authorization/ports.ts";
-import type { AuditNote } from "../ports.ts";
+import type { ClientStore } from "../clients/ports.ts";
+import type { DiagnosisStore } from "../diagnosis/ports.ts";
+import type { GrantStore } from "../grants/ports.ts";
+import type { AuditNote, Clock } from "../ports.ts";
+import type { GateReader } from "../refresh/ports.ts";
+
+/**
+ * What kind of library it is, by iManage's `type`. Of its values only `worksite` is known (facts page, C); what names
+ * security or policies is taken for the security policy library (?), and everything else is `other`.
+ */
+export type LibraryKind = "ordinary" | "security_policy" | "other";
+
+/** NRTADMIN is a role and a group, each per library (facts page, C): one may be had without the other. */
+export interface LibraryRights {
+  /** By the operations bits, which follow the role. */
+  readonly byOperations: boolean;
+  readonly byGroup: boolean;
+  /** Undefined: both agree. */
+  readonly difference: "role_without_group" | "group_without_role" | undefined;
+}
+
+/** What a library's view is drawn from. */
+export interface LibraryViewPorts {
+  readonly clock: Pick<Clock, "now">;
+  readonly lent: LibraryStore;
+  readonly grants: Pick<GrantStore, "findGrant">;
+  readonly gates: GateReader;
+  readonly diagnoses: Pick<DiagnosisStore, "findDiagnoses">;
+  readonly syncs: LibrarySyncs;
+  readonly clients: Pick<ClientStore, "findClient">;
+}
+
+/** Syncs of a server's libraries, of whichever client. */
+export interface LibrarySyncs {
+  listLibrarySyncs(server: ServerId): Promise<readonly LibrarySync[]>;
+}
+
+export interface LibrarySync {
+  readonly id: SyncId;
+  readonly client: ClientId;
+  readonly library: string;
+  readonly state: "active" | "paused" | "parked";
+  readonly lastCompleteAt: Instant | undefined;
+  readonly lastError: { readonly code: string; readonly at: Instant } | undefined;
+  /** Since the last success. */
+  readonly failures: number;
+}
 
 /** A library of an iManage server, as its admin sees it. */
 export interface LibraryAdministration {
   readonly id: string;
   readonly displayName: string | undefined;
   readonly hidden: boolean;
+  readonly kind: LibraryKind;
   /** Both read (facts page, C): the operations bits, and membership of the NRTADMIN group. */
   readonly adminByOperations: boolean;
   readonly adminByGroup: boolean;
