@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Milliseconds, minutes, seconds } from "../../src/domain/instant.ts";
-import { allDue, manyGrants } from "../kit/many-grants.ts";
+import { allDue, manyGrants, statesOf } from "../kit/many-grants.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { world } from "../kit/world.ts";
 import { Happened, workersOn } from "./kit.ts";
@@ -51,6 +51,9 @@ async function refreshAll(count: number, sweepMs: Milliseconds) {
     },
     { timing: { sweepMs } },
   );
-  await everyFamily;
+  await everyFamily.catch(async (error: unknown) => {
+    const states = JSON.stringify(await statesOf(here, grants));
+    throw new Error(`${families.size} of ${count} were refreshed; their states: ${states}`, { cause: error });
+  });
   return { ms: performance.now() - startedAt, sweeps: happened.count("sweep") };
 }
