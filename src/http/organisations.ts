@@ -3,7 +3,7 @@ import { allowed } from "../broker/grants/manage-grants.ts";
 import { type ChangeOutcome, changeOrganisation } from "../broker/organisations/change-organisation.ts";
 import type { OrganisationId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
-import { everyone, MEMBERS_LISTED_MAX, type Members } from "../domain/members.ts";
+import { MEMBERS_LISTED_MAX, type Members } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import { Problem } from "../domain/problem.ts";
 import type { HttpDeps } from "./deps.ts";
@@ -90,14 +90,6 @@ const claimsBody = ({ claims }: Extract<Members, { everyone: false }>): Record<s
     ]),
   );
 
-export function readMembers(told: z.infer<typeof members>): Members {
-  if (told === "all") return everyone;
-  const claims = Object.entries(told.claims).flatMap(([name, values]) =>
-    values.map((value) => ({ name, value })),
-  );
-  return { everyone: false, subjects: told.subjects, claims };
-}
-
 async function find(deps: HttpDeps, id: OrganisationId): Promise<Organisation> {
   const organisation = await deps.configuration.store.findOrganisation(id);
   if (organisation === undefined) throw new Problem("not_found");
@@ -160,12 +152,7 @@ export const putOrganisation = route({
   async handle({ deps, client, params: { id }, query, body, note }) {
     await allowed(deps.grants, client, id, "configure");
     const onlyAsked = query.dry_run === "true";
-    const outcome = await changeOrganisation(
-      deps.configuration,
-      id,
-      { displayName: body.display_name, enabled: body.enabled, members: readMembers(body.members) },
-      { dryRun: onlyAsked },
-    );
+    const outcome = await changeOrganisation(deps.configuration, id, body, { dryRun: onlyAsked });
     refuseUnapplied(outcome, onlyAsked);
     if (outcome.applied) {
       deps.log.info(

@@ -1,8 +1,8 @@
 import type { RequestHandler } from "express";
 import { z } from "zod";
+import type { ToldOrganisation } from "../broker/organisations/change-organisation.ts";
 import { changeAccess } from "../broker/portal/settings.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
-import { everyone, type MemberClaim, type Members } from "../domain/members.ts";
 import { Problem } from "../domain/problem.ts";
 import { choice, linesField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
@@ -31,7 +31,7 @@ export function postSettingsAccess(deps: PageDeps): RequestHandler {
     const visitor = await visitorOn(deps, "settings", request, response);
     if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
     const { confirm, ...form } = formSchema.parse(request.body ?? {});
-    const wanted = readWanted(visitor, form);
+    const wanted = readWanted(form);
     if ("faults" in wanted)
       return sendPage(response, 422, accessPage(deps.settings, visitor, form, wanted.faults));
 
@@ -84,22 +84,19 @@ interface Faults {
 }
 
 /** Switched off, the members stay as they are for the day it is switched on again. */
-function readWanted(
-  { firm }: Visitor,
-  form: Form,
-): { readonly enabled: boolean; readonly members: Members } | { readonly faults: Faults } {
-  if (form.access === "off") return { enabled: false, members: firm.members };
-  if (form.access === "everyone") return { enabled: true, members: everyone };
-  const claims: MemberClaim[] = [];
+function readWanted(form: Form): Pick<ToldOrganisation, "enabled" | "members"> | { readonly faults: Faults } {
+  if (form.access === "off") return { enabled: false };
+  if (form.access === "everyone") return { enabled: true, members: "all" };
+  const claims = new Map<string, string[]>();
   for (const line of linesOf(form.claims)) {
     const [, name, value] = /^([^=]+?)\s*=\s*(.+)$/.exec(line) ?? [];
     if (name === undefined || value === undefined) return { faults: { claims: texts.claimFault(line) } };
-    claims.push({ name, value });
+    claims.set(name, [...(claims.get(name) ?? []), value]);
   }
   const subjects = [...new Set(linesOf(form.subjects))];
-  return subjects.length + claims.length === 0
+  return subjects.length + claims.size === 0
     ? { faults: { subjects: texts.nobody } }
-    : { enabled: true, members: { everyone: false, subjects, claims } };
+    : { enabled: true, members: { subjects, claims: Object.fromEntries(claims) } };
 }
 
 const linesOf = (text: string): readonly string[] =>

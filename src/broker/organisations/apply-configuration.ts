@@ -31,7 +31,7 @@ import {
   type ServerStep,
   type StoredConfiguration,
 } from "./plan.ts";
-import { planConfiguration, registrationsOf, settingsOf } from "./plan-configuration.ts";
+import { ownRegistrationsOf, planConfiguration, registrationsOf, settingsOf } from "./plan-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
 
 export interface ApplyPorts {
@@ -109,7 +109,9 @@ async function readStored(
     records.map(async (record) => {
       const wanted = desired.organisations.find(({ name }) => name === record.name);
       const registrations = await Promise.all(
-        (wanted?.servers ?? []).map(({ name }) => store.findRegistrationByName(record.id, name)),
+        (wanted === undefined ? [] : ownRegistrationsOf(wanted)).map(({ name }) =>
+          store.findRegistrationByName(record.id, name),
+        ),
       );
       return {
         record,
@@ -275,9 +277,9 @@ class ConfigurationWriter {
       v: 1,
       id: organisationId(route),
       name: desired.name,
-      displayName: desired.displayName,
-      enabled: desired.enabled,
-      members: desired.members,
+      displayName: told(desired.displayName, stored?.displayName),
+      enabled: told(desired.enabled, stored?.enabled),
+      members: told(desired.members, stored?.members),
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(`o:${route}`);
@@ -297,7 +299,7 @@ class ConfigurationWriter {
       id,
       organisation,
       name: desired.name,
-      clientId: desired.clientId,
+      clientId: told(desired.clientId, stored?.clientId),
       tokenOrigin: desired.tokenOrigin,
       secrets: [],
       generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
@@ -350,7 +352,10 @@ class ConfigurationWriter {
       registration: this.#registrationOf(step.organisation, desired),
       customerId: desired.customerId ?? stored?.customerId,
       settings: settingsOf(desired, stored),
-      trustedCertificates: desired.trustedCertificates,
+      trustedCertificates:
+        desired.trustedCertificates === "as stored"
+          ? stored?.trustedCertificates
+          : desired.trustedCertificates,
       configurationGeneration: raised,
       createdAt: stored?.createdAt ?? clock.now(),
     };
@@ -429,6 +434,13 @@ class ConfigurationWriter {
     if (id === undefined) throw new Error(`invariant: ${name} is written before what refers to it`);
     return id;
   }
+}
+
+/** What is not told is stored: who tells a new record tells all of it. */
+function told<T>(wanted: T | undefined, stored: T | undefined): T {
+  const value = wanted ?? stored;
+  if (value === undefined) throw new Error("invariant: what stays as it is stored is stored");
+  return value;
 }
 
 /** A client's secrets with a new one: up to two live ones, newest first. */

@@ -21,10 +21,10 @@ export async function changeClientSecret(
   const organisation = await ports.store.findOrganisation(server.organisation);
   const registration = await ports.store.findRegistration(server.registration);
   if (organisation === undefined || registration?.organisation === undefined) throw new Problem("not_found");
-  const { name, displayName, kind, endpoints, customerId, trustedCertificates, settings } = server;
   const own = {
     name: registration.name,
-    clientId: registration.clientId,
+    // Whatever application it is by now: told again, it would be put back.
+    clientId: undefined,
     tokenOrigin: tokenOriginOf(server),
     secret: { env: "FORM" },
     secretExpiresAt: expiresAt,
@@ -33,20 +33,7 @@ export async function changeClientSecret(
     { ...ports, secretSource: { read: async () => secret } },
     {
       sharedRegistrations: [],
-      organisations: [
-        {
-          name: organisation.name,
-          displayName: organisation.displayName,
-          enabled: organisation.enabled,
-          members: organisation.members,
-          servers: [
-            {
-              ...{ name, displayName, kind, endpoints, customerId, trustedCertificates, settings },
-              registration: { own },
-            },
-          ],
-        },
-      ],
+      organisations: [{ name: organisation.name, servers: [], registrations: [own] }],
       clients: [],
     },
     options,

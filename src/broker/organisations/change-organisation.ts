@@ -1,10 +1,15 @@
 import type { OrganisationId, ServerId } from "../../domain/id.ts";
-import type { Members } from "../../domain/members.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { type ApplyPorts, applyConfiguration } from "./apply-configuration.ts";
-import { type CertificateReader, readDesiredConfiguration } from "./desired-configuration.ts";
+import type { DesiredConfiguration } from "./desired.ts";
+import {
+  type CertificateReader,
+  type Remark,
+  readDesiredConfiguration,
+  type ToldMembers,
+} from "./desired-configuration.ts";
 import type { Plan } from "./plan.ts";
 import type { AddressRules } from "./server-address.ts";
 
@@ -35,11 +40,11 @@ export interface RecordChange {
   readonly to: string;
 }
 
-/** An organisation's own fields. */
-export interface WantedOrganisation {
-  readonly displayName: string;
-  readonly enabled: boolean;
-  readonly members: Members;
+/** An organisation's own fields as a file tells them (`desired-configuration.ts`). What is not told stays. */
+export interface ToldOrganisation {
+  readonly display_name?: string;
+  readonly enabled?: boolean;
+  readonly members?: ToldMembers;
 }
 
 /** A server as a file tells it (`desired-configuration.ts`), but for the client secret: that comes as what it is. */
@@ -49,18 +54,25 @@ export interface WantedServer {
 }
 
 /**
- * Changes what an organisation is, for everyone at once.
+ * Changes what an organisation is, for everyone at once. Its servers are not touched.
  * @throws Problem not_found | invalid_request, with the faults by field
  */
 export async function changeOrganisation(
   ports: ChangePorts,
   id: OrganisationId,
-  wanted: WantedOrganisation,
+  told: ToldOrganisation,
   options: { readonly dryRun: boolean },
 ): Promise<ChangeOutcome> {
-  const organisation = await find(ports, id);
-  const told = toldOf({ ...organisation, ...wanted });
-  return apply(ports, organisation, { ...told, servers: [] }, [], undefined, options);
+  const { name } = await find(ports, id);
+  const desired = read(ports, { ...told, name });
+  const [firm] = desired.organisations;
+  const stays = {
+    ...(told.display_name === undefined && { displayName: undefined }),
+    ...(told.enabled === undefined && { enabled: undefined }),
+    ...(told.members === undefined && { members: undefined }),
+  };
+  const organisations = firm === undefined ? [] : [{ ...firm, ...stays }];
+  return apply(ports, { ...desired, organisations }, undefined, options);
 }
 
 /**
@@ -80,26 +92,18 @@ export async function changeServer(
   const shared =
     typeof registration?.shared === "string" ? await sharedRegistration(ports, registration.shared) : [];
   if (shared.length > 0 && told.customer_id !== undefined) throw ofTheOperator();
-  const kept = told.ca_certificates === undefined ? await trustedBy(ports, id, name) : undefined;
-  const server = {
-    ...told,
-    name,
-    ...(kept && { ca_certificates: kept.pem }),
-    ...(clientSecret && { registration: withSecret(registration) }),
-  };
-  return apply(
-    // What is stored was judged when it came: it may have expired since, and that is no fault of this change.
-    kept === undefined ? ports : { ...ports, readCertificates: () => kept },
-    organisation,
-    { ...toldOf(organisation), servers: [server] },
-    shared,
-    clientSecret,
-    options,
-  );
+  const server = { ...told, name, ...(clientSecret && { registration: withSecret(registration) }) };
+  const desired = read(ports, { name: organisation.name, servers: [server] }, shared);
+  // What the organisation is itself is no part of this: told again, it would undo what somebody else changes meanwhile.
+  const organisations = desired.organisations.map(({ name: firm, servers }) => ({
+    name: firm,
+    servers:
+      told.ca_certificates === undefined
+        ? servers.map((one) => ({ ...one, trustedCertificates: "as stored" as const }))
+        : servers,
+  }));
+  return apply(ports, { ...desired, organisations }, clientSecret, options);
 }
-
-const trustedBy = async (ports: ChangePorts, id: OrganisationId, name: string) =>
-  (await ports.store.findServerByName(id, name))?.trustedCertificates;
 
 /** The secret itself is handed on beside the file's words, which only point at it. */
 const withSecret = (registration: object | undefined) => ({ ...registration, client_secret_env: "REQUEST" });
@@ -130,49 +134,37 @@ async function find(ports: ChangePorts, id: OrganisationId): Promise<Organisatio
   return organisation;
 }
 
-/** In the words of a file, so that one schema judges whatever comes from people, by whichever way. */
-function toldOf({ name, displayName, enabled, members }: Organisation): Record<string, unknown> {
-  return {
-    name,
-    display_name: displayName,
-    enabled,
-    members: members.everyone
-      ? "all"
-      : {
-          subjects: members.subjects,
-          claims: Object.fromEntries(
-            Map.groupBy(members.claims, (claim) => claim.name)
-              .entries()
-              .map(([claim, values]) => [claim, values.map(({ value }) => value)]),
-          ),
-        },
-  };
+/** One schema judges whatever comes from people, by whichever way. */
+function read(
+  { addressRules, readCertificates }: ChangePorts,
+  organisation: Readonly<Record<string, unknown>>,
+  shared: readonly Readonly<Record<string, unknown>>[] = [],
+) {
+  const file = { version: 1, shared_registrations: shared, organisations: [organisation], clients: [] };
+  const reading = readDesiredConfiguration(file, addressRules, { pem: readCertificates });
+  if (!reading.ok) throw new Problem("invalid_request", { faults: reading.faults.map(faultOf) });
+  return { ...reading.desired, warnings: reading.warnings };
 }
 
 async function apply(
   ports: ChangePorts,
-  organisation: Organisation,
-  told: Readonly<Record<string, unknown>>,
-  shared: readonly Readonly<Record<string, unknown>>[],
+  { warnings, ...desired }: DesiredConfiguration & { readonly warnings: readonly Remark[] },
   clientSecret: Secret | undefined,
   options: { readonly dryRun: boolean },
 ): Promise<ChangeOutcome> {
-  const file = { version: 1, shared_registrations: shared, organisations: [told], clients: [] };
-  const reading = readDesiredConfiguration(file, ports.addressRules, { pem: ports.readCertificates });
-  if (!reading.ok) throw new Problem("invalid_request", { faults: reading.faults.map(faultOf) });
-
   const { plan, applied, records } = await applyConfiguration(
     { ...ports, secretSource: { read: async () => clientSecret ?? { fault: "is missing" } } },
-    reading.desired,
+    desired,
     options,
   );
-  const server = reading.desired.organisations[0]?.servers[0]?.name;
+  const [organisation] = desired.organisations;
+  const server = organisation?.servers[0];
   return {
     applied,
     changes: changesOf(plan),
     refusals: plan.refusals.map(({ name, message }) => `${name} ${message}`),
-    warnings: reading.warnings.map(({ path, message }) => `${path.slice(2).join(".")} ${message}`),
-    server: server === undefined ? undefined : records.servers[`${organisation.name}/${server}`]?.id,
+    warnings: warnings.map(({ path, message }) => `${path.slice(2).join(".")} ${message}`),
+    server: server && records.servers[`${organisation?.name}/${server.name}`]?.id,
   };
 }
 

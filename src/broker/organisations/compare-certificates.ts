@@ -1,4 +1,5 @@
 import type { TrustedCertificates } from "../../domain/server.ts";
+import type { DesiredServer } from "./desired.ts";
 import type { Compared } from "./plan.ts";
 
 /**
@@ -7,9 +8,10 @@ import type { Compared } from "./plan.ts";
  */
 export function compareCertificates(
   stored: TrustedCertificates | undefined,
-  desired: TrustedCertificates | undefined,
+  desired: DesiredServer["trustedCertificates"],
   isNew: boolean,
 ): Compared[] {
+  if (desired === "as stored") return [];
   const [before, after] = [textOf(stored), textOf(desired)];
   return before === after ? [] : [["ca_certificates", isNew ? undefined : before, after]];
 }

@@ -187,6 +187,8 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
 }
 
 type Told = z.infer<ReturnType<typeof configurationSchema>>;
+/** Whom an organisation's integration is for, in a file's words. */
+export type ToldMembers = NonNullable<Told["organisations"][number]["members"]>;
 
 /** An object that knows all its fields: a misspelt one would be ignored in silence otherwise. */
 function strict<T extends z.ZodRawShape>(shape: T) {
@@ -307,7 +309,7 @@ const toDesired = (told: Told): DesiredConfiguration => ({
   })),
 });
 
-function toMembers(told: Told["organisations"][number]["members"]): Members {
+function toMembers(told: ToldMembers | undefined): Members {
   if (told === undefined || told === "all") return everyone;
   const claims = Object.entries(told.claims).flatMap(([name, values]) =>
     values.map((value) => ({ name, value })),

@@ -17,10 +17,13 @@ export interface DesiredConfiguration {
 
 export interface DesiredOrganisation {
   readonly name: string;
-  readonly displayName: string;
-  readonly enabled: boolean;
-  readonly members: Members;
+  /** These three, undefined: what is stored stays. A file says all of them; what tells a server alone, none. */
+  readonly displayName?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly members?: Members | undefined;
   readonly servers: readonly DesiredServer[];
+  /** Own registrations told without their servers, which stay as they are. */
+  readonly registrations?: readonly DesiredRegistration[];
 }
 
 export interface DesiredServer {
@@ -33,7 +36,7 @@ export interface DesiredServer {
   /** Undefined: not known yet; what is stored stays. */
   readonly customerId: string | undefined;
   /** Undefined: the public authorities alone, also where others are stored. */
-  readonly trustedCertificates?: TrustedCertificates | undefined;
+  readonly trustedCertificates?: TrustedCertificates | "as stored" | undefined;
   /** Only what the file says; the rest is the default. */
   readonly settings: Partial<ServerSettings>;
 }
@@ -41,7 +44,8 @@ export interface DesiredServer {
 export interface DesiredRegistration {
   /** A server's own registration has the server's name. */
   readonly name: string;
-  readonly clientId: string;
+  /** Undefined: what is stored stays. */
+  readonly clientId: string | undefined;
   readonly tokenOrigin: string;
   /** Undefined until iManage has made one; what is stored stays. */
   readonly secret: SecretReference | undefined;

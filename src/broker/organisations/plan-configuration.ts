@@ -95,25 +95,28 @@ export const registrationsOf = (
     wanted,
   })),
   ...desired.organisations.flatMap((organisation) =>
-    organisation.servers.flatMap(({ registration }) =>
-      "own" in registration
-        ? [
-            {
-              place: { organisation: organisation.name, name: registration.own.name },
-              wanted: registration.own,
-            },
-          ]
-        : [],
-    ),
+    ownRegistrationsOf(organisation).map((wanted) => ({
+      place: { organisation: organisation.name, name: wanted.name },
+      wanted,
+    })),
   ),
+];
+
+export const ownRegistrationsOf = ({ servers, registrations = [] }: DesiredOrganisation) => [
+  ...servers.flatMap(({ registration }) => ("own" in registration ? [registration.own] : [])),
+  ...registrations,
 ];
 
 function planOrganisation(desired: DesiredOrganisation, stored: Organisation | undefined): OrganisationStep {
   const changes = compare([
     ["display_name", stored?.displayName, desired.displayName],
-    ["enabled", stored && yesNo(stored.enabled), yesNo(desired.enabled)],
+    [
+      "enabled",
+      stored && yesNo(stored.enabled),
+      desired.enabled === undefined ? undefined : yesNo(desired.enabled),
+    ],
   ]);
-  const members = changeOfMembers(stored?.members ?? everyone, desired.members);
+  const members = desired.members && changeOfMembers(stored?.members ?? everyone, desired.members);
   if (members !== undefined) changes.push(members);
   return { kind: "organisation", name: desired.name, ...acted(stored, changes), desired, stored };
 }
@@ -126,7 +129,7 @@ function planRegistration(
 ): RegistrationStep {
   const changes = [
     ...compare([["client_id", stored?.clientId, desired.clientId]]),
-    ...(secret === "not given" && stored !== undefined && stored.clientId !== desired.clientId
+    ...(secret === "not given" && stored !== undefined && isAnotherApplication(stored, desired)
       ? [change("client_secret", undefined, "none: the stored one belongs to the earlier client id")]
       : []),
     ...(secret === "new" ? [change("client_secret", undefined, secretText(stored))] : []),
@@ -148,6 +151,9 @@ function planRegistration(
     raises: changes.some(({ field }) => field !== "client_secret_expires"),
   };
 }
+
+export const isAnotherApplication = (stored: Registration, { clientId }: DesiredRegistration): boolean =>
+  clientId !== undefined && clientId !== stored.clientId;
 
 /** A refresh token belongs to the application that got it (RFC 6749 §6). */
 const findConsequences = (steps: readonly Step[]): Refusal[] =>

@@ -2,7 +2,6 @@ import { type ClosedServerTold, describeClosedServer } from "../../domain/closed
 import type { Diagnosis } from "../../domain/diagnosis.ts";
 import type { ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
-import type { Members } from "../../domain/members.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Registration } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -12,6 +11,7 @@ import {
   type ChangeOutcome,
   changeOrganisation,
   changeServer,
+  type ToldOrganisation,
 } from "../organisations/change-organisation.ts";
 import type { PortalPorts } from "./ports.ts";
 import type { Visitor } from "./visit-portal.ts";
@@ -62,11 +62,10 @@ async function viewOf(ports: PortalPorts, server: Server): Promise<ServerView> {
 export function changeAccess(
   ports: PortalPorts,
   { firm }: Visitor,
-  wanted: { readonly enabled: boolean; readonly members: Members },
+  told: Pick<ToldOrganisation, "enabled" | "members">,
   options: { readonly dryRun: boolean },
 ): Promise<ChangeOutcome> {
-  const { displayName } = firm;
-  return changeOrganisation(ports.configuration, firm.id, { displayName, ...wanted }, options);
+  return changeOrganisation(ports.configuration, firm.id, told, options);
 }
 
 /** A client that may work with some servers only would not see the new one. */
