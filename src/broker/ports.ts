@@ -68,7 +68,7 @@ export interface Handles {
 
 /** What every audited act tells. Written in the same script as the act (design §3.9). */
 export interface AuditNote {
-  /** Who did it: `client:<id>`, `user:<customer>/<user id>`, `operator:<name>`, `worker`. */
+  /** Who did it: `client:<id>`, `user:<customer>/<user id>`, `person:<client>/<id>`, `cli:<account>`, `worker`. */
   readonly actor: string;
   readonly requestId: string;
   /** Why, in the caller's words; at most 200 characters. */

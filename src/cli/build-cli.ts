@@ -15,6 +15,7 @@ import {
 } from "../broker/organisations/render-registration-sheet.ts";
 import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
+import type { AuditNote } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
@@ -72,6 +73,8 @@ export interface CliBroker
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
+  /** Who is at the terminal, for the audit. */
+  readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
 }
 
@@ -233,6 +236,7 @@ async function apply(
   const result = await deps.withBroker((broker) =>
     applyConfiguration({ ...broker, secretSource: secretSource(file, deps.environment) }, desired, {
       dryRun,
+      note: broker.note,
     }),
   );
   const refusals = result.plan.refusals.map(({ name, message }) => `${file}: ${name} ${message}.\n`).join("");
@@ -293,7 +297,7 @@ async function listGrants(deps: CliDeps, { organisation: name, json = false }: G
 }
 
 async function newSecret(deps: CliDeps, name: string): Promise<void> {
-  const { id, secret } = await deps.withBroker((broker) => renewClientSecret(broker, name));
+  const { id, secret } = await deps.withBroker((broker) => renewClientSecret(broker, name, broker.note));
   deps.write(
     `Secret of client ${name} (${id}), shown this once; the one before stays valid beside it:\n${secret.reveal()}\n`,
   );

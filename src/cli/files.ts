@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { open, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { SecretSource } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateReader, CertificateReaders } from "../broker/organisations/desired-configuration.ts";
+import type { SecretSource } from "../broker/organisations/read-secrets.ts";
 import { Secret } from "../domain/secret.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 

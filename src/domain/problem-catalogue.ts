@@ -95,6 +95,13 @@ export const PROBLEMS = {
     "Register the URL letter by letter, or send the registered one.",
   ),
 
+  configuration_conflict: kind(
+    409,
+    "client",
+    "Somebody else changed the same settings at the same time.",
+    "Look at them as they are now, and send the change again if it is still wanted: what it has done already is not done twice.",
+  ),
+
   // Connecting
   authorization_required: kind(
     409,

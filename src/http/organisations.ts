@@ -148,11 +148,11 @@ export const putOrganisation = route({
     description: "What changed, and how it is now.",
     schema: changeAnswer.extend({ organisation: organisationAnswer }),
   },
-  problems: ["not_found", "not_allowed", "configuration_refused"],
+  problems: ["not_found", "not_allowed", "configuration_refused", "configuration_conflict"],
   async handle({ deps, client, params: { id }, query, body, note }) {
     await allowed(deps.grants, client, id, "configure");
     const onlyAsked = query.dry_run === "true";
-    const outcome = await changeOrganisation(deps.configuration, id, body, { dryRun: onlyAsked });
+    const outcome = await changeOrganisation(deps.configuration, id, body, { dryRun: onlyAsked, note });
     refuseUnapplied(outcome, onlyAsked);
     if (outcome.applied) {
       deps.log.info(

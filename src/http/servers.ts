@@ -226,7 +226,7 @@ export const putServer = route({
     description: "What changed, and how the server is now; null where a dry run would make it.",
     schema: changeAnswer.extend({ server: serverAnswer.nullable() }),
   },
-  problems: ["not_found", "not_allowed", "configuration_refused"],
+  problems: ["not_found", "not_allowed", "configuration_refused", "configuration_conflict"],
   async handle({ deps, client, params: { id, name }, query, body, note }) {
     await allowed(deps.grants, client, id, "configure");
     const onlyAsked = query.dry_run === "true";
@@ -241,7 +241,7 @@ export const putServer = route({
         told: { ...rest, registration: named },
         clientSecret: secret === undefined ? undefined : new Secret(secret),
       },
-      { dryRun: onlyAsked },
+      { dryRun: onlyAsked, note },
     );
     refuseUnapplied(outcome, onlyAsked);
     const server = outcome.server && (await deps.configuration.store.findServer(outcome.server));

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
 import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
 import { readAddressSettings, readSettings } from "../config/settings.ts";
@@ -48,6 +49,10 @@ const cli = buildCli({
         grants: broker.grantStore,
         profiles: broker.profiles,
         packages: broker.packages,
+        note: {
+          actor: `cli:${user()}`,
+          requestId: `cli_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
+        },
         diagnose: (server) =>
           diagnoseServer(broker.diagnosis, { server, requestId: "cli", minIntervalMs: 0 }),
       });
@@ -61,6 +66,15 @@ const cli = buildCli({
 });
 
 await cli.parseAsync();
+
+/** Who the operating system says it is; in a container often nobody it has a name for. */
+function user(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown");
+  }
+}
 
 async function within(ms: number, ready: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

@@ -8,10 +8,10 @@ import { choice, linesField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { isOurForm } from "./page-session.ts";
+import { auditNote, isOurForm } from "./page-session.ts";
 import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
-import { differenceOf, noteChange, reviewPage } from "./settings-review.ts";
+import { differenceOf, noteChange, reviewPage, unlessOvertaken } from "./settings-review.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.settings.accessForm;
@@ -35,15 +35,18 @@ export function postSettingsAccess(deps: PageDeps): RequestHandler {
     if ("faults" in wanted)
       return sendPage(response, 422, accessPage(deps.settings, visitor, form, wanted.faults));
 
-    const outcome = await faultsAs(() => changeAccess(deps.portal, visitor, wanted, { dryRun: true }));
+    const note = auditNote(deps, request, response);
+    const change = (dryRun: boolean) => changeAccess(deps.portal, visitor, wanted, { dryRun, note });
+    let outcome = await faultsAs(() => change(true));
     if (typeof outcome === "string")
       return sendPage(response, 422, accessPage(deps.settings, visitor, form, { subjects: outcome }));
     if (confirm === differenceOf(outcome) && outcome.changes.length > 0) {
-      const { applied } = await changeAccess(deps.portal, visitor, wanted, { dryRun: false });
-      if (applied) {
+      const done = await unlessOvertaken(() => change(false));
+      if (done?.applied) {
         noteChange(deps, visitor, response, "access");
         return seeOther(response, "/settings?changed=");
       }
+      outcome = await change(true);
     }
     const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
     sendPage(response, 200, reviewPage(deps.settings, visitor, review));

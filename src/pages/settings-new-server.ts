@@ -8,10 +8,10 @@ import { choice, textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { isOurForm } from "./page-session.ts";
+import { auditNote, isOurForm } from "./page-session.ts";
 import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
-import { differenceOf, noteChange, reviewPage } from "./settings-review.ts";
+import { differenceOf, noteChange, reviewPage, unlessOvertaken } from "./settings-review.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.settings.newServer;
@@ -33,15 +33,18 @@ export function postNewServer(deps: PageDeps): RequestHandler {
     if (!mayAddServer(visitor)) return sendNotFound(deps, response);
     if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
     const { confirm, ...form } = formSchema.parse(request.body ?? {});
-    const add = (dryRun: boolean) => addServer(deps.portal, visitor, form.name, toldOf(form), { dryRun });
+    const note = auditNote(deps, request, response);
+    const add = (dryRun: boolean) =>
+      addServer(deps.portal, visitor, form.name, toldOf(form), { dryRun, note });
     try {
-      const outcome = await add(true);
+      let outcome = await add(true);
       if (confirm === differenceOf(outcome)) {
-        const { applied, server } = await add(false);
-        if (applied) {
+        const done = await unlessOvertaken(() => add(false));
+        if (done?.applied) {
           noteChange(deps, visitor, response, `server ${form.name}`);
-          return seeOther(response, `/settings/servers/${server}`);
+          return seeOther(response, `/settings/servers/${done.server}`);
         }
+        outcome = await add(true);
       }
       const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
       sendPage(response, 200, reviewPage(deps.settings, visitor, review));

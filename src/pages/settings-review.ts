@@ -3,6 +3,7 @@ import type { Response } from "express";
 import type { ChangeOutcome } from "../broker/organisations/change-organisation.ts";
 import { actorOf } from "../broker/portal/finish-portal.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
+import { Problem } from "../domain/problem.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { portalPage } from "./portal-visit.ts";
@@ -15,6 +16,16 @@ export const differenceOf = ({ changes, refusals }: ChangeOutcome): string =>
   createHash("sha256")
     .update(JSON.stringify([changes, refusals]))
     .digest("base64url");
+
+/** Undefined: somebody else was quicker, so that what was confirmed is not the difference any more. */
+export async function unlessOvertaken<T>(change: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await change();
+  } catch (error) {
+    if (error instanceof Problem && error.code === "configuration_conflict") return undefined;
+    throw error;
+  }
+}
 
 /** What a dry run told: the difference, and the same form once more to confirm it. */
 export function reviewPage(

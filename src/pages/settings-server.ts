@@ -16,7 +16,7 @@ import { textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
-import { isOurForm } from "./page-session.ts";
+import { auditNote, isOurForm } from "./page-session.ts";
 import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
@@ -49,7 +49,13 @@ export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
     if (view.shared) return sendNotFound(deps, response);
     const { secret, expires, faults } = readSecretForm(request.body);
     if (faults !== undefined) return sendPage(response, 422, await serverPage(deps, visitor, view, faults));
-    const outcome = await enterClientSecret(deps.portal, view, secret, expires);
+    const outcome = await enterClientSecret(
+      deps.portal,
+      visitor,
+      view,
+      { secret, expiresAt: expires },
+      auditNote(deps, request, response),
+    );
     if (!outcome.applied)
       throw new Problem("configuration_refused", { members: { refusals: outcome.refusals.join("; ") } });
     noteChange(deps, visitor, response, "client secret");

@@ -1,8 +1,9 @@
 import type { ClientStore } from "../broker/clients/ports.ts";
-import type { ConfigurationStore } from "../broker/organisations/ports.ts";
+import type { ConfigurationStore, RecordWrite } from "../broker/organisations/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ClientId, OrganisationId, RegistrationId, ServerId } from "../domain/id.ts";
 import type { Organisation } from "../domain/organisation.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { Server } from "../domain/server.ts";
 import {
@@ -29,11 +30,10 @@ import {
   readRegistration,
   readServer,
 } from "./records.ts";
-import type { RedisStore } from "./redis-store.ts";
+import type { RedisStore, ScriptName } from "./redis-store.ts";
 
 /**
- * Records that operators manage. The record is written before its name, so a name never points at nothing; a writer that
- * dies in between is repaired by writing again.
+ * Records that operators manage: each is written with its name and its audit entry in one script.
  */
 export class RedisConfigurationStore implements ConfigurationStore, ClientStore {
   readonly #store: RedisStore;
@@ -55,22 +55,23 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return this.#all(organisationNamesKey(), (id) => this.findOrganisation(id as OrganisationId));
   }
 
-  async putOrganisation(organisation: Organisation): Promise<void> {
-    const { id, enabled, members } = organisation;
+  async putOrganisation(organisation: Organisation, write: RecordWrite<Organisation>): Promise<void> {
+    const { id, name, enabled, members } = organisation;
     const known = members.everyone
       ? []
       : [...members.subjects.map(memberDigest), ...members.claims.map(claimDigest)];
-    // What token requests read changes in one step with the record: nobody slips through a list that is half written.
-    await this.#store.call(async (redis) => {
-      const change = redis
-        .multi()
-        .set(organisationKey(id), JSON.stringify(organisation))
-        .hset(gateKey(id), "enabled", enabled ? 1 : 0, "members", members.everyone ? "" : "some")
-        .del(membersKey(id));
-      if (known.length > 0) change.sadd(membersKey(id), ...known);
-      await change.exec();
+    const key = organisationKey(id);
+    // Names of organisations lie in another slot, so the record comes first: who loses the name leaves a record nobody finds.
+    await this.#write("put-organisation", [key, gateKey(id), membersKey(id)], write, {
+      stored: await this.#text(key),
+      read: readOrganisation,
+      record: organisation,
+      more: [enabled ? 1 : 0, members.everyone ? "" : "some", known.join(" ")],
+      audited: ["organisation", { name }],
     });
-    await this.#name(organisationNamesKey(), organisation.name, organisation.id);
+    if ((await this.#named(organisationNamesKey(), name)) === undefined)
+      await this.#store.call((redis) => redis.hsetnx(organisationNamesKey(), name, id));
+    if ((await this.#named(organisationNamesKey(), name)) !== id) throw new Problem("configuration_conflict");
   }
 
   async findServer(id: ServerId): Promise<Server | undefined> {
@@ -86,9 +87,16 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return this.#all(serverNamesKey(organisation), (id) => this.findServer(id as ServerId));
   }
 
-  async putServer(server: Server): Promise<void> {
-    await this.#put(serverKey(server.id), server);
-    await this.#name(serverNamesKey(server.organisation), server.name, server.id);
+  async putServer(server: Server, write: RecordWrite<Server>): Promise<void> {
+    const { id, name, organisation } = server;
+    const key = serverKey(id);
+    await this.#write("put-record", [key, serverNamesKey(organisation)], write, {
+      stored: await this.#text(key),
+      read: readServer,
+      record: server,
+      more: [name, id],
+      audited: ["server", { server: id, name }],
+    });
   }
 
   async findRegistration(id: RegistrationId): Promise<Registration | undefined> {
@@ -103,9 +111,16 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return id === undefined ? undefined : this.findRegistration(id as RegistrationId);
   }
 
-  async putRegistration(registration: Registration): Promise<void> {
-    await this.#put(registrationKey(registration.id), registration);
-    await this.#name(registrationNamesKey(registration.organisation), registration.name, registration.id);
+  async putRegistration(registration: Registration, write: RecordWrite<Registration>): Promise<void> {
+    const { id, name, organisation } = registration;
+    const key = registrationKey(id);
+    await this.#write("put-record", [key, registrationNamesKey(organisation)], write, {
+      stored: await this.#text(key),
+      read: readRegistration,
+      record: registration,
+      more: [name, id],
+      audited: ["registration", { registration: id, name }],
+    });
   }
 
   async findClient(id: ClientId): Promise<Client | undefined> {
@@ -130,15 +145,16 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return this.#all(clientNamesKey(), (id) => this.findClient(id as ClientId));
   }
 
-  async putClient(client: Client): Promise<void> {
-    await this.#store.call((redis) =>
-      redis.hset(clientKey(client.id), {
-        record: JSON.stringify(client),
-        state: client.state,
-        generation: client.generation,
-      }),
-    );
-    await this.#name(clientNamesKey(), client.name, client.id);
+  async putClient(client: Client, write: RecordWrite<Client>): Promise<void> {
+    const { id, name, state, generation } = client;
+    const key = clientKey(id);
+    await this.#write("put-client", [key, clientNamesKey()], write, {
+      stored: (await this.#store.call((redis) => redis.hget(key, "record"))) ?? "",
+      read: readClient,
+      record: client,
+      more: [name, id, state, generation],
+      audited: ["client", { client: id, name }],
+    });
   }
 
   async findPolicy(
@@ -151,13 +167,17 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return { policy, generation: Number(generation ?? 0) };
   }
 
-  async putPolicy(policy: Policy): Promise<void> {
-    await this.#store.run(
-      "put-policy",
-      [policyKey(policy.organisation, policy.client), gateKey(policy.organisation)],
-      [JSON.stringify(policy)],
-    );
-    await this.#store.call((redis) => redis.sadd(clientOrganisationsKey(policy.client), policy.organisation));
+  async putPolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void> {
+    const { client, organisation } = policy;
+    const key = policyKey(organisation, client);
+    await this.#write("put-policy", [key, gateKey(organisation)], write, {
+      stored: await this.#text(key),
+      read: readPolicy,
+      record: policy,
+      more: [],
+      audited: ["policy", { client }],
+    });
+    await this.#store.call((redis) => redis.sadd(clientOrganisationsKey(client), organisation));
   }
 
   async organisationsOf(client: ClientId): Promise<readonly OrganisationId[]> {
@@ -165,16 +185,50 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return ids.sort() as OrganisationId[];
   }
 
-  async #put(key: string, record: object): Promise<void> {
-    await this.#store.call((redis) => redis.set(key, JSON.stringify(record)));
+  /**
+   * What was read and what is stored are compared as records, since a reader adds what an older record lacks; that nothing
+   * comes in between, the script sees by the text.
+   */
+  async #write<T>(
+    script: ScriptName,
+    keys: readonly string[],
+    { before, fields, note }: RecordWrite<T>,
+    to: {
+      readonly stored: string;
+      readonly read: (stored: unknown) => T;
+      readonly record: T;
+      readonly more: readonly (string | number)[];
+      readonly audited: readonly [noun: string, named: Readonly<Record<string, string>>];
+    },
+  ): Promise<void> {
+    const { stored, read, record, more, audited } = to;
+    const found = stored === "" ? undefined : JSON.stringify(read(JSON.parse(stored)));
+    const [noun, named] = audited;
+    const entry = {
+      action: `${noun}.${before === undefined ? "created" : "changed"}`,
+      actor: note.actor,
+      ...named,
+      fields: fields.join(" "),
+      request: note.requestId,
+      address: note.address ?? "",
+    };
+    const outcome =
+      found === (before && JSON.stringify(before)) &&
+      (await this.#store.run(script, keys, [
+        stored,
+        JSON.stringify(record),
+        ...more,
+        ...Object.entries(entry).flat(),
+      ]));
+    if (outcome !== "stored") throw new Problem("configuration_conflict");
+  }
+
+  async #text(key: string): Promise<string> {
+    return (await this.#store.call((redis) => redis.get(key))) ?? "";
   }
 
   async #named(names: string, name: string): Promise<string | undefined> {
     return (await this.#store.call((redis) => redis.hget(names, name))) ?? undefined;
-  }
-
-  async #name(names: string, name: string, id: string): Promise<void> {
-    await this.#store.call((redis) => redis.hset(names, name, id));
   }
 
   async #all<T>(names: string, find: (id: string) => Promise<T | undefined>): Promise<readonly T[]> {

@@ -81,6 +81,7 @@ beforeEach(() => {
       findProfile: async () => learned,
       findClosedGate: async () => closed,
     },
+    note: { actor: "cli:test", requestId: "cli_test" },
   };
 });
 afterEach(() => rmSync(folder, { recursive: true }));

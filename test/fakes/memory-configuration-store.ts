@@ -1,8 +1,9 @@
 import type { ClientStore } from "../../src/broker/clients/ports.ts";
-import type { ConfigurationStore } from "../../src/broker/organisations/ports.ts";
+import type { ConfigurationStore, RecordWrite } from "../../src/broker/organisations/ports.ts";
 import type { Client, Policy } from "../../src/domain/client.ts";
 import { type ClientId, findRoute, type OrganisationId, parseId, routeOf } from "../../src/domain/id.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
+import { Problem } from "../../src/domain/problem.ts";
 import type { Registration } from "../../src/domain/registration.ts";
 import type { Server } from "../../src/domain/server.ts";
 
@@ -30,10 +31,10 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
   async listOrganisations() {
     return this.#list<Organisation>("organisation");
   }
-  async putOrganisation(organisation: Organisation) {
+  async putOrganisation(organisation: Organisation, write: RecordWrite<Organisation>) {
     if (parseId("org", organisation.id) === undefined)
       throw new Error(`not an organisation: ${organisation.id}`);
-    this.#put("organisation", organisation);
+    this.#put("organisation", organisation, write);
   }
 
   async findServer(id: Server["id"]) {
@@ -45,12 +46,12 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
   async listServers(organisation: OrganisationId) {
     return this.#list<Server>(`server ${organisation}`);
   }
-  async putServer(server: Server) {
+  async putServer(server: Server, write: RecordWrite<Server>) {
     if (parseId("srv", server.id) === undefined) throw new Error(`not a server: ${server.id}`);
     if (routeOf(server.id) !== routeOf(server.organisation))
       throw new Error("the server lies in another shard");
     this.#mustExist(server.organisation, server.registration);
-    this.#put(`server ${server.organisation}`, server);
+    this.#put(`server ${server.organisation}`, server, write);
   }
 
   async findRegistration(id: Registration["id"]) {
@@ -59,7 +60,7 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
   async findRegistrationByName(organisation: OrganisationId | undefined, name: string) {
     return this.#byName<Registration>(`registration ${organisation ?? "shared"}`, name);
   }
-  async putRegistration(registration: Registration) {
+  async putRegistration(registration: Registration, write: RecordWrite<Registration>) {
     const { id, organisation } = registration;
     if (parseId("reg", id) === undefined) throw new Error(`not a registration: ${id}`);
     if (findRoute(id) !== (organisation && routeOf(organisation))) {
@@ -67,7 +68,7 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
     }
     if (organisation !== undefined) this.#mustExist(organisation);
     if (registration.secrets.length > 2) throw new Error("more than two secrets");
-    this.#put(`registration ${organisation ?? "shared"}`, registration);
+    this.#put(`registration ${organisation ?? "shared"}`, registration, write);
   }
 
   async findClient(id: ClientId) {
@@ -79,9 +80,9 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
   async listClients() {
     return this.#list<Client>("client");
   }
-  async putClient(client: Client) {
+  async putClient(client: Client, write: RecordWrite<Client>) {
     if (parseId("cli", client.id) === undefined) throw new Error(`not a client: ${client.id}`);
-    this.#put("client", client);
+    this.#put("client", client, write);
   }
   async findStanding(id: ClientId) {
     const client = this.#read<Client>(id);
@@ -94,9 +95,9 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
       generation: this.#policyGenerations.get(organisation) ?? 0,
     };
   }
-  async putPolicy(policy: Policy) {
+  async putPolicy(policy: Policy, write: RecordWrite<Policy>) {
     this.#mustExist(policy.client, policy.organisation, ...(policy.servers ?? []));
-    this.#write(`policy ${policy.client} ${policy.organisation}`, policy);
+    this.#write(`policy ${policy.client} ${policy.organisation}`, policy, write);
     const { organisation } = policy;
     this.#policyGenerations.set(organisation, (this.#policyGenerations.get(organisation) ?? 0) + 1);
   }
@@ -129,18 +130,20 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
     return ids.sort().map((id) => this.#read<T>(id) as T);
   }
 
-  #put(kind: string, record: Named): void {
+  #put<T extends Named>(kind: string, record: T, write: RecordWrite<T>): void {
     const holder = this.#names.get(`${kind} ${record.name}`);
-    if (holder !== undefined && holder !== record.id)
-      throw new Error(`${kind} ${record.name} is there already`);
+    if (holder !== undefined && holder !== record.id) throw new Problem("configuration_conflict");
     const before = this.#read<Named>(record.id);
     if (before !== undefined && before.name !== record.name)
       throw new Error(`${kind} ${before.name} cannot be renamed`);
-    this.#write(record.id, record);
+    this.#write(record.id, record, write);
     this.#names.set(`${kind} ${record.name}`, record.id);
   }
 
-  #write(key: string, record: object): void {
+  #write<T extends object>(key: string, record: T, { before, note }: RecordWrite<T>): void {
+    if (this.#records.get(key) !== (before && JSON.stringify(before)))
+      throw new Problem("configuration_conflict");
+    if (note.actor === "") throw new Error("nobody did it");
     if (this.writesLeft-- <= 0) throw new Error("killed");
     this.#records.set(key, JSON.stringify(record));
     this.writes.push(key);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
+import { put } from "../kit/put-records.ts";
 import { unzip } from "../kit/unzip.ts";
 import { type World, world } from "../kit/world.ts";
 
@@ -96,7 +97,10 @@ it("unknown and foreign are the same 404, and what is not allowed says so", asyn
   const client = here.credentials.id as never;
   const organisation = here.organisation as never;
   const { policy } = await here.broker.configuration.findPolicy(client, organisation);
-  await here.broker.configuration.putPolicy({ ...policy!, actions: ["token", "status", "connect", "sync"] });
+  await put.policy(here.broker.configuration, {
+    ...policy!,
+    actions: ["token", "status", "connect", "sync"],
+  });
   for (const what of ["registration", "package?kind=work"]) {
     const answer = await ask(here, `/v1/servers/${here.server}/${what}`);
     expect([answer.status, (await answer.json()) as object]).toMatchObject([403, { code: "not_allowed" }]);

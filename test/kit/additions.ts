@@ -8,6 +8,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf, type ServerSettings } from "../../src/domain/server.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
+import { BY_TEST } from "./put-records.ts";
 import { RETURN_URL, type World } from "./world.ts";
 
 /** Another firm in a world that runs already. Names are those of the caller; what is stored has random ones. */
@@ -108,7 +109,7 @@ export async function addOrganisation<S extends string, C extends string>(
         ],
       })),
     },
-    { dryRun: false },
+    { dryRun: false, note: BY_TEST },
   );
   if (!applied.applied) throw new Error(`not applied: ${JSON.stringify(applied.plan.refusals)}`);
 

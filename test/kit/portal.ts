@@ -3,6 +3,7 @@ import { WalkingClient } from "../../scripts/walk/client.ts";
 import { complete, connect, type Person, signInAt } from "../../scripts/walk/connect.ts";
 import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import { makeId } from "../../src/domain/id.ts";
+import { put } from "./put-records.ts";
 import { AMELIA, RETURN_URL, type World } from "./world.ts";
 
 export interface PortalAnswer {
@@ -86,9 +87,9 @@ export async function anotherClient(
   const id = makeId("cli", undefined, clock.now(), random.bytes(16));
   const secret = clientSecrets.make();
   const secrets = [{ hmac: clientSecrets.hmac(secret), addedAt: clock.now(), expiresAt: undefined }];
-  await configuration.putClient({ ...record, id, name: id, displayName, secrets });
+  await put.client(configuration, { ...record, id, name: id, displayName, secrets });
   const { policy } = await configuration.findPolicy(record.id, organisation as OrganisationId);
-  await configuration.putPolicy({ ...policy!, client: id });
+  await put.policy(configuration, { ...policy!, client: id });
   const walking = new WalkingClient(base, id, secret.reveal());
   return {
     client: walking,

@@ -23,6 +23,7 @@ import { parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
 import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
+import { BY_TEST } from "./put-records.ts";
 import { sharedRedisUrl } from "./redis.ts";
 import { watchAnswers } from "./watch-answers.ts";
 
@@ -207,7 +208,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         },
       ],
     },
-    { dryRun: false },
+    { dryRun: false, note: BY_TEST },
   );
   if (!applied.applied) throw new Error(`not applied: ${JSON.stringify(applied.plan.refusals)}`);
   const server = applied.records.servers[`${organisationName}/dms`]!;

@@ -44,6 +44,7 @@ import { CountedRandom } from "../fakes/counted-random.ts";
 import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
+import { put } from "../kit/put-records.ts";
 
 export const BASE_URL = "https://broker.example";
 export const IMANAGE = "https://firm.cloudimanage.com";
@@ -157,9 +158,9 @@ export class World {
     };
     const sealed = await world.sealer.seal(new Secret("s3cret"), clientSecretContext(registration));
     world.registration = { ...registration, secrets: [{ sealed, addedAt: NOW, expiresAt: undefined }] };
-    await world.store.putOrganisation(world.firm);
-    await world.store.putRegistration(world.registration);
-    await world.store.putServer(world.server);
+    await put.organisation(world.store, world.firm);
+    await put.registration(world.store, world.registration);
+    await put.server(world.store, world.server);
     return world;
   }
 

@@ -9,6 +9,7 @@ import { minutes } from "../../src/domain/instant.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
+import { put } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
@@ -266,7 +267,7 @@ async function renamed({ broker, server }: World): Promise<void> {
   const { configuration } = broker;
   const record = (await configuration.findServer(server))!;
   const of = (await configuration.findRegistration(record.registration as RegistrationId))!;
-  await configuration.putRegistration({ ...of, clientId: "mistyped" });
+  await put.registration(configuration, { ...of, clientId: "mistyped" });
 }
 
 describe("what only a sign-in shows", () => {
@@ -355,7 +356,7 @@ describe("the way there", () => {
   async function movedTo(here: World, origin: string, settings: Record<string, string> = {}) {
     const there = await here.replica({ EGRESS_LOOPBACK_ORIGINS: origin, ...settings });
     const record = (await here.broker.configuration.findServer(here.server))!;
-    await here.broker.configuration.putServer({ ...record, endpoints: endpointsOf(origin) });
+    await put.server(here.broker.configuration, { ...record, endpoints: endpointsOf(origin) });
     return { client: there.client, server: here.server };
   }
   const SKIPPED = Object.fromEntries(
@@ -520,7 +521,7 @@ describe("a diagnosis", () => {
       here.credentials.id as never,
       here.organisation as never,
     );
-    await configuration.putPolicy({ ...policy!, actions: ["token", "status"] });
+    await put.policy(configuration, { ...policy!, actions: ["token", "status"] });
     expect(await diagnose(here)).toMatchObject({ status: 403, body: { code: "not_allowed" } });
     expect(other.simulator.counts().routes).toEqual({});
   });

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { OrganisationId } from "../../src/domain/id.ts";
 import type { Members } from "../../src/domain/members.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 const some = (...subjects: string[]): Members => ({
@@ -12,7 +13,7 @@ const some = (...subjects: string[]): Members => ({
 async function setMembers(here: World, members: Members): Promise<void> {
   const { configuration } = here.broker;
   const organisation = await configuration.findOrganisation(here.organisation as OrganisationId);
-  await configuration.putOrganisation({ ...organisation!, members });
+  await put.organisation(configuration, { ...organisation!, members });
 }
 
 const tokenFor = (here: World, id: string, claims?: Record<string, string[]>) =>
@@ -50,7 +51,7 @@ it("an organisation that is switched off begins no sign-in and gives no token; s
   await here.connect(AMELIA);
   const { configuration } = here.broker;
   const organisation = (await configuration.findOrganisation(here.organisation as OrganisationId))!;
-  await configuration.putOrganisation({ ...organisation, enabled: false });
+  await put.organisation(configuration, { ...organisation, enabled: false });
   expect(await tokenFor(here, AMELIA.subject)).toMatchObject({ body: { code: "organisation_disabled" } });
   expect(
     await here.client.call("POST", "/v1/connect-sessions", {
@@ -59,6 +60,6 @@ it("an organisation that is switched off begins no sign-in and gives no token; s
       return_url: "https://app.example/return",
     }),
   ).toMatchObject({ status: 403, body: { code: "organisation_disabled" } });
-  await configuration.putOrganisation(organisation);
+  await put.organisation(configuration, organisation);
   expect((await tokenFor(here, AMELIA.subject)).status).toBe(200);
 });

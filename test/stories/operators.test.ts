@@ -6,6 +6,7 @@ import { type Visit, WalkingBrowser } from "../../scripts/walk/browser.ts";
 import type { OrganisationId } from "../../src/domain/id.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { type IdentityProvider, startIdentityProvider } from "../kit/identity-provider.ts";
+import { put } from "../kit/put-records.ts";
 import { type World, world } from "../kit/world.ts";
 
 const GROUPS = { olga: ["dms-operators"], sam: ["staff", "dms-support"], guest: ["staff"] };
@@ -87,7 +88,7 @@ describe("operators and support sign in by the firm's own identity provider", ()
     expect(before.landed.body).toContain("No organisation is named for you.");
     const { configuration } = here.broker;
     const one = (await configuration.findOrganisation(other as OrganisationId))!;
-    await configuration.putOrganisation({ ...one, name: "supported", displayName: "Supported LLP" });
+    await put.organisation(configuration, { ...one, name: "supported", displayName: "Supported LLP" });
     const { body } = await before.browser.get(`${here.base}/operators`);
     expect(body).toContain("support, for the organisations below");
     expect(body).toContain("Supported LLP");

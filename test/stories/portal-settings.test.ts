@@ -4,6 +4,7 @@ import type { OrganisationId, ServerId } from "../../src/domain/id.ts";
 import { days } from "../../src/domain/instant.ts";
 import { expectPage, expectPrivate } from "../kit/connecting.ts";
 import { enterPortal, submit } from "../kit/portal.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, MOREAU, world } from "../kit/world.ts";
 
 type World = Awaited<ReturnType<typeof world>>;
@@ -129,7 +130,7 @@ describe("iManage settings", () => {
     const review = await submit(browser, form, "/settings/access", { access: "some", subjects: "u-1" });
     const { configuration } = built.broker;
     const firm = (await configuration.findOrganisation(built.organisation as OrganisationId))!;
-    await configuration.putOrganisation({ ...firm, enabled: false });
+    await put.organisation(configuration, { ...firm, enabled: false });
     const again = await submit(browser, review, "/settings/access", held(review));
     expect(again.status).toBe(200);
     expect(again.body).toContain("Something has changed meanwhile, so look again.");
@@ -194,7 +195,7 @@ describe("iManage settings", () => {
     const { configuration } = built.broker;
     const before = (await configuration.findServer(built.server))!;
     const trustedCertificates = { pem: "of the firm", certificates: [] };
-    await configuration.putServer({ ...before, trustedCertificates });
+    await put.server(configuration, { ...before, trustedCertificates });
     const { browser } = await admin(built);
     const action = `/settings/servers/${built.server}`;
     const page = await browser.get(built.base + action);

@@ -13,6 +13,7 @@ import {
   openPortal,
   submit,
 } from "../kit/portal.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, MOREAU, RETURN_URL, world } from "../kit/world.ts";
 
 const AMELIA_AT_IMANAGE = "Amelia.Hart";
@@ -109,7 +110,7 @@ describe("a client opens the portal for its person", () => {
     await allow(built, ["connect"]);
     expect((await browser.get(`${built.base}/my-integrations`)).status).toBe(200);
     const client = (await built.broker.configuration.findClient(built.client.id as ClientId))!;
-    await built.broker.configuration.putClient({
+    await put.client(built.broker.configuration, {
       ...client,
       state: "stopped",
       generation: client.generation + 1,
@@ -310,7 +311,7 @@ describe("My integrations", () => {
         "iManage is not enabled for you",
       ],
     ] as const) {
-      await broker.configuration.putOrganisation({ ...firm, members: everyone, ...change });
+      await put.organisation(broker.configuration, { ...firm, members: everyone, ...change });
       const { browser, page } = await enterPortal(built, { subject: { type: "user", id: "u-new" } });
       expect(page.body).toContain(told);
       expect(page.body).not.toContain("<button");
@@ -347,5 +348,5 @@ async function allow(
 ): Promise<void> {
   const id = client.id as ClientId;
   const { policy } = await broker.configuration.findPolicy(id, organisation as OrganisationId);
-  await broker.configuration.putPolicy({ ...policy!, actions, servers });
+  await put.policy(broker.configuration, { ...policy!, actions, servers });
 }

@@ -13,14 +13,14 @@ import {
 import type { Instant } from "../../domain/instant.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { Registration, RegistrationSecret } from "../../domain/registration.ts";
-import type { Sealed } from "../../domain/sealed.ts";
-import { Secret } from "../../domain/secret.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
-import type { ClientSecrets } from "../clients/ports.ts";
-import type { Clock, Random, Sealer } from "../ports.ts";
+import type { AuditNote, Random } from "../ports.ts";
 import { clientSecretContext, registrationOwner } from "../seal-contexts.ts";
-import type { DesiredConfiguration, DesiredServer, SecretReference } from "./desired.ts";
+import { settingsOf } from "./compare-settings.ts";
+import type { DesiredConfiguration, DesiredServer } from "./desired.ts";
 import {
+  type Change,
   type ClientStep,
   type OrganisationStep,
   type Plan,
@@ -31,22 +31,20 @@ import {
   type ServerStep,
   type StoredConfiguration,
 } from "./plan.ts";
-import { ownRegistrationsOf, planConfiguration, registrationsOf, settingsOf } from "./plan-configuration.ts";
+import { ownRegistrationsOf, planConfiguration } from "./plan-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
+import { type ReadSecrets, readSecrets, type SecretPorts } from "./read-secrets.ts";
 
-export interface ApplyPorts {
+export interface ApplyPorts extends SecretPorts {
   readonly store: ConfigurationStore;
-  readonly sealer: Sealer;
-  readonly clientSecrets: ClientSecrets;
-  readonly secretSource: SecretSource;
-  readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Reads what a file points at. */
-export interface SecretSource {
-  /** A fault continues to a sentence and never repeats what was read. */
-  read(reference: SecretReference): Promise<Secret | { readonly fault: string }>;
+export interface ChangeOptions {
+  /** Tells what would change, and changes nothing. */
+  readonly dryRun: boolean;
+  /** Who wants it so, for the audit. */
+  readonly note: AuditNote;
 }
 
 export interface ApplyResult {
@@ -77,11 +75,13 @@ export interface AppliedRecords {
 /**
  * Makes the store what the file wants it to be. Applied twice it changes nothing the second time; killed half way it is
  * completed by applying again, since records are found by their names. What the file does not mention is left alone.
+ * @throws Problem configuration_conflict where somebody else changes one of these records at the same time: what is written
+ * up to there stays, and applying again completes it
  */
 export async function applyConfiguration(
   ports: ApplyPorts,
   desired: DesiredConfiguration,
-  options: { readonly dryRun: boolean },
+  options: ChangeOptions,
 ): Promise<ApplyResult> {
   const stored = await readStored(ports.store, desired);
   const secrets = await readSecrets(ports, desired, stored);
@@ -91,7 +91,7 @@ export async function applyConfiguration(
   });
   const plan = { ...planned, refusals: [...planned.refusals, ...secrets.refusals] };
 
-  const writer = new ConfigurationWriter(ports, plan, secrets, stored);
+  const writer = new ConfigurationWriter(ports, plan, secrets, stored, options.note);
   const applied = !options.dryRun && plan.refusals.length === 0;
   if (applied) await writer.write();
   return { plan, applied, records: writer.records(), newClientSecrets: writer.newClientSecrets };
@@ -132,102 +132,27 @@ async function readStored(
   return { sharedRegistrations: shared.filter((found) => found !== undefined), organisations, clients };
 }
 
-interface ReadSecret {
-  readonly secret: Secret;
-  readonly standing: SecretStanding;
-}
-
-interface ReadSecrets {
-  readonly registrations: ReadonlyMap<string, ReadSecret>;
-  readonly clients: ReadonlyMap<string, ReadSecret>;
-  readonly refusals: Plan["refusals"];
-}
-
-/** Reads every secret the file points at and compares it with what is stored, before anything is written. */
-async function readSecrets(
-  ports: ApplyPorts,
-  desired: DesiredConfiguration,
-  stored: StoredConfiguration,
-): Promise<ReadSecrets> {
-  const registrations = new Map<string, ReadSecret>();
-  const clients = new Map<string, ReadSecret>();
-  const refusals: { name: string; message: string }[] = [];
-
-  for (const { place, wanted } of registrationsOf(desired)) {
-    if (wanted.secret === undefined) continue;
-    const name = placeName(place);
-    const secret = await ports.secretSource.read(wanted.secret);
-    if (!(secret instanceof Secret)) {
-      refusals.push({ name: `registration ${name}`, message: secret.fault });
-      continue;
-    }
-    const kept =
-      place.organisation === undefined
-        ? stored.sharedRegistrations
-        : (stored.organisations.find(({ record }) => record.name === place.organisation)?.registrations ??
-          []);
-    const found = kept.find((registration) => registration.name === place.name);
-    registrations.set(name, { secret, standing: await compareSealed(ports.sealer, secret, found) });
-  }
-
-  for (const client of desired.clients) {
-    if (client.secret === undefined) continue;
-    const secret = await ports.secretSource.read(client.secret);
-    if (!(secret instanceof Secret)) {
-      refusals.push({ name: `client ${client.name}`, message: secret.fault });
-      continue;
-    }
-    const record = stored.clients.find((entry) => entry.record.name === client.name)?.record;
-    const standing = compareHmac(ports, secret, record);
-    if (standing === "malformed") {
-      refusals.push({
-        name: `client ${client.name}`,
-        message:
-          "points at something that is not a client secret of this broker. Make one with `cli keys client-secret FILE`",
-      });
-    } else clients.set(client.name, { secret, standing });
-  }
-  return { registrations, clients, refusals };
-}
-
-async function compareSealed(
-  sealer: Sealer,
-  secret: Secret,
-  registration: Registration | undefined,
-): Promise<SecretStanding> {
-  if (registration === undefined) return "new";
-  const context = clientSecretContext(registration);
-  for (const [at, { sealed }] of registration.secrets.entries()) {
-    const known = await sealer.open(sealed as Sealed, context);
-    if (known.reveal() === secret.reveal()) return at === 0 ? "newest" : "earlier";
-  }
-  return "new";
-}
-
-function compareHmac(
-  { clientSecrets, clock }: ApplyPorts,
-  secret: Secret,
-  client: Client | undefined,
-): SecretStanding | "malformed" {
-  if (!clientSecrets.isWellFormed(secret)) return "malformed";
-  const now = clock.now();
-  const at = client?.secrets.findIndex((entry) => clientSecrets.matches(secret, [entry], now)) ?? -1;
-  return at < 0 ? "new" : at === 0 ? "newest" : "earlier";
-}
-
 /** Carries a plan out, and knows the ids by their names while it does. */
 class ConfigurationWriter {
   readonly newClientSecrets: { client: string; id: ClientId; secret: Secret }[] = [];
   readonly #ports: ApplyPorts;
   readonly #plan: Plan;
   readonly #secrets: ReadSecrets;
+  readonly #note: AuditNote;
   readonly #organisations = new Map<string, OrganisationId>();
   readonly #registrations = new Map<string, RegistrationId>();
   readonly #servers = new Map<string, { id: ServerId; registration: RegistrationId }>();
   readonly #clients = new Map<string, ClientId>();
 
-  constructor(ports: ApplyPorts, plan: Plan, secrets: ReadSecrets, stored: StoredConfiguration) {
+  constructor(
+    ports: ApplyPorts,
+    plan: Plan,
+    secrets: ReadSecrets,
+    stored: StoredConfiguration,
+    note: AuditNote,
+  ) {
     this.#ports = ports;
+    this.#note = note;
     this.#plan = plan;
     this.#secrets = secrets;
     for (const step of plan.steps) {
@@ -270,7 +195,12 @@ class ConfigurationWriter {
     };
   }
 
-  async #putOrganisation({ desired, stored }: OrganisationStep): Promise<void> {
+  #follows<T>({ stored, changes }: { readonly stored: T; readonly changes: readonly Change[] }) {
+    return { before: stored, fields: changes.map(({ field }) => field), note: this.#note };
+  }
+
+  async #putOrganisation(step: OrganisationStep): Promise<void> {
+    const { desired, stored } = step;
     const { store, sealer, random, clock } = this.#ports;
     const route = stored === undefined ? makeRoute(random.bytes(7)) : routeOf(stored.id);
     const organisation: Organisation = {
@@ -283,7 +213,7 @@ class ConfigurationWriter {
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(`o:${route}`);
-    await store.putOrganisation(organisation);
+    await store.putOrganisation(organisation, this.#follows(step));
     this.#organisations.set(organisation.name, organisation.id);
   }
 
@@ -306,7 +236,10 @@ class ConfigurationWriter {
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(registrationOwner(id));
-    await store.putRegistration({ ...base, secrets: await this.#registrationSecrets(step, base) });
+    await store.putRegistration(
+      { ...base, secrets: await this.#registrationSecrets(step, base) },
+      this.#follows(step),
+    );
     this.#registrations.set(step.name, id);
   }
 
@@ -337,7 +270,8 @@ class ConfigurationWriter {
     const { desired, stored } = step;
     const raised = (stored?.configurationGeneration ?? 0) + (step.raises || stored === undefined ? 1 : 0);
     if (desired === undefined) {
-      if (stored !== undefined) await store.putServer({ ...stored, configurationGeneration: raised });
+      if (stored !== undefined)
+        await store.putServer({ ...stored, configurationGeneration: raised }, this.#follows(step));
       return;
     }
     const organisation = this.#organisation(step.organisation);
@@ -359,7 +293,7 @@ class ConfigurationWriter {
       configurationGeneration: raised,
       createdAt: stored?.createdAt ?? clock.now(),
     };
-    await store.putServer(server);
+    await store.putServer(server, this.#follows(step));
     this.#servers.set(step.name, { id: server.id, registration: server.registration });
   }
 
@@ -379,7 +313,7 @@ class ConfigurationWriter {
       generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
       createdAt: stored?.createdAt ?? clock.now(),
     };
-    await store.putClient(client);
+    await store.putClient(client, this.#follows(step));
     this.#clients.set(client.name, client.id);
     if (made !== undefined) this.newClientSecrets.push({ client: client.name, id: client.id, secret: made });
   }
@@ -397,7 +331,8 @@ class ConfigurationWriter {
         : kept;
   }
 
-  async #putPolicy({ client, desired }: PolicyStep): Promise<void> {
+  async #putPolicy(step: PolicyStep): Promise<void> {
+    const { client, desired } = step;
     const policy: Policy = {
       v: 1,
       client: this.#known(this.#clients, client),
@@ -408,7 +343,7 @@ class ConfigurationWriter {
       actions: [...new Set(desired.actions)],
       tokensPerMinute: desired.tokensPerMinute,
     };
-    await this.#ports.store.putPolicy(policy);
+    await this.#ports.store.putPolicy(policy, this.#follows(step));
   }
 
   #registrationOf(organisation: string, { registration }: DesiredServer): RegistrationId {

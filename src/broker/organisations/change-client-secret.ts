@@ -3,7 +3,7 @@ import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { tokenOriginOf } from "../seal-contexts.ts";
-import { applyConfiguration } from "./apply-configuration.ts";
+import { applyConfiguration, type ChangeOptions } from "./apply-configuration.ts";
 import { type ChangeOutcome, type ChangePorts, changesOf } from "./change-organisation.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function changeClientSecret(
   server: Server,
   secret: Secret,
   expiresAt: Instant | undefined,
-  options: { readonly dryRun: boolean },
+  options: ChangeOptions,
 ): Promise<ChangeOutcome> {
   const organisation = await ports.store.findOrganisation(server.organisation);
   const registration = await ports.store.findRegistration(server.registration);

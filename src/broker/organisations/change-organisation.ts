@@ -2,7 +2,7 @@ import type { OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { type ApplyPorts, applyConfiguration } from "./apply-configuration.ts";
+import { type ApplyPorts, applyConfiguration, type ChangeOptions } from "./apply-configuration.ts";
 import type { DesiredConfiguration } from "./desired.ts";
 import {
   type CertificateReader,
@@ -61,7 +61,7 @@ export async function changeOrganisation(
   ports: ChangePorts,
   id: OrganisationId,
   told: ToldOrganisation,
-  options: { readonly dryRun: boolean },
+  options: ChangeOptions,
 ): Promise<ChangeOutcome> {
   const { name } = await find(ports, id);
   const desired = read(ports, { ...told, name });
@@ -85,7 +85,7 @@ export async function changeServer(
   id: OrganisationId,
   name: string,
   { told, clientSecret }: WantedServer,
-  options: { readonly dryRun: boolean },
+  options: ChangeOptions,
 ): Promise<ChangeOutcome> {
   const organisation = await find(ports, id);
   const { registration } = told as { registration?: { shared?: unknown } };
@@ -150,7 +150,7 @@ async function apply(
   ports: ChangePorts,
   { warnings, ...desired }: DesiredConfiguration & { readonly warnings: readonly Remark[] },
   clientSecret: Secret | undefined,
-  options: { readonly dryRun: boolean },
+  options: ChangeOptions,
 ): Promise<ChangeOutcome> {
   const { plan, applied, records } = await applyConfiguration(
     { ...ports, secretSource: { read: async () => clientSecret ?? { fault: "is missing" } } },

@@ -2,10 +2,11 @@ import type { Client, Policy } from "../../domain/client.ts";
 import { everyone } from "../../domain/members.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { Registration } from "../../domain/registration.ts";
-import { defaultServerSettings, type Server, type ServerSettings } from "../../domain/server.ts";
+import type { Server } from "../../domain/server.ts";
 import { tokenOriginOf } from "../seal-contexts.ts";
 import { compareCertificates } from "./compare-certificates.ts";
 import { changeOfMembers } from "./compare-members.ts";
+import { settingsCompared } from "./compare-settings.ts";
 import type {
   DesiredClient,
   DesiredConfiguration,
@@ -17,7 +18,6 @@ import type {
 import {
   acted,
   type ClientStep,
-  type Compared,
   change,
   compare,
   type OrganisationStep,
@@ -219,39 +219,6 @@ function usesPlace(organisation: string, server: DesiredServer, place: Registrat
   return "own" in server.registration
     ? place.organisation === organisation && place.name === server.registration.own.name
     : place.organisation === undefined && place.name === server.registration.shared;
-}
-
-/** The settings a server is to have: what the file says, else the default. */
-export function settingsOf(desired: DesiredServer, stored: Server | undefined): ServerSettings {
-  return {
-    ...defaultServerSettings,
-    // A server that has ever sent `iss` must go on doing so (RFC 9207): silence in a file does not take that back.
-    issuer: stored?.settings.issuer ?? defaultServerSettings.issuer,
-    ...desired.settings,
-  };
-}
-
-function settingsCompared(stored: Server | undefined, desired: DesiredServer): Compared[] {
-  const after = settingsOf(desired, stored);
-  const before = stored?.settings;
-  // A new server's settings are told only where they differ from the defaults.
-  const base = before ?? defaultServerSettings;
-  const fields: readonly [string, (settings: ServerSettings) => string][] = [
-    ["scope", ({ scope }) => scope],
-    ["client_authentication", ({ clientAuthentication }) => clientAuthentication],
-    ["refresh_client_authentication", ({ refreshClientAuthentication }) => refreshClientAuthentication],
-    ["code_life_seconds", ({ codeLifeMs }) => String(codeLifeMs / 1_000)],
-    ["refresh_token", ({ refreshToken }) => refreshToken],
-    ["refresh_token_life_days", ({ refreshTokenLifeMs }) => String(refreshTokenLifeMs / 86_400_000)],
-    ["refresh_extends_life", ({ refreshExtendsLife }) => String(refreshExtendsLife)],
-    ["rotation", ({ rotation }) => rotation],
-    ["previous_access_tokens", ({ previousAccessTokens }) => previousAccessTokens],
-    ["issuer", ({ issuer }) => issuer],
-    ["registered_by", ({ registeredBy }) => registeredBy],
-  ];
-  return fields
-    .filter(([, read]) => read(base) !== read(after))
-    .map(([field, read]) => [`settings.${field}`, before && read(before), read(after)]);
 }
 
 /** Servers that are not in this file but use a shared registration that changes. */

@@ -2,7 +2,7 @@ import type { ClientId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { ClientSecrets } from "../clients/ports.ts";
-import type { Clock } from "../ports.ts";
+import type { AuditNote, Clock } from "../ports.ts";
 import { withNewSecret } from "./apply-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
 
@@ -13,14 +13,18 @@ import type { ConfigurationStore } from "./ports.ts";
 export async function renewClientSecret(
   ports: { readonly store: ConfigurationStore; readonly clientSecrets: ClientSecrets; readonly clock: Clock },
   name: string,
+  note: AuditNote,
 ): Promise<{ readonly id: ClientId; readonly secret: Secret }> {
   const client = await ports.store.findClientByName(name);
   if (client === undefined) throw new Problem("not_found", { detail: `There is no client named ${name}.` });
   const secret = ports.clientSecrets.make();
-  await ports.store.putClient({
-    ...client,
-    secrets: withNewSecret(client.secrets, ports.clientSecrets.hmac(secret), ports.clock.now()),
-    generation: client.generation + 1,
-  });
+  await ports.store.putClient(
+    {
+      ...client,
+      secrets: withNewSecret(client.secrets, ports.clientSecrets.hmac(secret), ports.clock.now()),
+      generation: client.generation + 1,
+    },
+    { before: client, fields: ["secret"], note },
+  );
   return { id: client.id, secret };
 }

@@ -6,6 +6,7 @@ import { Problem } from "../../domain/problem.ts";
 import type { Registration } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import type { ChangeOptions } from "../organisations/apply-configuration.ts";
 import { changeClientSecret } from "../organisations/change-client-secret.ts";
 import {
   type ChangeOutcome,
@@ -13,6 +14,8 @@ import {
   changeServer,
   type ToldOrganisation,
 } from "../organisations/change-organisation.ts";
+import type { AuditNote } from "../ports.ts";
+import { actorOf } from "./finish-portal.ts";
 import type { PortalPorts } from "./ports.ts";
 import type { Visitor } from "./visit-portal.ts";
 
@@ -58,14 +61,24 @@ async function viewOf(ports: PortalPorts, server: Server): Promise<ServerView> {
   };
 }
 
+interface VisitorOptions {
+  readonly dryRun: boolean;
+  readonly note: Omit<AuditNote, "actor">;
+}
+
+const by = ({ session }: Visitor, { dryRun, note }: VisitorOptions): ChangeOptions => ({
+  dryRun,
+  note: { ...note, actor: actorOf(session) },
+});
+
 /** Whose the integration is, or that it is switched off. Everything else of the organisation stays. */
 export function changeAccess(
   ports: PortalPorts,
-  { firm }: Visitor,
+  visitor: Visitor,
   told: Pick<ToldOrganisation, "enabled" | "members">,
-  options: { readonly dryRun: boolean },
+  options: VisitorOptions,
 ): Promise<ChangeOutcome> {
-  return changeOrganisation(ports.configuration, firm.id, told, options);
+  return changeOrganisation(ports.configuration, visitor.firm.id, told, by(visitor, options));
 }
 
 /** A client that may work with some servers only would not see the new one. */
@@ -81,7 +94,7 @@ export async function addServer(
   visitor: Visitor,
   name: string,
   told: Readonly<Record<string, unknown>>,
-  options: { readonly dryRun: boolean },
+  options: VisitorOptions,
 ): Promise<ChangeOutcome> {
   if (!mayAddServer(visitor)) throw new Problem("not_allowed");
   const { configuration } = ports;
@@ -90,15 +103,18 @@ export async function addServer(
     throw new Problem("invalid_request", {
       faults: [{ field: "name", message: "is the name of another server here" }],
     });
-  return changeServer(configuration, visitor.firm.id, name, { told, clientSecret: undefined }, options);
+  const wanted = { told, clientSecret: undefined };
+  return changeServer(configuration, visitor.firm.id, name, wanted, by(visitor, options));
 }
 
 /** @throws Problem not_found for a shared registration, whose secret is the operator's */
 export function enterClientSecret(
   ports: PortalPorts,
+  visitor: Visitor,
   { server }: ServerView,
-  secret: Secret,
-  expiresAt: Instant | undefined,
+  { secret, expiresAt }: { readonly secret: Secret; readonly expiresAt: Instant | undefined },
+  note: VisitorOptions["note"],
 ): Promise<ChangeOutcome> {
-  return changeClientSecret(ports.configuration, server, secret, expiresAt, { dryRun: false });
+  const options = by(visitor, { dryRun: false, note });
+  return changeClientSecret(ports.configuration, server, secret, expiresAt, options);
 }

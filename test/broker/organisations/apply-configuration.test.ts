@@ -16,6 +16,7 @@ import { CountedRandom } from "../../fakes/counted-random.ts";
 import { MemoryClientSecrets } from "../../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../../fakes/memory-sealer.ts";
+import { BY_TEST, put } from "../../kit/put-records.ts";
 import { changed, desiredOf, listOf, type SmallFile, smallFile } from "./wanted.ts";
 
 let ports: ApplyPorts & { store: MemoryConfigurationStore };
@@ -42,7 +43,7 @@ beforeEach(() => {
 });
 
 const apply = (file: SmallFile = smallFile(), dryRun = false): Promise<ApplyResult> =>
-  applyConfiguration(ports, desiredOf(file), { dryRun });
+  applyConfiguration(ports, desiredOf(file), { dryRun, note: BY_TEST });
 
 const acts = ({ plan }: ApplyResult): string[] =>
   plan.steps.filter(({ act }) => act !== "keep").map(({ act, kind, name }) => `${act} ${kind} ${name}`);
@@ -198,7 +199,7 @@ describe("again", () => {
     const file = changed("organisations.0.servers.1.customer_id", undefined);
     await apply(file);
     const cloud = await serverNamed("meridian", "cloud");
-    await ports.store.putServer({
+    await put.server(ports.store, {
       ...cloud,
       customerId: "5948",
       settings: { ...cloud.settings, issuer: "required" },
@@ -380,7 +381,7 @@ test("a stored secret that does not open stops everything", async () => {
   await apply();
   const dms = await serverNamed("meridian", "dms");
   const registration = await ports.store.findRegistration(dms.registration);
-  await ports.store.putRegistration({
+  await put.registration(ports.store, {
     ...(registration as never as object),
     tokenOrigin: "https://evil.example",
   } as never);
@@ -494,10 +495,10 @@ test("whatever the file, applied twice it changes nothing the second time", asyn
     fc.asyncProperty(fc.array(file, { minLength: 1, maxLength: 3 }), async (history) => {
       ports = { ...ports, store: new MemoryConfigurationStore() };
       for (const entry of history) {
-        const first = await applyConfiguration(ports, desiredOf(entry), { dryRun: false });
+        const first = await applyConfiguration(ports, desiredOf(entry), { dryRun: false, note: BY_TEST });
         expect(first.plan.refusals).toEqual([]);
         const before = ports.store.dump();
-        const second = await applyConfiguration(ports, desiredOf(entry), { dryRun: false });
+        const second = await applyConfiguration(ports, desiredOf(entry), { dryRun: false, note: BY_TEST });
         expect(changesNothing(second.plan)).toBe(true);
         expect(ports.store.dump()).toEqual(before);
       }
@@ -509,13 +510,13 @@ test("whatever the file, applied twice it changes nothing the second time", asyn
 describe("a client's next secret", () => {
   test("fits at once beside the one before, and voids broker tokens", async () => {
     const { newClientSecrets } = await apply();
-    const { secret } = await renewClientSecret(ports, "tracker");
+    const { secret } = await renewClientSecret(ports, "tracker", BY_TEST);
     const client = await ports.store.findClientByName("tracker");
     expect(client).toMatchObject({ generation: 2 });
     for (const one of [secret, newClientSecrets[0]?.secret as Secret]) {
       expect(ports.clientSecrets.matches(one, client?.secrets ?? [], now)).toBe(true);
     }
-    await renewClientSecret(ports, "tracker");
+    await renewClientSecret(ports, "tracker", BY_TEST);
     const third = await ports.store.findClientByName("tracker");
     expect(
       ports.clientSecrets.matches(newClientSecrets[0]?.secret as Secret, third?.secrets ?? [], now),
@@ -524,6 +525,6 @@ describe("a client's next secret", () => {
   });
 
   test("of nobody is refused", async () => {
-    await expect(renewClientSecret(ports, "nobody")).rejects.toMatchObject({ code: "not_found" });
+    await expect(renewClientSecret(ports, "nobody", BY_TEST)).rejects.toMatchObject({ code: "not_found" });
   });
 });

@@ -13,6 +13,7 @@ import { connectRedis, disconnect, whenReady } from "../../../src/store/connect-
 import { RedisConfigurationStore } from "../../../src/store/redis-configuration-store.ts";
 import { RedisDataKeyStore } from "../../../src/store/redis-data-key-store.ts";
 import { RedisStore } from "../../../src/store/redis-store.ts";
+import { BY_TEST } from "../../kit/put-records.ts";
 import { sharedRedisUrl } from "../../kit/redis.ts";
 import { desiredOf, smallFile } from "./wanted.ts";
 
@@ -42,9 +43,9 @@ test("on Redis, with real keys: applied twice changes nothing, and a new secret 
     .replaceAll('"us"', `"us-${own}"`);
   const desired = desiredOf(JSON.parse(text));
 
-  const first = await applyConfiguration(ports, desired, { dryRun: false });
+  const first = await applyConfiguration(ports, desired, { dryRun: false, note: BY_TEST });
   expect([first.applied, first.newClientSecrets.length]).toEqual([true, 1]);
-  const second = await applyConfiguration(ports, desired, { dryRun: false });
+  const second = await applyConfiguration(ports, desired, { dryRun: false, note: BY_TEST });
   expect(changesNothing(second.plan)).toBe(true);
   expect(second.records.servers).toMatchObject(first.records.servers);
 
@@ -53,7 +54,7 @@ test("on Redis, with real keys: applied twice changes nothing, and a new secret 
   expect(ports.clientSecrets.matches(made, client?.secrets ?? [], clock.now())).toBe(true);
 
   secret = "second";
-  const third = await applyConfiguration(ports, desired, { dryRun: false });
+  const third = await applyConfiguration(ports, desired, { dryRun: false, note: BY_TEST });
   expect(third.plan.steps.filter(({ act }) => act === "change").map(({ name }) => name)).toEqual([
     `shared us-${own}`,
     `meridian-${own}/dms`,

@@ -5,9 +5,10 @@ import type { ConfigurationStore } from "../../../src/broker/organisations/ports
 import type { OrganisationId } from "../../../src/domain/id.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { makeAuthority } from "../../imanage/certificates.ts";
+import { BY_TEST } from "../../kit/put-records.ts";
 import { AMELIA, type World, world } from "../../kit/world.ts";
 
-const now = { dryRun: false };
+const now = { dryRun: false, note: BY_TEST };
 
 /** The store of `here` as one change sees it: right before that change first asks it for `method`, somebody else is done with `act`. */
 function ports(here: World, method: keyof ConfigurationStore, act: () => Promise<unknown>) {
@@ -52,6 +53,7 @@ const changeFirm = (here: World, wanted: { enabled: boolean }, held = here.broke
     { display_name: "Meridian Legal", members: "all", ...wanted },
     now,
   );
+const conflict = { code: "configuration_conflict" };
 
 it("an organisation that is switched off while one of its servers is changed stays off", async () => {
   const here = await world();
@@ -74,6 +76,48 @@ it("a server that is changed while its organisation is switched off keeps its ch
   await changeFirm(here, { enabled: false }, held);
   expect(await firmOf(here)).toMatchObject({ enabled: false });
   expect(await serverOf(here)).toMatchObject({ displayName: "Renamed" });
+});
+
+it("of two changes of one organisation the later is told of the other, and does not switch it on again", async () => {
+  const here = await world();
+  const held = ports(here, "putOrganisation", () => changeFirm(here, { enabled: false }));
+  const renamed = changeOrganisation(
+    held,
+    here.organisation as OrganisationId,
+    { display_name: "Meridian & Partners", enabled: true, members: "all" },
+    now,
+  );
+  await expect(renamed).rejects.toMatchObject(conflict);
+  expect(await firmOf(here)).toMatchObject({ enabled: false, displayName: "Meridian Legal" });
+});
+
+it("of two changes of one server the later is told of the other, and overwrites nothing", async () => {
+  const here = await world();
+  const held = ports(here, "putServer", () => change(here, told(here, { display_name: "First" })));
+  await expect(change(here, told(here, { display_name: "Second" }), held)).rejects.toMatchObject(conflict);
+  expect(await serverOf(here)).toMatchObject({ displayName: "First" });
+});
+
+it("of two new servers with one name there is one afterwards, and the other caller is told", async () => {
+  const here = await world();
+  const { origin } = here.simulator;
+  const held = ports(here, "putServer", () =>
+    change(here, told(here, { address: origin, display_name: "First" }), undefined, "second"),
+  );
+  const late = change(here, told(here, { display_name: "Late" }), held, "second");
+  await expect(late).rejects.toMatchObject(conflict);
+  expect(await serverOf(here, "second")).toMatchObject({ displayName: "First" });
+});
+
+it("of two client secrets entered at once the later is told, and the earlier stays the newest", async () => {
+  const here = await world();
+  const server = await serverOf(here);
+  const enter = (secret: string, held = here.broker.changePorts) =>
+    changeClientSecret(held, server, new Secret(secret), undefined, now);
+  const held = ports(here, "putRegistration", () => enter("first"));
+  await expect(enter("late", held)).rejects.toMatchObject(conflict);
+  const { secrets } = (await here.broker.configuration.findRegistration(server.registration))!;
+  expect(secrets).toHaveLength(2);
 });
 
 it("whatever is changed of a server while its client secret is entered stays, and so does the application it is for", async () => {
