@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { AuditEntry, AuditSink } from "../broker/audit/ports.ts";
-import type { OrganisationId } from "../domain/id.ts";
+import type { AuditEntry, AuditJournal, AuditSink } from "../broker/audit/ports.ts";
+import { parseId } from "../domain/id.ts";
 
 export interface FileAuditSink extends AuditSink {
   /** Waits for batches under way and lets go of the file. A later `write` opens it again. */
@@ -22,7 +22,7 @@ export class AuditFileError extends Error {
 /**
  * Appends the audit to a file, one JSON object per line. A batch is one write and one fdatasync, and `write` resolves
  * only after both: what was acknowledged survives a crash. After one that came between write and acknowledgement a batch
- * is written again: (organisation, sequence) names an entry, and readers drop the second.
+ * is written again: its organisation, or journal, and sequence name an entry, and readers drop the second.
  *
  * The file may be rotated by renaming or removing it; the next batch begins a new one. One process writes to a file.
  */
@@ -55,12 +55,12 @@ export function makeFileAuditSink(path: string): FileAuditSink {
   };
 
   return {
-    write: (organisation, entries) =>
+    write: (journal, entries) =>
       inTurn(async () => {
         if (entries.length === 0) return;
         try {
           const target = await current();
-          const lines = entries.map((entry) => line(organisation, entry)).join("");
+          const lines = entries.map((entry) => line(journal, entry)).join("");
           await writeAll(target, Buffer.from(`${await mending(target)}${lines}`));
           await target.datasync();
         } catch (error) {
@@ -73,9 +73,10 @@ export function makeFileAuditSink(path: string): FileAuditSink {
   };
 }
 
-/** `organisation` and `sequence` name the entry; no field of an entry may stand in for them. */
-function line(organisation: OrganisationId, { sequence, fields }: AuditEntry): string {
-  const name = { organisation, sequence };
+/** `organisation`, or `journal` where it is nobody's, and `sequence` name the entry; no field of it may stand in for them. */
+function line(journal: AuditJournal, { sequence, fields }: AuditEntry): string {
+  const noun = parseId("org", journal) === undefined ? "journal" : "organisation";
+  const name = { [noun]: journal, sequence };
   return `${JSON.stringify({ ...name, ...fields, ...name })}\n`;
 }
 

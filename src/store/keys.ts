@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { AuditJournal } from "../broker/audit/ports.ts";
 import type {
   ClientId,
   ConnectSessionId,
@@ -39,8 +40,12 @@ export const membersKey = (id: OrganisationId): string => `${organisationPrefix(
 export const memberDigest = (subject: string): string => digest("member", subject);
 export const claimDigest = ({ name, value }: MemberClaim): string => digest("claim", name, value);
 
-/** Stream of audit entries, `<number>-0`, numbers contiguous; capped, trimmed by the export's acknowledgement. */
-export const auditKey = (id: OrganisationId): string => `${organisationPrefix(id)}audit`;
+/**
+ * Stream of audit entries, `<number>-0`, numbers contiguous; capped, trimmed by the export's acknowledgement. Beside shared
+ * records there is one as well, with its number in a `gate` of its own.
+ */
+export const auditKey = (journal: AuditJournal): string =>
+  `${journal === "clients" ? shared("client") : journal === "registrations" ? shared("registration") : organisationPrefix(journal)}audit`;
 
 /** Set of selectors for which tokens are stopped: `organisation`, `client:<id>`, `server:<id>`, `grant:<id>`, `binding:<digest>`. */
 export const containmentKey = (id: OrganisationId): string => `${organisationPrefix(id)}containment`;

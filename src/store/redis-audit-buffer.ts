@@ -1,5 +1,4 @@
-import type { AuditBuffer, AuditEntry } from "../broker/audit/ports.ts";
-import type { OrganisationId } from "../domain/id.ts";
+import type { AuditBuffer, AuditEntry, AuditJournal } from "../broker/audit/ports.ts";
 import { auditKey } from "./keys.ts";
 import { fieldsOf } from "./redis-grant-store.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -11,9 +10,9 @@ export class RedisAuditBuffer implements AuditBuffer {
     this.#store = store;
   }
 
-  async read(organisation: OrganisationId, limit: number): Promise<readonly AuditEntry[]> {
+  async read(journal: AuditJournal, limit: number): Promise<readonly AuditEntry[]> {
     const entries = await this.#store.call((redis) =>
-      redis.xrange(auditKey(organisation), "-", "+", "COUNT", limit),
+      redis.xrange(auditKey(journal), "-", "+", "COUNT", limit),
     );
     return entries.map(([id, flat]) => ({
       sequence: Number(id.slice(0, id.indexOf("-"))),
@@ -21,11 +20,11 @@ export class RedisAuditBuffer implements AuditBuffer {
     }));
   }
 
-  async acknowledge(organisation: OrganisationId, sequence: number): Promise<void> {
-    await this.#store.call((redis) => redis.xtrim(auditKey(organisation), "MINID", `${sequence + 1}-0`));
+  async acknowledge(journal: AuditJournal, sequence: number): Promise<void> {
+    await this.#store.call((redis) => redis.xtrim(auditKey(journal), "MINID", `${sequence + 1}-0`));
   }
 
-  async size(organisation: OrganisationId): Promise<number> {
-    return this.#store.call((redis) => redis.xlen(auditKey(organisation)));
+  async size(journal: AuditJournal): Promise<number> {
+    return this.#store.call((redis) => redis.xlen(auditKey(journal)));
   }
 }

@@ -1,6 +1,5 @@
-import type { OrganisationId } from "../../domain/id.ts";
 import type { ConfigurationStore } from "../organisations/ports.ts";
-import type { AuditBuffer, AuditSink } from "./ports.ts";
+import { type AuditBuffer, type AuditJournal, type AuditSink, SHARED_JOURNALS } from "./ports.ts";
 
 export interface AuditPorts {
   readonly buffer: AuditBuffer;
@@ -16,17 +15,18 @@ const BATCH = 1_000;
  */
 export async function exportAudit(ports: AuditPorts): Promise<number> {
   let exported = 0;
-  for (const { id } of await ports.organisations.listOrganisations()) exported += await exportOf(ports, id);
+  const organisations = (await ports.organisations.listOrganisations()).map(({ id }) => id);
+  for (const journal of [...SHARED_JOURNALS, ...organisations]) exported += await exportOf(ports, journal);
   return exported;
 }
 
-async function exportOf(ports: AuditPorts, organisation: OrganisationId): Promise<number> {
+async function exportOf(ports: AuditPorts, journal: AuditJournal): Promise<number> {
   for (let exported = 0; ; ) {
-    const entries = await ports.buffer.read(organisation, BATCH);
+    const entries = await ports.buffer.read(journal, BATCH);
     const last = entries.at(-1);
     if (last === undefined) return exported;
-    await ports.sink.write(organisation, entries);
-    await ports.buffer.acknowledge(organisation, last.sequence);
+    await ports.sink.write(journal, entries);
+    await ports.buffer.acknowledge(journal, last.sequence);
     exported += entries.length;
     if (entries.length < BATCH) return exported;
   }
