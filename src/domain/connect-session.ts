@@ -23,6 +23,8 @@ export interface ConnectSession {
   /** How long that is, as this server was known then. Absent where it was stored before this was kept. */
   readonly windowMs?: Milliseconds;
   readonly expiresAt: Instant;
+  /** Its code is spent on a wrong verifier, to learn whether the server honours PKCE (T04). */
+  readonly checksPkce?: true;
   /** Began on *My integrations*, and how it ends there. Absent: at the client. */
   readonly portal?: {
     /**

@@ -78,6 +78,8 @@ export const CAUSES = {
   "client_type.public": cause("warning", "imanage_admin"),
   "client_type.not_allowed": cause("failed", "imanage_admin"),
   "client_type.not_told": cause("not_known"),
+  "pkce.honoured": cause("ok"),
+  "pkce.not_honoured": cause("warning", "vendor"),
   "pkce.read": cause("ok"),
   "pkce.enforced": cause("ok"),
   "pkce.ignored": cause("warning", "vendor"),

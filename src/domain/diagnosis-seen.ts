@@ -120,6 +120,13 @@ export interface SignInsSeen {
   readonly backAt: Instant | undefined;
   readonly good: GoodSignIn | undefined;
   readonly failed: FailedSignIn | undefined;
+  /** What a real code with a wrong verifier came to, where an admin asked for it (T04). */
+  readonly pkce: PkceSeen | undefined;
+}
+
+export interface PkceSeen {
+  readonly at: Instant;
+  readonly wrongVerifier: "refused" | "redeemed";
 }
 
 export interface GoodSignIn {

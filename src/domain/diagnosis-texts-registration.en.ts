@@ -1,4 +1,12 @@
-import { APPLICATION, answered, type CauseTexts, day, noAnswer, quoted } from "./diagnosis-words.en.ts";
+import {
+  APPLICATION,
+  answered,
+  type CauseTexts,
+  day,
+  moment,
+  noAnswer,
+  quoted,
+} from "./diagnosis-words.en.ts";
 
 export const registrationTexts: CauseTexts<
   "authorize" | "secret" | "secret_expiry" | "application" | "client_type" | "pkce"
@@ -137,6 +145,15 @@ export const registrationTexts: CauseTexts<
   "client_type.not_told": () => ({
     seen: "The answers do not tell the Client Type.",
     means: `${APPLICATION} › Authentication › Client Type says it; it has to be Confidential.`,
+  }),
+  "pkce.honoured": ({ at }) => ({
+    seen: `On ${moment(at)} a code was presented with a wrong verifier, and refused.`,
+    means: "iManage honours PKCE (RFC 7636).",
+  }),
+  "pkce.not_honoured": ({ at }) => ({
+    seen: `On ${moment(at)} a code was presented with a wrong verifier, and redeemed.`,
+    means: "iManage ignores PKCE. Sign-ins work; a stolen code is protected by the Client Secret alone.",
+    remedy: "Nothing to do at the firm; the vendor knows that this server does not honour PKCE.",
   }),
   "pkce.read": () => ({
     seen: "A challenge method that does not exist is refused.",

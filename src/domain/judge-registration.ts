@@ -1,5 +1,11 @@
 import type { Judged } from "./diagnosis-finding.ts";
-import type { AuthorizeProbes, AuthorizeSeen, TokenProbes, TokenSeen } from "./diagnosis-seen.ts";
+import type {
+  AuthorizeProbes,
+  AuthorizeSeen,
+  SignInsSeen,
+  TokenProbes,
+  TokenSeen,
+} from "./diagnosis-seen.ts";
 import { days, type Instant } from "./instant.ts";
 import type { RegistrationSecret } from "./registration.ts";
 import type { Server } from "./server.ts";
@@ -163,10 +169,16 @@ export function judgeClientType({ token }: RegistrationSeen): Judged {
 }
 
 /**
- * Is PKCE honoured (RFC 7636, T04)? Whether a wrong verifier is refused can only be seen with the code of a real sign-in,
- * which that would cost; so it is asked before it: a method that does not exist has to be refused.
+ * Is PKCE honoured (RFC 7636, T04)? Whether a wrong verifier is refused is only seen with the code of a real sign-in, which
+ * that costs: it is believed where an admin spent one, and a refusal only where codes are redeemed otherwise. Else it is
+ * asked before the sign-in: a method that does not exist has to be refused.
  */
-export function judgePkce({ authorize }: RegistrationSeen): Judged {
+export function judgePkce(
+  { authorize }: RegistrationSeen,
+  { pkce, good }: Pick<SignInsSeen, "pkce" | "good">,
+): Judged {
+  if (pkce?.wrongVerifier === "redeemed") return { cause: "pkce.not_honoured", facts: { at: pkce.at } };
+  if (pkce !== undefined && good !== undefined) return { cause: "pkce.honoured", facts: { at: pkce.at } };
   const { real, inventedChallengeMethod, withoutChallenge, inventedClient, inventedRedirect } = authorize;
   if (isRefused(real) || !isAnswer(real)) return { cause: "pkce.not_told" };
   if (isRefused(withoutChallenge)) return { cause: "pkce.enforced" };

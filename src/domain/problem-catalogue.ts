@@ -183,6 +183,12 @@ export const PROBLEMS = {
     "The sign-in was completed too late: its code lives only seconds.",
     "Start the sign-in again; the application must call complete at once.",
   ),
+  pkce_honoured: kind(
+    409,
+    "resource-owner",
+    "This sign-in was spent on a check: iManage honours PKCE.",
+    "Start the sign-in once more from the application. Nothing was authorised by this one.",
+  ),
   code_expired_at_imanage: kind(
     502,
     "operator",

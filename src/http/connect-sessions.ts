@@ -64,6 +64,10 @@ export const postConnectSessions = route({
     login_hint: line(256)
       .optional()
       .meta({ description: "The person's e-mail id at iManage, where you know it." }),
+    check_pkce: z.boolean().optional().meta({
+      description:
+        "Spends this sign-in on finding out whether the server honours PKCE: its code is presented with a wrong verifier. One that does refuses it (`pkce_honoured`), and the person signs in once more; one that does not connects him. Only with the action `configure`. The diagnosis tells it from then on.",
+    }),
   }),
   answer: {
     status: 201,
@@ -90,6 +94,7 @@ export const postConnectSessions = route({
         subject: body.subject,
         returnUrl: body.return_url,
         loginHint: body.login_hint,
+        ...(body.check_pkce === true && { checksPkce: true }),
       });
       return { ...sessionBody(deps, begun.session), start_url: begun.startUrl };
     };
@@ -139,6 +144,7 @@ export const postConnectSessionComplete = route({
     "completed_too_late",
     "session_user_mismatch",
     "authorization_response_invalid",
+    "pkce_honoured",
     "code_expired_at_imanage",
     "refresh_token_missing",
     "customer_mismatch",

@@ -1,6 +1,6 @@
 import type { DiagnosisStore, SignInMemory } from "../broker/diagnosis/ports.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
-import type { FailedSignIn, GoodSignIn, SignInsSeen } from "../domain/diagnosis-seen.ts";
+import type { FailedSignIn, GoodSignIn, PkceSeen, SignInsSeen } from "../domain/diagnosis-seen.ts";
 import type { ServerId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
@@ -71,10 +71,14 @@ export class RedisDiagnosisStore implements DiagnosisStore, SignInMemory {
     });
   }
 
+  async notePkce(server: ServerId, wrongVerifier: PkceSeen["wrongVerifier"]): Promise<void> {
+    await this.#note(server, { pkce_at: "", pkce_wrong_verifier: wrongVerifier });
+  }
+
   async findSignIns(server: ServerId): Promise<SignInsSeen> {
     const fields = await this.#store.call((redis) => redis.hgetall(signInsKey(server)));
     const at = (name: string) => (fields[name] ? Number(fields[name]) : undefined);
-    const [goodAt, failedAt] = [at("good_at"), at("failed_at")];
+    const [goodAt, failedAt, pkceAt] = [at("good_at"), at("failed_at"), at("pkce_at")];
     return {
       leftAt: at("left_at"),
       backAt: at("back_at"),
@@ -94,6 +98,10 @@ export class RedisDiagnosisStore implements DiagnosisStore, SignInMemory {
               code: fields.failed_code as ProblemCode,
               requestId: fields.failed_request || undefined,
             },
+      pkce:
+        pkceAt === undefined
+          ? undefined
+          : { at: pkceAt, wrongVerifier: fields.pkce_wrong_verifier as PkceSeen["wrongVerifier"] },
     };
   }
 

@@ -377,8 +377,22 @@ describe("what iManage knows of our registration is seen in what it tells apart"
     ],
     ["nothing can be said of who is refused anyway", { real: page("client") }, "not_told"],
   ])("PKCE: %s", (_what, change, cause) =>
-    expect(judgePkce({ authorize: authorize(change), token: tokens() }).cause).toBe(`pkce.${cause}`),
+    expect(
+      judgePkce({ authorize: authorize(change), token: tokens() }, { pkce: undefined, good: undefined })
+        .cause,
+    ).toBe(`pkce.${cause}`),
   );
+
+  it.each([
+    ["a wrong verifier was refused, and codes are redeemed", "refused", true, "honoured"],
+    ["a wrong verifier was refused, and so may be every code", "refused", false, "read"],
+    ["a wrong verifier was redeemed", "redeemed", true, "not_honoured"],
+    ["a wrong verifier was redeemed, before anything else", "redeemed", false, "not_honoured"],
+  ] as const)("T04 PKCE: %s", (_what, wrongVerifier, redeems, cause) => {
+    const good = redeems ? { at: 1, refreshToken: true, customerId: "1" } : undefined;
+    const probes = { authorize: authorize(), token: tokens() };
+    expect(judgePkce(probes, { pkce: { at: 1, wrongVerifier }, good }).cause).toBe(`pkce.${cause}`);
+  });
 
   it.each([
     [[undefined], "never"],
@@ -399,7 +413,14 @@ describe("what sign-ins tell", () => {
     change: Partial<PastSeen["signIns"]> = {},
     grants: Partial<PastSeen["grants"]> = {},
   ): PastSeen => ({
-    signIns: { leftAt: undefined, backAt: undefined, good: undefined, failed: undefined, ...change },
+    signIns: {
+      leftAt: undefined,
+      backAt: undefined,
+      good: undefined,
+      failed: undefined,
+      pkce: undefined,
+      ...change,
+    },
     grants: { count: 0, active: 0, newest: undefined, renewBy: undefined, ...grants },
     profile: { codeLifeMs: undefined },
   });

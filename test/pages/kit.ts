@@ -377,6 +377,7 @@ export class World {
         noteBack: async () => {},
         noteGood: async () => {},
         noteFailed: async () => {},
+        notePkce: async () => {},
         findSignIns: never,
       },
       authorizations: this.#authorizations(),

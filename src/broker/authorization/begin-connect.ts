@@ -19,6 +19,8 @@ export interface AskedConnect {
   readonly subject: UserSubject;
   readonly returnUrl: string;
   readonly loginHint: string | undefined;
+  /** Spend the sign-in on a check of PKCE: for who may configure the organisation. */
+  readonly checksPkce?: boolean;
   readonly portal?: NonNullable<ConnectSession["portal"]>;
 }
 
@@ -45,6 +47,8 @@ export async function openConnectSession(
   const { policy } = await ports.clients.findPolicy(client.id, organisation);
   const verdict = evaluatePolicy(policy, { action: "connect", server: asked.server });
   if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
+  const configures = evaluatePolicy(policy, { action: "configure", server: asked.server }).allowed;
+  if (asked.checksPkce === true && !configures) throw new Problem("not_allowed");
   const server = await ports.servers.findServer(asked.server);
   const firm = await ports.organisations.findOrganisation(organisation);
   if (server === undefined || firm === undefined) throw new Problem("not_found");
@@ -72,6 +76,7 @@ export async function openConnectSession(
     createdAt: now,
     returnedAt: undefined,
     expiresAt: now + timing.connectSessionMs,
+    ...(asked.checksPkce === true && { checksPkce: true }),
     ...(asked.portal && { portal: asked.portal }),
   };
   const start = ports.handles.make(route);

@@ -4,16 +4,16 @@ import type { ConnectSession } from "../../domain/connect-session.ts";
 import type { ConnectSessionId, GrantId } from "../../domain/id.ts";
 import { routeOf } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
-import type { Secret } from "../../domain/secret.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { CODE_LIFE_MIN_MS } from "../../domain/server-profile.ts";
 import { sameUser, type UserSubject } from "../../domain/subject.ts";
-import { rememberFailure } from "../diagnosis/remember.ts";
+import { remember, rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 import type { PendingCompletion } from "./ports.ts";
-import { redeem, storeConsent } from "./redeem.ts";
+import { type RedeemableCode, type Redeemed, redeem, storeConsent } from "./redeem.ts";
 
 export interface ConnectCompletion {
   readonly session: ConnectSessionId;
@@ -82,16 +82,36 @@ async function finish(
   pending: PendingCompletion,
   note: AuditNote,
 ): Promise<GrantId> {
-  const redeemed = await redeem(ports, {
+  const code = {
     server,
     registration: pending.registration,
     redirectUri: pending.redirectUri,
     code: await ports.sealer.open(pending.code, codeContext(server, session.id)),
     codeVerifier: await ports.sealer.open(pending.codeVerifier, codeVerifierContext(server, session.id)),
     issuer: pending.issuer,
-  });
+  };
+  const redeemed = await (session.checksPkce === true ? redeemWrongly(ports, code) : redeem(ports, code));
   const { client, subject } = session;
   return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
+}
+
+/**
+ * Does the server look at the verifier (RFC 7636 §4.6, T04)? It is not the code's own here. A server that looks refuses it,
+ * and the sign-in is spent; one that does not gives tokens, which are this person's and kept like any other.
+ * @throws Problem pkce_honoured
+ */
+async function redeemWrongly(ports: AuthorizationPorts, code: RedeemableCode): Promise<Redeemed> {
+  const { id } = code.server;
+  const codeVerifier = new Secret(Buffer.from(ports.random.bytes(32)).toString("base64url"));
+  const outcome = await redeem(ports, { ...code, codeVerifier }, "pkce_honoured").catch(
+    async (error: unknown) => {
+      if (error instanceof Problem && error.code === "pkce_honoured")
+        await remember(ports.signIns.notePkce(id, "refused"));
+      throw error;
+    },
+  );
+  await remember(ports.signIns.notePkce(id, "redeemed"));
+  return outcome;
 }
 
 /** The next code of this server is asked back sooner, so that its person is told to hurry and not that iManage refused. */

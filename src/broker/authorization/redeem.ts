@@ -3,6 +3,7 @@ import type { TokenAnswer } from "../../domain/grant.ts";
 import { type GrantId, makeId, type RegistrationId, routeOf } from "../../domain/id.ts";
 import { type Milliseconds, seconds } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
+import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { TokenCallOutcome } from "../../domain/refresh-failure.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
@@ -35,15 +36,21 @@ export interface Redeemed {
 
 /**
  * Redeems a code, once, and asks iManage whose it is.
+ * @param ifRefused what `invalid_grant` means here
  * @throws Problem that names the remedy, after revoking what cannot be kept
  */
-export async function redeem(ports: AuthorizationPorts, code: RedeemableCode): Promise<Redeemed> {
+export async function redeem(
+  ports: AuthorizationPorts,
+  code: RedeemableCode,
+  ifRefused: ProblemCode = "authorization_refused",
+): Promise<Redeemed> {
   const { server } = code;
   const registration = await ports.servers.findRegistration(code.registration);
   if (registration === undefined)
     throw new Problem("internal_error", { detail: "The registration is gone." });
   const credentials = await openCredentials(ports, registration, server);
-  const answer = readOutcome(await ports.authorizationServer.redeemCode({ ...code, credentials }));
+  const outcome = await ports.authorizationServer.redeemCode({ ...code, credentials });
+  const answer = readOutcome(outcome, ifRefused);
   const receivedAt = ports.clock.monotonicMs();
   const { accessToken } = answer;
   if (accessToken === undefined) throw new Problem("imanage_answer_unusable");
@@ -147,7 +154,7 @@ async function seal(
   };
 }
 
-function readOutcome(outcome: TokenCallOutcome): TokenAnswer {
+function readOutcome(outcome: TokenCallOutcome, ifRefused: ProblemCode): TokenAnswer {
   switch (outcome.kind) {
     case "answered":
       return outcome.answer;
@@ -166,6 +173,7 @@ function readOutcome(outcome: TokenCallOutcome): TokenAnswer {
     case "upstream":
       throw new Problem("imanage_unavailable", { retryAfterMs: outcome.retryAfterMs ?? seconds(5) });
     case "invalid_grant":
+      throw new Problem(ifRefused);
     case "configuration":
       throw new Problem("authorization_refused");
   }

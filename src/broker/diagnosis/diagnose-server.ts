@@ -187,7 +187,7 @@ async function* look(
       yield tell(judgeSecretExpiry(registration.secrets, clock.now()));
       yield tell(judgeApplication(seen));
       yield tell(judgeClientType(seen));
-      yield tell(judgePkce(seen));
+      yield tell(judgePkce(seen, await ports.signIns.findSignIns(server.id)));
     }
   }
   if (!told.has("secret_expiry")) {

@@ -5,6 +5,7 @@ import type {
   DiscoverySeen,
   FailedSignIn,
   GoodSignIn,
+  PkceSeen,
   SignInsSeen,
   TokenSeen,
 } from "../../domain/diagnosis-seen.ts";
@@ -76,5 +77,7 @@ export interface SignInMemory {
   noteBack(server: ServerId): Promise<void>;
   noteGood(server: ServerId, signIn: Omit<GoodSignIn, "at">): Promise<void>;
   noteFailed(server: ServerId, signIn: Omit<FailedSignIn, "at">): Promise<void>;
+  /** What a real code with a wrong verifier came to. */
+  notePkce(server: ServerId, wrongVerifier: PkceSeen["wrongVerifier"]): Promise<void>;
   findSignIns(server: ServerId): Promise<SignInsSeen>;
 }
