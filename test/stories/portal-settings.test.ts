@@ -140,6 +140,28 @@ describe("iManage settings", () => {
     expect((await configuration.findOrganisation(firm.id))!.enabled).toBe(true);
   });
 
+  it("somebody who changes it between the last look and the write is not overwritten: it is shown anew", async () => {
+    const built = await world();
+    const { browser } = await admin(built);
+    const form = await browser.get(`${built.base}/settings/access`);
+    const review = await submit(browser, form, "/settings/access", { access: "some", subjects: "u-1" });
+    const { configuration } = built.broker;
+    const write = configuration.putOrganisation.bind(configuration);
+    configuration.putOrganisation = async (...given) => {
+      configuration.putOrganisation = write;
+      const firm = (await configuration.findOrganisation(built.organisation as OrganisationId))!;
+      await put.organisation(configuration, { ...firm, enabled: false });
+      await write(...given);
+    };
+    const again = await submit(browser, review, "/settings/access", held(review));
+    expect(again.status).toBe(200);
+    expect(again.body).toContain("Something has changed meanwhile, so look again.");
+    expect(await configuration.findOrganisation(built.organisation as OrganisationId)).toMatchObject({
+      enabled: false,
+      members: { everyone: true },
+    });
+  });
+
   it("adds a server: faults by field, the difference, then the values for Control Center and the client secret", async () => {
     const built = await world();
     const { browser } = await admin(built);
