@@ -8,6 +8,7 @@ import type { Registration } from "../../src/domain/registration.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { type Authority, issue, makeAuthority } from "../imanage/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
+import { put } from "../kit/put-records.ts";
 import { simulatorBehindTls } from "../kit/tls-front.ts";
 import { type World, world } from "../kit/world.ts";
 
@@ -54,7 +55,7 @@ async function movedTo(origin: string, settings: Record<string, string>, trusted
   const { configuration } = here.broker;
   const record = (await configuration.findServer(here.server))!;
   const trustedCertificates = trusted && { pem: trusted.certificate, certificates: [] };
-  await configuration.putServer({ ...record, endpoints: endpointsOf(origin), trustedCertificates });
+  await put.server(configuration, { ...record, endpoints: endpointsOf(origin), trustedCertificates });
   return here;
 }
 
@@ -64,7 +65,7 @@ const registrationOf = async ({ broker, server }: World) => {
 };
 const change = async (here: World, how: (of: Registration) => Partial<Registration>) => {
   const of = await registrationOf(here);
-  await here.broker.configuration.putRegistration({ ...of, ...how(of) });
+  await put.registration(here.broker.configuration, { ...of, ...how(of) });
 };
 const expiring = (here: World, inDays: number) =>
   change(here, ({ secrets }) => ({
@@ -146,7 +147,7 @@ describe("what is wrong with the server or the registration is named, and nothin
       async ({ broker, server }) => {
         const record = (await broker.configuration.findServer(server))!;
         const settings = { ...record.settings, scope: "billing" };
-        await broker.configuration.putServer({ ...record, settings });
+        await put.server(broker.configuration, { ...record, settings });
       },
       { authorize: "failed authorize.sent_back", ...REDIRECT_UNTOLD },
       [["authorize", /imanage_admin: .*invalid_scope/s]],

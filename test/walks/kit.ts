@@ -10,6 +10,7 @@ import { systemRandom } from "../../src/security/random.ts";
 import type { Simulator } from "../../src/simulator/start-simulator.ts";
 import { axeFindings, pictures } from "../kit/chromium.ts";
 import { openPortal } from "../kit/portal.ts";
+import { BY_TEST } from "../kit/put-records.ts";
 import type { World } from "../kit/world.ts";
 import { type ClientApp, clientApp } from "./client-app.ts";
 
@@ -69,6 +70,7 @@ export async function declareFirm(
   const secretSource = { read: async () => new Secret("sim_secret_token-broker") };
   const applied = await applyConfiguration({ ...broker.changePorts, secretSource }, reading.desired, {
     dryRun: false,
+    note: BY_TEST,
   });
   if (!applied.applied) throw new Error(JSON.stringify(applied.plan.refusals));
   const [made] = applied.newClientSecrets;
