@@ -377,7 +377,12 @@ const NOT_PROVOKED: Readonly<Record<string, string>> = {
 };
 
 it("every cause that a diagnosis can name is provoked at a real server, but for those that loopback cannot", () => {
-  const told = ["./diagnosis.test.ts", "./diagnosis-provoked.test.ts", "../kit/diagnosing.ts"]
+  const told = [
+    "./diagnosis.test.ts",
+    "./diagnosis-provoked.test.ts",
+    "./pkce-check.test.ts",
+    "../kit/diagnosing.ts",
+  ]
     .map((file) =>
       readFileSync(new URL(file, import.meta.url), "utf8").replace(/const NOT_PROVOKED[^;]+;/, ""),
     )
