@@ -80,15 +80,23 @@ export interface AuditNote {
 /** What a job works on, and by whose id it is known. */
 export type JobSubject = GrantId | SyncId;
 
+/** One run of a job: a name that no other has. */
+export type JobRun = string;
+
 /** Starts of work that has not come to an orderly end: what is left behind by a process that died with it. */
 export interface JobStarts {
   history(id: JobSubject): Promise<JobHistory>;
-  /** Counts a start. MUST be stored before the work begins. */
-  begun(id: JobSubject): Promise<void>;
+  /**
+   * Counts a start, and makes it the one run of its subject for `lifeMs`. MUST be stored before the work begins. False:
+   * another run is alive, and nothing was counted.
+   */
+  begun(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<boolean>;
+  /** Its process lives: nobody else begins for another `lifeMs`. */
+  renewed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void>;
   /** Something was kept: of all starts only the one under way counts. */
-  progressed(id: JobSubject): Promise<void>;
-  /** Forgets all starts. */
-  ended(id: JobSubject): Promise<void>;
+  progressed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void>;
+  /** Forgets all starts, unless another run has begun since. */
+  ended(id: JobSubject, run: JobRun): Promise<void>;
   /**
    * Takes the subject off the schedule for a long while, by itself again on it afterwards: a sync is parked, of a grant
    * only what nobody waits for. Answers `put_aside` the first time, `already` until the time is over.

@@ -19,16 +19,20 @@ export interface JobHistory {
   readonly starts: number;
   /** Of the time for which it is put aside: how much is left, 0 once it is over; undefined: it is not put aside. */
   readonly asideMs: Milliseconds | undefined;
+  /** Somebody is at it now, and alive. */
+  readonly running: boolean;
 }
 
 /**
  * `run`: nothing speaks against it. `run_alone`: it was running when a process died, as were those beside it; of such
  * suspects one runs at a time in a process, so that the next death names the culprit and nobody else.
- * `put_aside`: not now; whoever is put aside already stays so.
+ * `put_aside`: not now; whoever is put aside already stays so. `leave`: another run is at it, whose start is no sign of
+ * anything yet.
  */
-export type StartVerdict = "run" | "run_alone" | "put_aside";
+export type StartVerdict = "run" | "run_alone" | "put_aside" | "leave";
 
-export function judgeStart({ starts, asideMs }: JobHistory): StartVerdict {
+export function judgeStart({ starts, asideMs, running }: JobHistory): StartVerdict {
+  if (running) return "leave";
   if (starts === 0) return "run";
   if (starts < jobStarts.startsMax) return "run_alone";
   return asideMs === 0 ? "run_alone" : "put_aside";

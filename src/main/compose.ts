@@ -355,6 +355,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     workerStories,
     // However long Redis is away: an orderly end that is not noted would count as a crash.
     jobStarts: new RedisJobStarts(durable),
+    timers,
     stores: { fast, durable },
     redisAddress: address,
 

@@ -88,6 +88,7 @@ async function start(
         ),
       stories: broker.workerStories,
       jobStarts: broker.jobStarts,
+      timers: broker.timers,
       log,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);

@@ -1,5 +1,6 @@
-import type { JobStarts, JobSubject } from "../broker/ports.ts";
+import type { JobRun, JobStarts, JobSubject } from "../broker/ports.ts";
 import { organisationOf, type SyncId } from "../domain/id.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 import { type JobHistory, jobStarts } from "../domain/job-starts.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { dueKey, grantKey, startsKey, syncDueKey, syncKey } from "./keys.ts";
@@ -16,26 +17,41 @@ export class RedisJobStarts implements JobStarts {
   }
 
   async history(id: JobSubject): Promise<JobHistory> {
-    const [[starts, until], now] = await Promise.all([
-      this.#store.call((redis) => redis.hmget(startsKey(id), "starts", "until")),
+    const [[starts, until, runUntil], now] = await Promise.all([
+      this.#store.call((redis) => redis.hmget(startsKey(id), "starts", "until", "run_until")),
       this.#store.now(),
     ]);
     return {
       starts: Number(starts ?? 0),
       asideMs: until == null ? undefined : Math.max(0, Number(until) - now),
+      running: Number(runUntil ?? 0) > now,
     };
   }
 
-  async begun(id: JobSubject): Promise<void> {
-    await this.#store.run("job-start", [startsKey(id)], ["begun", jobStarts.forgetMs]);
+  async begun(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<boolean> {
+    return this.#tell(id, "begun", run, lifeMs);
   }
 
-  async progressed(id: JobSubject): Promise<void> {
-    await this.#store.run("job-start", [startsKey(id)], ["progressed", jobStarts.forgetMs]);
+  async renewed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void> {
+    await this.#tell(id, "renewed", run, lifeMs);
   }
 
-  async ended(id: JobSubject): Promise<void> {
-    await this.#store.call((redis) => redis.del(startsKey(id)));
+  async progressed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void> {
+    await this.#tell(id, "progressed", run, lifeMs);
+  }
+
+  async ended(id: JobSubject, run: JobRun): Promise<void> {
+    await this.#tell(id, "ended", run);
+  }
+
+  async #tell(
+    id: JobSubject,
+    what: "begun" | "renewed" | "progressed" | "ended",
+    run: JobRun,
+    lifeMs: Milliseconds = 0,
+  ): Promise<boolean> {
+    const args = [what, run, Math.round(lifeMs), jobStarts.forgetMs];
+    return (await this.#store.run("job-start", [startsKey(id)], args)) === 1;
   }
 
   async putAside(id: JobSubject): Promise<"put_aside" | "already" | "gone"> {

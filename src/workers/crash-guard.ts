@@ -1,4 +1,6 @@
-import type { JobStarts, JobSubject, Log } from "../broker/ports.ts";
+import { randomUUID } from "node:crypto";
+import type { JobStarts, JobSubject, Log, Timers } from "../broker/ports.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 import { judgeStart } from "../domain/job-starts.ts";
 import type { QueueName } from "./queues.ts";
 
@@ -12,15 +14,23 @@ export type Progressed = () => Promise<void>;
 export class CrashGuard {
   readonly #starts: JobStarts;
   readonly #log: Log;
+  readonly #timers: Pick<Timers, "every">;
+  readonly #lifeMs: Milliseconds;
   /** Settled once the last of those who queued to run alone has left. */
   #lastAlone: Promise<void> = Promise.resolve();
 
-  constructor(starts: JobStarts, log: Log) {
+  /** @param lifeMs for how long a run is believed alive that nothing has been heard of. */
+  constructor(starts: JobStarts, log: Log, timers: Pick<Timers, "every">, lifeMs: Milliseconds) {
     this.#starts = starts;
     this.#log = log;
+    this.#timers = timers;
+    this.#lifeMs = lifeMs;
   }
 
-  /** Runs the work, or puts its subject aside: either way the job is done, and no other waits behind it. */
+  /**
+   * Runs the work, puts its subject aside, or leaves it to the run that is at it: in any case the job is done, and no other
+   * waits behind it.
+   */
   async run(
     queue: QueueName,
     id: JobSubject,
@@ -28,20 +38,26 @@ export class CrashGuard {
   ): Promise<void> {
     const starts = this.#starts;
     const verdict = judgeStart(await starts.history(id));
+    if (verdict === "leave") return;
     if (verdict === "put_aside") return this.#putAside(queue, id);
 
     const leave = verdict === "run_alone" ? await this.#alone() : undefined;
+    const run = randomUUID();
     try {
-      await starts.begun(id);
+      if (!(await starts.begun(id, run, this.#lifeMs))) return;
+      const stopRenewing = this.#timers.every(this.#lifeMs / 3, () => {
+        starts.renewed(id, run, this.#lifeMs).catch(() => {});
+      });
       try {
         await work(async () => {
           if (leave === undefined) return;
-          await starts.progressed(id);
+          await starts.progressed(id, run, this.#lifeMs);
           leave();
         });
       } finally {
+        stopRenewing();
         // Good or bad: the process is alive.
-        await starts.ended(id);
+        await starts.ended(id, run);
       }
     } finally {
       leave?.();

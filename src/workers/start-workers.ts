@@ -1,5 +1,5 @@
 import { Queue, Worker } from "bullmq";
-import type { JobStarts, Log } from "../broker/ports.ts";
+import type { JobStarts, Log, Timers } from "../broker/ports.ts";
 import type { GrantId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { auditExportJob } from "./audit-export.job.ts";
@@ -50,6 +50,7 @@ export interface WorkerParts {
   readonly stories: WorkerStories;
   /** Counts what takes its process down. */
   readonly jobStarts: JobStarts;
+  readonly timers: Pick<Timers, "every">;
   readonly log: Log;
   readonly timing?: Partial<WorkerTiming>;
   readonly concurrency?: { readonly refreshes?: number; readonly syncs?: number };
@@ -94,7 +95,8 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const timing = { ...TIMING, ...parts.timing };
   const { refreshes = 8, syncs = 4 } = parts.concurrency ?? {};
   const stopping = new AbortController();
-  const guard = new CrashGuard(parts.jobStarts, log);
+  // A third of a job's lock, so that whoever gets a dead worker's job finds its run dead too.
+  const guard = new CrashGuard(parts.jobStarts, log, parts.timers, timing.lockMs / 3);
   // Shared by all queues and by what workers write; each worker opens one more of the same kind to wait on.
   const connection = parts.connect();
   connection.setMaxListeners(0);

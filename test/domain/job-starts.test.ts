@@ -17,9 +17,13 @@ it.each([
 ] as const)(
   "after %i starts without an orderly end, %s ms left of the time aside: %s",
   (starts, asideMs, verdict) => {
-    expect(judgeStart({ starts, asideMs })).toBe(verdict);
+    expect(judgeStart({ starts, asideMs, running: false })).toBe(verdict);
   },
 );
+
+it.each([0, 1, 2, 3, 4])("beside a run that lives nothing is said of its start, the last of %i", (starts) => {
+  expect(judgeStart({ starts, asideMs: undefined, running: true })).toBe("leave");
+});
 
 it("the time aside ends long before the starts are forgotten, or the next try would begin anew", () => {
   expect(jobStarts.coolDownMs * 2).toBeLessThan(jobStarts.forgetMs);

@@ -99,7 +99,7 @@ export const jobsFaults: readonly Fault[] = [
         without: {
           guard: "progress takes earlier starts back",
           file: "src/workers/crash-guard.ts",
-          replace: "          await starts.progressed(id);\n",
+          replace: "          await starts.progressed(id, run, this.#lifeMs);\n",
           by: "",
         },
       },

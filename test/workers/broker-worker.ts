@@ -6,7 +6,7 @@ import { readSettings } from "../../src/config/settings.ts";
 import type { SyncId } from "../../src/domain/id.ts";
 import { compose } from "../../src/main/compose.ts";
 import { rootKeysetOf } from "../../src/main/run.ts";
-import { systemClock } from "../../src/ops/clock.ts";
+import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
@@ -56,6 +56,7 @@ const runs = new SyncRuns(
 );
 await startWorkers({
   connect: () => connectRedis(broker.redisAddress, "durable"),
+  timers: systemTimers(),
   jobStarts: broker.jobStarts,
   log,
   timing,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { GrantId, SyncId } from "../../src/domain/id.ts";
-import { hours, minutes } from "../../src/domain/instant.ts";
+import { hours, minutes, seconds } from "../../src/domain/instant.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { dueKey, grantKey, syncDueKey } from "../../src/store/keys.ts";
 import { RedisJobStarts } from "../../src/store/redis-job-starts.ts";
@@ -9,12 +9,16 @@ import { AMELIA, world } from "../kit/world.ts";
 import { NOTE, syncKit } from "../sync/kit.ts";
 import { Happened } from "./kit.ts";
 
+const LIFE_MS = seconds(3);
+/** Nothing more is heard of any run. */
+const silent = { every: () => () => {} };
+
 /** A sync, and a guard for each process that dies: a work that never ends stands for one that died with its process. */
 async function guardedSync() {
   const kit = await syncKit();
   const starts = new RedisJobStarts(kit.store);
   const sync = await kit.create();
-  const guard = () => new CrashGuard(starts, kit.log);
+  const guard = () => new CrashGuard(starts, kit.log, silent, LIFE_MS);
   return {
     ...kit,
     starts,
@@ -28,6 +32,7 @@ async function guardedSync() {
           return new Promise(() => {});
         });
         await running;
+        kit.advance(LIFE_MS);
       }
     },
     async runs(id: SyncId = sync) {
@@ -94,7 +99,7 @@ test("a run that failed ended in order: however often, it is not put aside", asy
 });
 
 test("F38 a page that was stored is progress: killed twenty times after one each, a sync is never put aside", async () => {
-  const { guard, runs, sync } = await guardedSync();
+  const { guard, runs, sync, advance } = await guardedSync();
   for (let i = 0; i < 20; i++) {
     const { promise: progressed, resolve } = Promise.withResolvers<true>();
     const run = guard().run("sync", sync, async (tell) => {
@@ -103,6 +108,7 @@ test("F38 a page that was stored is progress: killed twenty times after one each
       return new Promise(() => {});
     });
     expect(await Promise.race([progressed, run.then(() => false)]), `start ${i + 1}`).toBe(true);
+    advance(LIFE_MS);
   }
   expect(await runs()).toBe(true);
 });
@@ -113,7 +119,7 @@ test("F37 what ran when a process died runs alone the next time, until it has go
   await dies(sync);
   await dies(second);
   const happened = new Happened();
-  const guard = new CrashGuard(starts, log);
+  const guard = new CrashGuard(starts, log, silent, LIFE_MS);
   const { promise: page, resolve: storePage } = Promise.withResolvers<void>();
   const { promise: end, resolve: letEnd } = Promise.withResolvers<void>();
   const first = guard.run("sync", sync, async (progressed) => {
@@ -138,10 +144,13 @@ test("a grant whose refresh takes the worker down is put aside for an hour, with
   const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
   const grant = (await here.client.accessToken(ask)).body.grant as GrantId;
   const { jobStarts, grantStore, stores } = here.broker;
-  const guard = new CrashGuard(jobStarts, here.broker.log);
+  const guard = new CrashGuard(jobStarts, here.broker.log, silent, LIFE_MS);
   const due = () =>
     stores.fast.call((redis) => redis.zscore(dueKey(here.organisation as never), grant)).then(Number);
-  for (let i = 0; i < 3; i++) await jobStarts.begun(grant);
+  for (let i = 0; i < 3; i++) {
+    await jobStarts.begun(grant, `run ${i}`, LIFE_MS);
+    here.advance(LIFE_MS);
+  }
   await guard.run("refresh-grant", grant, () => expect.unreachable("it is put aside"));
 
   expect((await due()) - (await stores.fast.now())).toBeGreaterThan(minutes(59));
@@ -164,4 +173,53 @@ test("what is gone or paused is not put on the schedule again", async () => {
   expect(await runs(gone)).toBe(false);
   expect(await store.call((redis) => redis.zcard(syncDueKey(organisation)))).toBe(0);
   expect(await store.call((redis) => redis.exists(grantKey(gone as never)))).toBe(0);
+});
+
+test("work that several do at once is done by one of them, and no start is taken for a death", async () => {
+  const { starts, sync, log } = await guardedSync();
+  const happened = new Happened();
+  const { promise: end, resolve: letEnd } = Promise.withResolvers<void>();
+  const guard = () => new CrashGuard(starts, log, silent, LIFE_MS);
+  const first = guard().run("sync", sync, async () => {
+    happened.tell("runs");
+    await end;
+  });
+  await happened.until("runs");
+  for (let i = 0; i < 5; i++) await guard().run("sync", sync, () => expect.unreachable("it is under way"));
+  await Promise.all([1, 2, 3].map((i) => starts.begun(sync, `another ${i}`, LIFE_MS)));
+  expect(await starts.history(sync)).toEqual({ starts: 1, asideMs: undefined, running: true });
+  letEnd();
+  await first;
+  expect(await starts.history(sync)).toEqual({ starts: 0, asideMs: undefined, running: false });
+});
+
+test("a run that takes long stays the only one for as long as its process says so, and its end is no other's", async () => {
+  const { starts, sync, log, advance } = await guardedSync();
+  const renewals: (() => void)[] = [];
+  const timers = {
+    every(ms: number, renew: () => void) {
+      expect(ms).toBeLessThan(LIFE_MS / 2);
+      renewals.push(renew);
+      return () => renewals.pop();
+    },
+  };
+  const happened = new Happened();
+  const { promise: end, resolve: letEnd } = Promise.withResolvers<void>();
+  const first = new CrashGuard(starts, log, timers, LIFE_MS).run("sync", sync, async () => {
+    happened.tell("runs");
+    await end;
+  });
+  await happened.until("runs");
+  for (let i = 0; i < 4; i++) {
+    advance(LIFE_MS * 0.9);
+    renewals[0]!();
+    await expect.poll(async () => (await starts.history(sync)).running).toBe(true);
+  }
+  // Held up for so long that another began: that one's start is not taken back by the end of this one.
+  advance(LIFE_MS);
+  expect(await starts.begun(sync, "another", LIFE_MS)).toBe(true);
+  letEnd();
+  await first;
+  expect(await starts.history(sync)).toEqual({ starts: 2, asideMs: undefined, running: true });
+  expect(renewals).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { Queue } from "bullmq";
 import { onTestFinished } from "vitest";
+import { systemTimers } from "../../src/ops/clock.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { RedisJobStarts } from "../../src/store/redis-job-starts.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
@@ -33,6 +34,7 @@ export async function workersOn(
       ...stories,
     },
     jobStarts: new RedisJobStarts(new RedisStore(connection)),
+    timers: systemTimers(),
     log,
     timing: FAST,
     ...parts,
