@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { readSettings } from "../../src/config/settings.ts";
-import { redisAddress } from "../../src/main/compose.ts";
+import { redisAddress } from "../../src/main/read-addresses.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { type RunningRedis, startRedis } from "../redis/index.ts";
 import type { Child, Children } from "./children.ts";

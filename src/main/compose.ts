@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import { exportAudit } from "../broker/audit/export-audit.ts";
@@ -22,7 +21,6 @@ import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { Settings } from "../config/settings.ts";
 import { minutes } from "../domain/instant.ts";
-import { Secret } from "../domain/secret.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
@@ -40,13 +38,7 @@ import { systemRandom } from "../security/random.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { ChangeListener } from "../store/change-listener.ts";
-import {
-  connectRedis,
-  disconnect,
-  type RedisAddress,
-  type RedisConnection,
-  whenReady,
-} from "../store/connect-redis.ts";
+import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
 import { OutcomeListener } from "../store/outcome-listener.ts";
 import { RedisAccessStore } from "../store/redis-access-store.ts";
 import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
@@ -70,6 +62,7 @@ import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
 import { operatorProvider } from "./operator-provider.ts";
+import { egressProxy, redisAddress } from "./read-addresses.ts";
 
 export interface Surroundings {
   readonly settings: Settings;
@@ -378,24 +371,5 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       await auditSink.close();
       for (const connection of connections) disconnect(connection);
     },
-  };
-}
-
-async function egressProxy(settings: Settings) {
-  const { EGRESS_PROXY_URL: url, EGRESS_PROXY_PASSWORD_FILE: file } = settings;
-  if (url === undefined) return undefined;
-  return {
-    url,
-    ...(file !== undefined && { password: new Secret((await readFile(file, "utf8")).trim()) }),
-  };
-}
-
-export async function redisAddress(settings: Settings): Promise<RedisAddress> {
-  const nodes = settings.REDIS_CLUSTER_NODES.map(({ host, port }) => `${host}:${port}`);
-  const passwordFile = settings.REDIS_PASSWORD_FILE;
-  return {
-    url: settings.REDIS_URL,
-    ...(nodes.length === 0 ? {} : { clusterNodes: nodes }),
-    ...(passwordFile === undefined ? {} : { password: (await readFile(passwordFile, "utf8")).trim() }),
   };
 }
