@@ -79,12 +79,12 @@ export const connectionTexts: CauseTexts<
     seen: `The server sends ${f.certificates === 1 ? "its own certificate alone" : `${f.certificates} certificates`}. The certificate of “${f.missing}”, which signed ${f.certificates === 1 ? "it" : "the last of them"}, is missing.`,
     means:
       "The chain is incomplete. Browsers often find the missing certificate by themselves, programs do not. Where “the missing one” is the firm's own root, it has to be trusted here instead.",
-    remedy: `Install the certificate of “${f.missing}” beside the server's own in the chain that iManage's web server or proxy sends.${f.fetch === "" ? "" : ` It can be fetched at ${f.fetch}.`} Where it is the firm's own root: trust it for this server (ca_file).`,
+    remedy: `Install the certificate of “${f.missing}” beside the server's own in the chain that iManage's web server or proxy sends.${f.fetch === "" ? "" : ` It can be fetched at ${f.fetch}.`} If “${f.missing}” is the firm's own root, enter its certificate under *Certificate authorities* of this server instead (ca_file in a configuration file).`,
   }),
   "tls.unknown_root": (f) => ({
     seen: `The chain ends in “${f.missing}”, which is not known here.`,
     means: "The server's certificate comes from a certificate authority of the firm's own.",
-    remedy: `Trust “${f.missing}” for this server: its certificate goes into the file that ca_file names.`,
+    remedy: `Trust “${f.missing}” for this server: enter its certificate under *Certificate authorities* of this server (ca_file in a configuration file).`,
   }),
   "tls.self_signed": (f) => ({
     seen: `${f.subject} signed its certificate itself.`,

@@ -319,6 +319,20 @@ export const PROBLEMS = {
     "Ask again after Retry-After.",
     "temporarily_unavailable",
   ),
+  server_not_trusted: kind(
+    502,
+    "operator",
+    "The certificate of the iManage server is not believed.",
+    "Diagnose the server: it names the certificate, and who replaces it or has it trusted.",
+    "server_error",
+  ),
+  server_address_refused: kind(
+    502,
+    "operator",
+    "The broker may not connect to the address of the iManage server.",
+    "Diagnose the server: it names the address; an operator grants the exception.",
+    "server_error",
+  ),
   store_unavailable: kind(
     503,
     "time",

@@ -153,6 +153,8 @@ export const postConnectSessionComplete = route({
     "authorization_refused",
     "client_secret_refused",
     "imanage_unavailable",
+    "server_not_trusted",
+    "server_address_refused",
     "imanage_answer_unusable",
   ],
   async handle({ deps, params, body, record, note }) {

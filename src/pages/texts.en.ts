@@ -29,6 +29,7 @@ interface RemedyText {
 const YOU = "You";
 const CONTROL_CENTER = "An iManage administrator, in Control Center";
 const APPLICATION = "The application you came from";
+const FIRM = "Whoever set this iManage server up in your organisation";
 const BROKER = "The operator of this service";
 const NOBODY = "Nobody: this passes";
 
@@ -198,6 +199,14 @@ export const en = {
       imanage_unavailable: () => ({
         who: NOBODY,
         action: "Wait a minute and try again. Authorizations that exist are kept.",
+      }),
+      server_not_trusted: ({ support }) => ({
+        who: FIRM,
+        action: `The certificate of your iManage server is not believed here, so nothing was sent to it. *Check this server* in *iManage settings* names the certificate and what mends it; ${support} has the same.`,
+      }),
+      server_address_refused: ({ support }) => ({
+        who: BROKER,
+        action: `Send this page to ${support}. The address of your iManage server is in a network that has to be allowed first.`,
       }),
       store_unavailable: () => ({
         who: NOBODY,

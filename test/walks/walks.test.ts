@@ -193,7 +193,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await enters(firm, asserted(AMELIA), "My integrations");
     await authorizes("Meridian DMS", AMELIA);
     await page.waitForURL("**/connect/result/*");
-    await arrives(page, "iManage does not answer as it should.");
+    await arrives(page, "The certificate of the iManage server is not believed.");
     expect((await tokenOf(firm, id, AMELIA.subject)).code).toBe("authorization_required");
     expect(simulator.counts().routes.token ?? 0).toBe(0);
 

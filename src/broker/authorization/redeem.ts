@@ -159,6 +159,7 @@ function readOutcome(outcome: TokenCallOutcome, ifRefused: ProblemCode): TokenAn
     case "answered":
       return outcome.answer;
     case "not_sent":
+      throw unreachable(outcome.reason);
     case "unknown":
       throw new Problem("imanage_unavailable", { retryAfterMs: seconds(5) });
     case "refused":
@@ -177,6 +178,13 @@ function readOutcome(outcome: TokenCallOutcome, ifRefused: ProblemCode): TokenAn
     case "configuration":
       throw new Problem("authorization_refused");
   }
+}
+
+/** What only somebody's change mends is not told as something that passes. */
+function unreachable(reason: string): Problem {
+  if (/^tls_(untrusted|expired|wrong_host)$/.test(reason)) return new Problem("server_not_trusted");
+  if (/^(url_|address_denied)/.test(reason)) return new Problem("server_address_refused");
+  return new Problem("imanage_unavailable", { retryAfterMs: seconds(5) });
 }
 
 /** Tokens are in hand here, so a passing fault is worth three tries before they are thrown away. */
