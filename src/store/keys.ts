@@ -133,6 +133,12 @@ export const portalLinkKey = (route: Route, linkDigest: string): string =>
   `${organisation(route)}portal-link:${linkDigest}`;
 export const portalVisitKey = (route: Route, cookieDigest: string): string =>
   `${organisation(route)}portal-visit:${cookieDigest}`;
+/** Hash of one calendar link, by the digest of its handle: whose, and what it has been told (`lua/calendar-fetch.lua`). */
+export const calendarKey = (route: Route, handleDigest: string): string =>
+  `${organisation(route)}calendar:${handleDigest}`;
+/** String: the digest of the one calendar link of an iManage user at a server. */
+export const calendarOfKey = (server: ServerId, customerId: string, userId: string): string =>
+  `${organisation(routeOf(server))}calendar-of:${digest(server, customerId, userId.toLowerCase())}`;
 /** Hash: digest of the request that came with an Idempotency-Key, and the answer to it; lives 24 h. */
 export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
   `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
