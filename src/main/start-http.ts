@@ -5,6 +5,7 @@ import { buildApp } from "../http/build-app.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
 import { buildPages } from "../pages/build-pages.ts";
+import { RedisCalendarStore } from "../store/redis-calendar-store.ts";
 import type { Broker } from "./compose.ts";
 
 /** The public application: the machines' interface and the people's pages. */
@@ -14,6 +15,11 @@ export function publicApp(broker: Broker): Express {
   const pages = buildPages({
     authorization: broker.authorization,
     libraries: broker.libraryPages,
+    calendar: {
+      ...broker.authorization,
+      lent: broker.grantStore,
+      calendars: new RedisCalendarStore(broker.stores.fast),
+    },
     portal: broker.portal,
     operators: broker.operators,
     operatorViews: { organisations: broker.configuration, gates: broker.profiles },

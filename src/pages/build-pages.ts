@@ -1,6 +1,7 @@
 import express, { type RequestHandler, Router } from "express";
 import { getAuthorizeLibrary, postAuthorizeLibrary } from "./authorize-library.ts";
 import { BROWSER_PATHS, errorHandler, getConnectError, notFoundPage } from "./error-page.ts";
+import { getCalendar } from "./get-calendar.ts";
 import { getConnectResult } from "./get-connect-result.ts";
 import { getConnectStart } from "./get-connect-start.ts";
 import { getLibraries } from "./get-libraries.ts";
@@ -8,6 +9,7 @@ import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
 import { getPortalOpen } from "./get-portal-open.ts";
 import { getSettings } from "./get-settings.ts";
+import { postCalendar, postRevokeCalendar } from "./library-calendar.ts";
 import { onlyVisits } from "./only-visits.ts";
 import { getOperatorCallback, getOperators, postOperatorSignIn, postOperatorSignOut } from "./operators.ts";
 import type { PageDeps } from "./page-deps.ts";
@@ -39,11 +41,19 @@ export function buildPages(deps: PageDeps): Router {
   router.get(libraries, getLibraries(deps));
   router.post(`${libraries}/sign-in`, form, postSignIn(deps));
   router.post(`${libraries}/sign-out`, form, postSignOut(deps));
-  router.get([`${libraries}/sign-in`, `${libraries}/sign-out`], toLibraries);
+  router.post(`${libraries}/calendar`, form, postCalendar(deps));
+  router.post(`${libraries}/calendar/revoke`, form, postRevokeCalendar(deps));
+  const answered = ["sign-in", "sign-out", "calendar", "calendar/revoke"];
+  router.get(
+    answered.map((way) => `${libraries}/${way}`),
+    toLibraries,
+  );
   router.get(`${libraries}/:library/authorize`, getAuthorizeLibrary(deps));
   router.post(`${libraries}/:library/authorize`, form, postAuthorizeLibrary(deps));
   router.get(`${libraries}/:library/withdraw`, getWithdrawLibrary(deps));
   router.post(`${libraries}/:library/withdraw`, form, postWithdrawLibrary(deps));
+
+  router.get("/calendars/:file", getCalendar(deps));
 
   router.get("/portal/open/:link", onlyVisits, getPortalOpen(deps));
   router.get("/my-integrations", getMyIntegrations(deps));

@@ -8,6 +8,7 @@ import type { Server } from "../domain/server.ts";
 import { pageStatus, problemOf } from "./error-page.ts";
 import { type Hole, type Html, html, words } from "./html.ts";
 import { layout } from "./layout.ts";
+import { reminders } from "./library-calendar.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { librariesAddress, visitOf } from "./page-session.ts";
 import { person } from "./person.ts";
@@ -35,7 +36,11 @@ export function getLibraries(deps: PageDeps): RequestHandler<{ id: string }> {
       const rows = await listLibraryViews(deps.libraries, signedIn);
       const notice = noticeOf(rows, queryValue(request, "authorized"), queryValue(request, "withdrawn"));
       const main = rows.length === 0 ? noLibraries() : libraryTable(deps, signedIn, rows);
-      sendPage(response, 200, signedInPage(deps.settings, signedIn, html`${notice}${main}`));
+      sendPage(
+        response,
+        200,
+        signedInPage(deps.settings, signedIn, html`${notice}${main}${await reminders(deps, signedIn)}`),
+      );
     } catch (error) {
       const { code, details } = problemOf(deps, response, error);
       if (details.retryAfterMs !== undefined)

@@ -1,5 +1,6 @@
 import type { Response } from "express";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
+import type { CalendarPorts } from "../broker/calendar/ports.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
@@ -11,6 +12,7 @@ import type { GateReader } from "../broker/refresh/ports.ts";
 export interface PageDeps {
   readonly authorization: AuthorizationPorts;
   readonly libraries: LibraryPagePorts;
+  readonly calendar: CalendarPorts;
   readonly portal: PortalPorts;
   readonly operators: OperatorPorts;
   /** What operators look at. */

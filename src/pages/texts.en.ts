@@ -1,5 +1,6 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
 import { operators } from "./texts.en.operators.ts";
 import { disconnectServer, myIntegrations, portal, switchOffApplication } from "./texts.en.portal.ts";
 import { settings } from "./texts.en.settings.ts";
@@ -365,6 +366,9 @@ export const en = {
     cancel: "Keep it",
   },
 
+  reminders,
+  calendarLink,
+  calendarFile,
   operators,
   portal,
   myIntegrations,

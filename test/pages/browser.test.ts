@@ -159,6 +159,28 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
       },
     },
     {
+      name: "calendar-link",
+      open: async () => {
+        world.calendars.kept.clear();
+        await signIn();
+        await page.goto(libraries);
+        await page.getByRole("button", { name: "Create a calendar link" }).click();
+        await page.getByLabel("Calendar link").waitFor();
+      },
+    },
+    {
+      name: "libraries-reminders",
+      open: async () => {
+        world.calendars.kept.clear();
+        lendAll();
+        await signIn();
+        await page.goto(libraries);
+        await page.getByRole("button", { name: "Create a calendar link" }).click();
+        await page.getByRole("link", { name: "Back to Background service authorization" }).click();
+        await page.getByRole("button", { name: "Revoke the link" }).waitFor();
+      },
+    },
+    {
       name: "leaving",
       open: async () => {
         await page.goto(libraries);

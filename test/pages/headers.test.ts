@@ -70,6 +70,14 @@ test("T08 every browser route answers with the headers, whatever it answers", as
     await post(`${page}/ACTIVE/authorize`, { csrf, email: "x" }),
     await post(`${page}/ACTIVE/authorize`, { csrf, email: "x".repeat(5_000) }),
     await post(`${page}/ACTIVE/withdraw`, { csrf }),
+    await post(`${page}/calendar`, { csrf, instead: "" }),
+    await post(`${page}/calendar`, { csrf, instead: "" }),
+    await post(`${page}/calendar`, { csrf: "x" }),
+    await post(`${page}/calendar/revoke`, { csrf: "x" }),
+    await post(`${page}/calendar/revoke`, { csrf }),
+    await get(`${page}/calendar`),
+    await get("/calendars/none.ics"),
+    await get("/calendars/%E0%A4%A.ics"),
     await post(`${page}/sign-out`, { csrf: "x" }),
     await post(`${page}/sign-out`, { csrf }),
     await get("/servers/nowhere"),
@@ -78,7 +86,7 @@ test("T08 every browser route answers with the headers, whatever it answers", as
   ];
   for (const answer of answers) expectGuarded(answer);
   expect(new Set(answers.map(({ status }) => status))).toEqual(
-    new Set([200, 303, 400, 403, 404, 405, 410, 422, 500]),
+    new Set([200, 303, 400, 403, 404, 405, 409, 410, 422, 500]),
   );
   world.storeFault = new Error("away");
   expectGuarded(await get(page));

@@ -41,6 +41,7 @@ import { sameUser, type UserSubject } from "../../src/domain/subject.ts";
 import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
 import { makeHandles } from "../../src/security/handles.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
+import { MemoryCalendarStore } from "../fakes/memory-calendar-store.ts";
 import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
@@ -96,6 +97,7 @@ export class World {
   readonly portalLinks = new Map<string, PortalSession>();
   readonly portalVisits = new Map<string, PortalSession>();
   readonly bindings = new Map<GrantId, GrantBinding[]>();
+  readonly calendars = new MemoryCalendarStore(() => this.now);
 
   private constructor() {
     const registration = makeId("reg", this.route, NOW, this.random.bytes(16));
@@ -320,6 +322,7 @@ export class World {
     return {
       authorization: ports,
       libraries: ports,
+      calendar: { ...ports, calendars: this.calendars },
       portal: this.#portal(ports),
       operators: {
         ...ports,
