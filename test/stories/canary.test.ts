@@ -7,6 +7,7 @@ import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
 import { expireSoon } from "../kit/expire.ts";
+import { submit } from "../kit/portal.ts";
 import { type RecordedExchange, recordHttp } from "../kit/record-http.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, RETURN_URL, type World, world } from "../kit/world.ts";
@@ -73,6 +74,7 @@ it("no token, code, verifier or secret lies in Redis, its files, the logs, the a
 const KINDS = [
   ...["access token", "authorization code", "broker token", "client secret", "client secret at iManage"],
   ...[
+    "calendar link",
     "code verifier",
     "completion",
     "cookie",
@@ -118,7 +120,10 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
 
   // A library is lent; a worker of its own reads it, and its changes reach who waits for them.
   const worker = await brokerProcess(here, "worker");
-  await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", LIBRARY_ADMIN);
+  const admin = new WalkingBrowser();
+  const lent = await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", LIBRARY_ADMIN, admin);
+  await admin.follow(lent, [here.base]);
+  await subscribeToRenewals(here, admin);
   const sync = await client.call<{ id: string }>("POST", "/v1/syncs", { server, library: "ACTIVE" });
   const changes = await client.call<{ items: object[] }>("GET", `/v1/syncs/${sync.body.id}/changes?wait=20`);
   expect(changes.body.items).not.toEqual([]);
@@ -230,6 +235,22 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   return worker;
 }
 
+/** A library admin's calendar: its link is made, fetched, mistyped, replaced and revoked. */
+async function subscribeToRenewals(here: World, admin: WalkingBrowser): Promise<void> {
+  const page = `${here.base}/servers/${here.server}/libraries`;
+  const press = async (action: string) => {
+    const shown = await admin.get(page);
+    const instead = /name="instead" value="(\d*)"/.exec(shown.body)![1]!;
+    return submit(admin, shown, `/servers/${here.server}/libraries${action}`, { instead });
+  };
+  for (let i = 0; i < 2; i++) {
+    const link = /value="(http[^"]+)\.ics" readonly/.exec((await press("/calendar")).body)![1]!;
+    for (const at of [`${link}.ics`, link, `${link}.ics/${link.slice(-53)}`, `${link}.ics?again=${link}`])
+      await fetch(at).then((answer) => answer.text());
+  }
+  await press("/calendar/revoke");
+}
+
 /** Every secret of the story by its kind, as it went over the wire or was made. */
 async function secretsOf(
   here: World,
@@ -264,6 +285,7 @@ async function secretsOf(
     if (ours) {
       add("state", went.get("state"));
       add("completion", went.get("completion"));
+      add("calendar link", /\/calendars\/([\w-]{53})\.ics/.exec(answerBody)?.[1]);
       add("start link", /\/connect\/start\/([\w-]+)/.exec(answerBody)?.[1]);
       add("form token", /name="csrf" value="([^"]+)"/.exec(answerBody)?.[1]);
       for (const [, value] of answerHeaders.matchAll(/^set-cookie: [^=]+=([^;\n]+)/gim)) add("cookie", value);
@@ -297,6 +319,11 @@ const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly
     kind: "state",
     path: /^POST \/servers\/[^/]+\/libraries\//,
     place: /<meta http-equiv="refresh"[^>]+>|<a class="button"[^>]+>/g,
+  },
+  {
+    kind: "calendar link",
+    path: /^POST \/servers\/[^/]+\/libraries\/calendar$/,
+    place: /value="http[^"]+\.ics"|href="webcal:[^"]+"/g,
   },
   { kind: "completion", path: /^GET \/oauth2\/callback\//, place: /^location: .*$/m },
   {
