@@ -94,10 +94,10 @@ function linkPage(settings: PageSettings, { server }: SignedIn, handle: Secret):
     title: link.title,
     main: html`<h1>${link.title}</h1>
 <p class="lead">${link.lead}</p>
-<div class="field"><label for="link">${link.label}</label>
+<section class="card note"><div class="field"><label for="link">${link.label}</label>
 <p class="hint" id="link-hint">${link.hint}</p>
 <input type="text" id="link" value="${`${settings.publicBaseUrl}/calendars/${file}`}" readonly autocomplete="off" spellcheck="false" aria-describedby="link-hint"></div>
-<p class="actions">${open}</p>
+<p class="actions">${open}</p></section>
 <section class="card"><h2>${link.how}</h2>
 <dl>${link.ways.map(([calendar, way]) => html`<dt>${calendar}</dt><dd>${words(way)}</dd>`)}</dl>
 <p class="quiet">${link.notes(base.host)}</p></section>

@@ -53,6 +53,8 @@ textarea{display:block;width:100%;max-width:28rem;padding:.5rem .7rem;border:1px
 color:var(--ink);font:inherit}
 input[type=text],input[type=password]{display:block;width:100%;max-width:28rem;min-height:2.75rem;padding:.5rem .7rem;border:1px solid var(--field);
 border-radius:6px;background:#fff;color:var(--ink);font:inherit}
+input[readonly]{max-width:none}
+table+.card{margin-top:1.25rem}
 input[aria-invalid=true],textarea[aria-invalid=true]{border:2px solid var(--bad)}
 .hint{margin:0 0 .5rem;color:var(--quiet);font-size:.925rem}
 .fault{margin:0 0 .5rem;color:var(--bad);font-weight:600}

@@ -12,7 +12,7 @@ export const reminders = {
   shownOnce: "The link itself was shown once. If it is lost, or somebody else may have it, replace it.",
   replace: "Replace the link",
   revoke: "Revoke the link",
-  atOnce: "Either ends the present link at once; a calendar that uses it shows nothing new.",
+  atOnce: "Both end the present link at once: a calendar that still uses it hears nothing any more.",
 } as const;
 
 export const calendarLink = {
