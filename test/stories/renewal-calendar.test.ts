@@ -199,6 +199,8 @@ describe("the calendar of renewals", () => {
     expect(scan(url, needles, "the link itself")).not.toEqual([]);
     expect(told((await scanRedis([redis.url], needles)).hits)).toEqual([]);
     expect(told(scan(built.lines.join("\n"), needles, "the log"))).toEqual([]);
+    // Not even for the last line of redaction to find.
+    expect(built.lines.join("\n")).not.toContain("[redacted]");
     expect(built.lines.filter((line) => line.includes('/calendars/:file"')).length).toBeGreaterThan(40);
     expect(told(scan(text, needles, "the feed"))).toEqual([]);
     expect(text).not.toMatch(/sim_|imb_|csrf/);
