@@ -4,11 +4,11 @@ import { type Visit, WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { type OrganisationId, routeOf } from "../../src/domain/id.ts";
 import { days, minutes } from "../../src/domain/instant.ts";
-import { everyone } from "../../src/domain/members.ts";
 import { RedisCalendarStore } from "../../src/store/redis-calendar-store.ts";
 import { needlesOf, scan, scanRedis, told } from "../kit/canary.ts";
 import { storedNouns } from "../kit/connecting.ts";
 import { submit } from "../kit/portal.ts";
+import { put } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
@@ -141,9 +141,9 @@ describe("the calendar of renewals", () => {
 
     const { configuration } = built.broker;
     const firm = (await configuration.findOrganisation(built.organisation as OrganisationId))!;
-    await configuration.putOrganisation({ ...firm, enabled: false, members: everyone });
+    await put.organisation(configuration, { ...firm, enabled: false });
     expect(await answer(url)).toEqual(never);
-    await configuration.putOrganisation(firm);
+    await put.organisation(configuration, firm);
     expect((await answer(url)).status).toBe(200);
     await press("/calendar/revoke");
     expect(await answer(url)).toEqual(never);
