@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { API_INTERVAL_MS, type DiagnosisEvent, diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
 import { supportBundle } from "../broker/diagnosis/support-bundle.ts";
+import { bundleBody, diagnosisBody, findingBody } from "../broker/diagnosis/tell-diagnosis.ts";
 import { allowed } from "../broker/grants/manage-grants.ts";
-import { type Change, type Diagnosis, diagnosisSteps, type Finding } from "../domain/diagnosis.ts";
-import { diagnosisTexts } from "../domain/diagnosis-texts.en.ts";
+import { diagnosisSteps } from "../domain/diagnosis.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
-import { rfc3339 } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { type RouteCall, route } from "./route.ts";
 import { instant, serverId } from "./schemas.ts";
@@ -53,31 +52,6 @@ const diagnosis = z
       .meta({ description: "What is otherwise than at the last good diagnosis: it worked then." }),
   })
   .meta({ id: "Diagnosis" });
-
-const findingBody = ({ step, cause, state, seen, means, who, remedy }: Finding) => ({
-  step,
-  title: diagnosisTexts.steps[step],
-  cause,
-  state,
-  seen,
-  means,
-  who,
-  remedy: remedy ?? null,
-});
-
-const changeBody = ({ step, was, is, sentence }: Change) => ({ step, was, is, sentence });
-
-const diagnosisBody = (of: Diagnosis) => ({
-  server: of.server,
-  verdict: of.verdict,
-  started_at: rfc3339(of.startedAt),
-  ended_at: rfc3339(of.endedAt),
-  request_id: of.requestId,
-  configuration_generation: of.configurationGeneration,
-  findings: of.findings.map(findingBody),
-  compared_with: of.comparedWith === undefined ? null : rfc3339(of.comparedWith),
-  changes: of.changes.map(changeBody),
-});
 
 const params = z.strictObject({ id: serverId });
 
@@ -163,20 +137,9 @@ export const getSupportBundle = route({
   problems: ["not_found", "not_allowed"],
   async handle(call) {
     await mayConfigure(call);
-    const { last, lastGood, ...parts } = await supportBundle(call.deps.diagnosis, call.params.id);
-    return {
-      made_at: rfc3339(parts.madeAt),
-      request_id: call.note.requestId,
+    return bundleBody(await supportBundle(call.deps.diagnosis, call.params.id), {
+      requestId: call.note.requestId,
       support: call.deps.settings.supportContact,
-      server: parts.server,
-      registration: parts.registration,
-      learned: parts.learned,
-      sign_ins: parts.signIns,
-      authorisations: parts.grants,
-      diagnosis: {
-        last: last === undefined ? null : diagnosisBody(last),
-        last_good: lastGood === undefined ? null : diagnosisBody(lastGood),
-      },
-    };
+    });
   },
 });

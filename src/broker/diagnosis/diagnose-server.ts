@@ -93,8 +93,21 @@ const PATIENCE_MS = seconds(100);
  */
 export async function* diagnoseServer(
   ports: DiagnosisPorts,
-  { server: id, requestId, minIntervalMs }: DiagnosisRequest,
+  request: DiagnosisRequest,
 ): AsyncGenerator<DiagnosisEvent, void, undefined> {
+  yield* await beginDiagnosis(ports, request);
+}
+
+/**
+ * The same, for who has something to say between a refusal and the first finding: resolves as soon as it is certain that
+ * it begins. What is answered MUST be read, to its end or until it is closed.
+ * @throws Problem not_found | diagnosis_running | diagnosed_recently
+ */
+export async function beginDiagnosis(
+  ports: DiagnosisPorts,
+  request: DiagnosisRequest,
+): Promise<AsyncGenerator<DiagnosisEvent, void, undefined>> {
+  const { server: id, minIntervalMs } = request;
   const server = await ports.servers.findServer(id);
   const registration = server && (await ports.servers.findRegistration(server.registration));
   if (server === undefined || registration === undefined) throw new Problem("not_found");
@@ -106,6 +119,20 @@ export async function* diagnoseServer(
       retryAfterMs: begun.kind === "running" ? Math.min(begun.retryAfterMs, seconds(10)) : begun.retryAfterMs,
     });
   }
+  return run(ports, { server, registration, holder, requestId: request.requestId });
+}
+
+async function* run(
+  ports: DiagnosisPorts,
+  begun: {
+    readonly server: Server;
+    readonly registration: Registration;
+    readonly holder: string;
+    readonly requestId: string;
+  },
+): AsyncGenerator<DiagnosisEvent, void, undefined> {
+  const { server, registration, holder, requestId } = begun;
+  const { id } = server;
   let kept = false;
   try {
     const startedAt = ports.clock.now();
