@@ -21,6 +21,7 @@ export function publicApp(broker: Broker): Express {
       calendars: new RedisCalendarStore(broker.stores.fast),
     },
     portal: broker.portal,
+    diagnosis: broker.diagnosis,
     operators: broker.operators,
     operatorViews: { organisations: broker.configuration, gates: broker.profiles },
     settings: {

@@ -16,6 +16,7 @@ import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
 import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
+import { getServerBundle, getServerDiagnosis, postServerDiagnosis } from "./settings-diagnosis.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
 import { getServerPackage, getSettingsServer, postSettingsServer } from "./settings-server.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
@@ -78,6 +79,9 @@ export function buildPages(deps: PageDeps): Router {
   router.get("/settings/servers/:server", getSettingsServer(deps));
   router.get("/settings/servers/:server/package/:kind", getServerPackage(deps));
   router.post("/settings/servers/:server", form, postSettingsServer(deps));
+  router.get("/settings/servers/:server/diagnosis", getServerDiagnosis(deps));
+  router.post("/settings/servers/:server/diagnosis", form, postServerDiagnosis(deps));
+  router.get("/settings/servers/:server/support-bundle", getServerBundle(deps));
 
   router.use(paths, notFoundPage(deps));
   router.use(paths, errorHandler(deps));

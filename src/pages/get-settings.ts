@@ -1,7 +1,6 @@
 import type { RequestHandler } from "express";
 import { listServerViews, mayAddServer, type ServerView } from "../broker/portal/settings.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
-import type { Diagnosis } from "../domain/diagnosis.ts";
 import { days, type Instant } from "../domain/instant.ts";
 import type { Registration } from "../domain/registration.ts";
 import { type Html, html } from "./html.ts";
@@ -33,7 +32,7 @@ ${changed && html`<p class="card note good" role="status"><span class="status go
 ${access(visitor, grants)}
 <h2>${texts.servers.title}</h2>
 ${views.length === 0 && html`<p>${texts.servers.none}</p>`}
-${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now))}
+${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now, visitor))}
 ${mayAddServer(visitor) && html`<p class="actions"><a class="button" href="/settings/new-server">${texts.servers.add}</a></p>`}`,
     });
     sendPage(response, 200, page);
@@ -61,7 +60,7 @@ function access({ firm }: Visitor, grants: number): Html {
 </section>`;
 }
 
-function card(view: ServerView, now: Instant): Html {
+function card(view: ServerView, now: Instant, { formToken }: Visitor): Html {
   const { server, registration, shared } = view;
   const of = html`<span class="hidden"> ${server.displayName}</span>`;
   const { servers } = texts;
@@ -74,10 +73,13 @@ function card(view: ServerView, now: Instant): Html {
 <dt>${servers.clientId}</dt><dd>${shared ? servers.secretShared : html`<code>${registration?.clientId}</code>`}</dd>
 <dt>${servers.secret}</dt><dd>${shared ? servers.secretShared : secretWords(registration)}</dd>
 <dt>${servers.customerId}</dt><dd><bdi>${server.customerId ?? servers.unknown}</bdi></dd>
-<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view.diagnosis, now)}</dd>
+<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now)}</dd>
 </dl>
 <p class="actions"><a class="button plain" href="/settings/servers/${server.id}">${servers.open}${of}</a>
 <a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
+<form class="actions" method="post" action="/settings/servers/${server.id}/diagnosis">
+<input type="hidden" name="csrf" value="${formToken}">
+<button class="button plain" type="submit">${servers.check}${of}</button></form>
 </section>
 `;
 }
@@ -92,10 +94,10 @@ function secretWords(registration: Registration | undefined): string {
   return `${texts.servers.secretSince(dateWords(newest.addedAt))}, ${until}`;
 }
 
-const diagnosisWords = (diagnosis: Diagnosis | undefined, now: Instant): string =>
+const diagnosisWords = ({ diagnosis, server }: ServerView, now: Instant): Html | string =>
   diagnosis === undefined
     ? texts.servers.undiagnosed
-    : `${texts.servers.verdicts[diagnosis.verdict]}, ${distanceWords(diagnosis.endedAt, now)}`;
+    : html`<a href="/settings/servers/${server.id}/diagnosis">${texts.servers.verdicts[diagnosis.verdict]}<span class="hidden"> ${server.displayName}</span></a>, ${distanceWords(diagnosis.endedAt, now)}`;
 
 /** Time enough for an administrator to make a new one. */
 const SECRET_SOON_MS = days(30);

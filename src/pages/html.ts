@@ -45,6 +45,12 @@ export function words(text: string): Html {
   return html`${parts.map((part, at) => (at % 2 === 1 ? html`<b>${part}</b>` : part))}`;
 }
 
+/** Where a page goes on later; it is cut there before anything of it is sent. */
+export const REST: Html = new Html("<!--rest-->");
+
+/** A page in the pieces between its `REST`s. No word of anybody can look like one: words are escaped. */
+export const partsOf = (page: Html): readonly string[] => page.text.split(REST.text);
+
 type Place = "text" | "attribute" | "address" | "address-part";
 
 const ADDRESSES = new Set(["href", "src", "action", "formaction"]);

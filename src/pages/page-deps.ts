@@ -1,6 +1,7 @@
 import type { Response } from "express";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { CalendarPorts } from "../broker/calendar/ports.ts";
+import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
@@ -14,6 +15,7 @@ export interface PageDeps {
   readonly libraries: LibraryPagePorts;
   readonly calendar: CalendarPorts;
   readonly portal: PortalPorts;
+  readonly diagnosis: DiagnosisPorts;
   readonly operators: OperatorPorts;
   /** What operators look at. */
   readonly operatorViews: {

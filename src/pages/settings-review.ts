@@ -81,13 +81,14 @@ export function noteChange(
   { firm, session }: Visitor,
   response: Response,
   what: string,
+  outcome: "changed" | "asked" = "changed",
 ): void {
   deps.log.info(
     {
       organisation: firm.id,
       client: session.client,
       requestId: deps.requestIdOf(response),
-      outcome: "changed",
+      outcome,
       detail: `${what} by ${actorOf(session)}`,
     },
     "settings",

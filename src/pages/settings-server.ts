@@ -5,13 +5,13 @@ import { PACKAGE_KINDS } from "../broker/organisations/registration-package.ts";
 import type { RegistrationSheet, SheetField } from "../broker/organisations/registration-sheet.ts";
 import { enterClientSecret, findServerView, type ServerView } from "../broker/portal/settings.ts";
 import type { Visitor } from "../broker/portal/visit-portal.ts";
-import { diagnosisTexts } from "../domain/diagnosis-texts.en.ts";
 import { parseId } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
 import { Secret } from "../domain/secret.ts";
 import { sendNotFound } from "./error-page.ts";
+import { verdictCard } from "./finding.ts";
 import { textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
@@ -21,17 +21,17 @@ import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
 import { en } from "./texts.en.ts";
-import { dateWords, timeWords } from "./time-words.ts";
+import { dateWords } from "./time-words.ts";
 
 const texts = en.settings.server;
 
-interface Params {
+export interface ServerParams {
   readonly server: string;
   [name: string]: string;
 }
 
 /** `GET /settings/servers/:server`: the values for Control Center, and where its client secret is entered. */
-export function getSettingsServer(deps: PageDeps): RequestHandler<Params> {
+export function getSettingsServer(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
     if (at !== undefined) sendPage(response, 200, await serverPage(deps, at.visitor, at.view));
@@ -39,13 +39,13 @@ export function getSettingsServer(deps: PageDeps): RequestHandler<Params> {
 }
 
 /** `POST` there: the client secret that Control Center has shown. */
-export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
+export function postSettingsServer(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
     if (at === undefined) return;
     const { visitor, view } = at;
     if (!isOurForm(request, visitor))
-      return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(view)));
+      return sendPage(response, 403, formOutdatedPage(deps.settings, serverAddress(view)));
     if (view.shared) return sendNotFound(deps, response);
     const { secret, expires, faults } = readSecretForm(request.body);
     if (faults !== undefined) return sendPage(response, 422, await serverPage(deps, visitor, view, faults));
@@ -64,7 +64,7 @@ export function postSettingsServer(deps: PageDeps): RequestHandler<Params> {
 }
 
 /** `GET /settings/servers/:server/package/:kind`: what an iManage administrator uploads in the place of typing. */
-export function getServerPackage(deps: PageDeps): RequestHandler<Params> {
+export function getServerPackage(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
     if (at === undefined) return;
@@ -85,11 +85,14 @@ const helpPorts = ({ portal, settings }: PageDeps) => ({
   names: settings,
 });
 
-const addressOf = ({ server }: ServerView): string => `/settings/servers/${server.id}`;
+export const serverAddress = ({ server }: ServerView): string => `/settings/servers/${server.id}`;
 
-async function viewAt(
+export const diagnosisAddress = (view: ServerView): string => `${serverAddress(view)}/diagnosis`;
+
+/** The server that the address names, if the visitor sees it; otherwise that has been answered. */
+export async function viewAt(
   deps: PageDeps,
-  request: Request<Params>,
+  request: Request<ServerParams>,
   response: Response,
 ): Promise<{ visitor: Visitor; view: ServerView } | undefined> {
   const visitor = await visitorOn(deps, "settings", request, response);
@@ -140,11 +143,12 @@ async function serverPage(
 ): Promise<Html> {
   const { server, registration, shared } = view;
   const { settings } = deps;
+  const trouble = view.diagnosis?.verdict === "good" ? undefined : view.diagnosis;
   const title = texts.title(server.displayName);
   return portalPage(settings, visitor, "settings", {
     title: faults === undefined ? title : `${en.settings.error}: ${title}`,
     main: html`<h1>${title}</h1>
-${findings(view)}
+${trouble !== undefined && verdictCard(trouble, deps.portal.clock.now(), diagnosisAddress(view))}
 ${
   shared || registration === undefined
     ? html`<section class="card note"><p>${texts.shared}</p></section>`
@@ -165,28 +169,12 @@ function secretForm(
   return html`<section class="card" aria-labelledby="client-secret">
 <h2 id="client-secret">${texts.secretTitle}</h2>
 <p>${texts.secretLead(newest && dateWords(newest.addedAt))}</p>
-<form method="post" action="${addressOf(view)}">
+<form method="post" action="${serverAddress(view)}">
 <input type="hidden" name="csrf" value="${visitor.formToken}">
 ${textField({ name: "secret", label: texts.secret, hint: texts.secretHint, fault: faults?.secretFault, required: true, secret: true })}
 ${textField({ name: "expires", label: texts.expires, hint: texts.expiresHint, value: faults?.expires, fault: faults?.expiresFault })}
 <p class="actions"><button class="button" type="submit">${texts.save}</button></p>
 </form></section>`;
-}
-
-/** Of the last diagnosis what is not well, with who does what about it. It quotes iManage, printable and cut: admins alone see it. */
-function findings({ diagnosis }: ServerView): Html | undefined {
-  const wrong = (diagnosis?.findings ?? []).filter(({ state }) => state === "failed" || state === "warning");
-  if (diagnosis === undefined || wrong.length === 0) return undefined;
-  return html`<section class="card note ${diagnosis.verdict === "failed" ? "bad" : "warn"}" aria-labelledby="diagnosis">
-<h2 id="diagnosis">${texts.diagnosisTitle}</h2>
-<p class="quiet">${timeWords(diagnosis.endedAt)}</p>
-${wrong.map(
-  ({ step, seen, means, remedy }) => html`<h3>${diagnosisTexts.steps[step]}</h3>
-<dl><dt>${texts.seen}</dt><dd><bdi>${seen}</bdi></dd>
-<dt>${texts.means}</dt><dd><bdi>${means}</bdi></dd>
-${remedy !== undefined && html`<dt>${texts.remedy}</dt><dd><bdi>${remedy}</bdi></dd>`}</dl>`,
-)}
-</section>`;
 }
 
 /** The sheet speaks to whoever writes a file where it says what to do with the secret; here there is a form. */

@@ -68,6 +68,7 @@ code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .status svg{flex:none}
 .status.good{color:var(--good)}
 .status.warn{color:var(--warn)}
+.status.bad{color:var(--bad)}
 .status.none{color:var(--quiet)}
 .sub{display:block;color:var(--quiet);font-size:.875rem;font-weight:400}
 .nowrap{white-space:nowrap}
@@ -79,6 +80,14 @@ border-top:1px solid var(--line)}
 .pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0 0 1.25rem}
 .pages a{display:inline-block;padding:.5rem 0}
 .pages a[aria-current=page]{color:var(--ink);font-weight:650;text-decoration:none;border-bottom:3px solid var(--accent)}
+.steps{list-style:none;margin:0;padding:0}
+.steps li{padding:.9rem 0;border-top:1px solid var(--line)}
+.steps li:first-child{border-top:0;padding-top:0}
+.steps h3{margin:0}
+.steps p{margin:0 0 .4rem}
+.steps dl{margin:0}
+.steps .working:not(:last-child){display:none}
+.steps .working+li{border-top:0}
 .wide .note{max-width:none}
 .wide section.note{max-width:44rem}
 table{width:100%;table-layout:fixed;font-size:.95rem;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:8px}

@@ -1,6 +1,7 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
+import { diagnosis } from "./texts.en.diagnosis.ts";
 import { operators } from "./texts.en.operators.ts";
 import { disconnectServer, myIntegrations, portal, switchOffApplication } from "./texts.en.portal.ts";
 import { settings } from "./texts.en.settings.ts";
@@ -375,6 +376,7 @@ export const en = {
   disconnectServer,
   switchOffApplication,
   settings,
+  diagnosis,
 
   months: [
     "January",

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { days, minutes } from "../../src/domain/instant.ts";
+import { days } from "../../src/domain/instant.ts";
 import { axeFindings, chromiumPath, type OpenChromium, openChromium, pictures } from "../kit/chromium.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { IMANAGE, type Served, serve, World } from "./kit.ts";
+import { type State, settingsStates, type Tools } from "./settings-states.ts";
 
 const SIZES = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
 
@@ -84,11 +85,6 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     await page.goto(`${served.origin}/settings${path}`);
   };
 
-  interface State {
-    readonly name: string;
-    readonly open: () => Promise<unknown>;
-  }
-
   const at = (path: () => string) => async () => page.goto(served.origin + path());
   const result = (change: Parameters<World["begin"]>[0]) =>
     at(() => `/connect/result/${world.begin(change).session.id}`);
@@ -99,6 +95,12 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
   };
   const user = (userId: string, name: string) => ({ customerId: "5948", userId, name, email: undefined });
 
+  const tools: Tools = {
+    world: () => world,
+    page: () => page,
+    origin: () => served.origin,
+    visit,
+  };
   const states: State[] = [
     { name: "sign-in", open: () => page.goto(libraries) },
     { name: "signed-out", open: () => page.goto(`${libraries}?notice=signed-out`) },
@@ -267,102 +269,7 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
         await page.getByRole("link", { name: "Switch off" }).click();
       },
     },
-    { name: "settings", open: async () => settingsPage("") },
-    {
-      name: "settings-trouble",
-      open: async () => {
-        world.closed = { why: "misconfigured", since: world.now - minutes(20) };
-        world.firm = { ...world.firm, enabled: false };
-        await settingsPage("?changed=");
-      },
-    },
-    {
-      name: "settings-no-secret",
-      open: async () => {
-        world.registration = { ...world.registration, secrets: [] };
-        const members = { everyone: false as const, subjects: ["u-1"], claims: [{ name: "g", value: "i" }] };
-        world.firm = { ...world.firm, members };
-        await settingsPage("");
-      },
-    },
-    { name: "settings-access", open: async () => settingsPage("/access") },
-    {
-      name: "settings-access-refused",
-      open: async () => {
-        await settingsPage("/access");
-        await page.getByLabel("Enabled for the persons below").check();
-        await page.getByLabel("Groups").fill("imanage-users");
-        await page.getByRole("button", { name: "Continue" }).click();
-        await page.getByText("Error:").waitFor();
-      },
-    },
-    {
-      name: "settings-access-review",
-      open: async () => {
-        await settingsPage("/access");
-        await page.getByLabel("Enabled for the persons below").check();
-        await page.getByLabel("Persons", { exact: true }).fill("u-1\nu-2\n");
-        await page.getByRole("button", { name: "Continue" }).click();
-        await page.getByText("What will change").first().waitFor();
-      },
-    },
-    { name: "settings-new-server", open: async () => settingsPage("/new-server") },
-    {
-      name: "settings-new-server-refused",
-      open: async () => {
-        await settingsPage("/new-server");
-        await page.getByLabel("Short name").fill("Not a name");
-        await page.getByRole("button", { name: "Continue" }).click();
-        await page.getByText("Error:").first().waitFor();
-      },
-    },
-    { name: "settings-server", open: async () => settingsPage(`/servers/${world.server.id}`) },
-    {
-      name: "settings-server-diagnosed",
-      open: async () => {
-        world.diagnosis = {
-          v: 1,
-          server: world.server.id,
-          startedAt: world.now - minutes(3),
-          endedAt: world.now - minutes(2),
-          requestId: "req_1",
-          configurationGeneration: 1,
-          findings: [
-            {
-              step: "tls",
-              cause: "tls.expired" as never,
-              state: "failed",
-              seen: "x",
-              means: "m",
-              who: "imanage_admin",
-              remedy: "Renew it.",
-            },
-            { step: "dns", cause: "dns.found" as never, state: "ok", seen: "x", means: "m", who: "nobody" },
-          ],
-          verdict: "failed",
-          comparedWith: undefined,
-          changes: [],
-        };
-        await settingsPage("");
-        await page.getByText("something is wrong, 2 minutes ago").waitFor();
-        await settingsPage(`/servers/${world.server.id}`);
-      },
-    },
-    {
-      name: "settings-server-refused",
-      open: async () => {
-        await settingsPage(`/servers/${world.server.id}`);
-        await page.getByRole("button", { name: "Save the client secret" }).click();
-        await page.getByText("Error:").waitFor();
-      },
-    },
-    {
-      name: "settings-server-shared",
-      open: async () => {
-        world.registration = { ...world.registration, organisation: undefined };
-        await settingsPage(`/servers/${world.server.id}`);
-      },
-    },
+    ...settingsStates(tools),
     {
       name: "result-portal-failed",
       open: result({

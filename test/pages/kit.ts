@@ -18,7 +18,6 @@ import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts
 import type { Client, Policy } from "../../src/domain/client.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
-import type { Diagnosis } from "../../src/domain/diagnosis.ts";
 import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
 import {
   type ClientId,
@@ -46,6 +45,8 @@ import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
 import { put } from "../kit/put-records.ts";
+
+import { Diagnoses, diagnosisPorts, Probes } from "./diagnosing.ts";
 
 export const BASE_URL = "https://broker.example";
 export const IMANAGE = "https://firm.cloudimanage.com";
@@ -93,7 +94,8 @@ export class World {
   /** What *iManage settings* changes. */
   readonly store = new MemoryConfigurationStore();
   closed: ClosedGate | undefined;
-  diagnosis: Diagnosis | undefined;
+  readonly probes = new Probes();
+  readonly diagnoses = new Diagnoses(() => this.now);
   readonly portalLinks = new Map<string, PortalSession>();
   readonly portalVisits = new Map<string, PortalSession>();
   readonly bindings = new Map<GrantId, GrantBinding[]>();
@@ -324,6 +326,7 @@ export class World {
       libraries: ports,
       calendar: { ...ports, calendars: this.calendars },
       portal: this.#portal(ports),
+      diagnosis: diagnosisPorts(ports, this.probes, this.diagnoses),
       operators: {
         ...ports,
         sessions: {
@@ -464,7 +467,7 @@ export class World {
         },
       },
       gates: { findClosedGate: async () => this.closed },
-      diagnoses: { findDiagnoses: async () => ({ last: this.diagnosis, lastGood: undefined }) },
+      diagnoses: this.diagnoses,
       syncs: { listLibrarySyncs: async () => [] },
       ownTokens: {
         open: async (id) => {
@@ -497,7 +500,7 @@ export class World {
         deletePortalVisit: async (_route, digest) => void this.portalVisits.delete(digest),
       },
       gates: { findClosedGate: async () => this.closed },
-      diagnoses: { findDiagnoses: async () => ({ last: this.diagnosis, lastGood: undefined }) },
+      diagnoses: this.diagnoses,
       packages: { make: async () => new Uint8Array([0x50, 0x4b]) },
       configuration: {
         store: this.store,

@@ -252,6 +252,7 @@ describe("iManage settings", () => {
       "/settings/access",
       "/settings/new-server",
       `/settings/servers/${built.server}`,
+      `/settings/servers/${built.server}/diagnosis`,
     ];
     for (const path of pages) {
       const page = await browser.get(built.base + path);

@@ -1,0 +1,182 @@
+import type { Page } from "playwright-core";
+import { days, minutes } from "../../src/domain/instant.ts";
+import type { World } from "./kit.ts";
+
+/** A state of a page, and the way there. */
+export interface State {
+  readonly name: string;
+  readonly open: () => Promise<unknown>;
+}
+
+/** Of the test that is running. */
+export interface Tools {
+  readonly world: () => World;
+  readonly page: () => Page;
+  readonly origin: () => string;
+  readonly visit: (change?: Parameters<World["visit"]>[0]) => Promise<void>;
+}
+
+/** Every state of *iManage settings*. */
+export function settingsStates({ world, page, origin, visit }: Tools): State[] {
+  const settings = async (path: string): Promise<void> => {
+    await visit({ role: "organisation_admin" });
+    await page().goto(`${origin()}/settings${path}`);
+  };
+  const diagnosis = () => `/servers/${world().server.id}/diagnosis`;
+  const check = async (): Promise<void> => {
+    await settings(diagnosis());
+    await page()
+      .getByRole("button", { name: /^Check/ })
+      .click();
+    await page().getByRole("link", { name: "Open the result" }).waitFor();
+  };
+  return [
+    { name: "settings", open: async () => settings("") },
+    {
+      name: "settings-trouble",
+      open: async () => {
+        world().closed = { why: "misconfigured", since: world().now - minutes(20) };
+        world().firm = { ...world().firm, enabled: false };
+        await settings("?changed=");
+      },
+    },
+    {
+      name: "settings-no-secret",
+      open: async () => {
+        world().registration = { ...world().registration, secrets: [] };
+        const members = { everyone: false as const, subjects: ["u-1"], claims: [{ name: "g", value: "i" }] };
+        world().firm = { ...world().firm, members };
+        await settings("");
+      },
+    },
+    { name: "settings-access", open: async () => settings("/access") },
+    {
+      name: "settings-access-refused",
+      open: async () => {
+        await settings("/access");
+        await page().getByLabel("Enabled for the persons below").check();
+        await page().getByLabel("Groups").fill("imanage-users");
+        await page().getByRole("button", { name: "Continue" }).click();
+        await page().getByText("Error:").waitFor();
+      },
+    },
+    {
+      name: "settings-access-review",
+      open: async () => {
+        await settings("/access");
+        await page().getByLabel("Enabled for the persons below").check();
+        await page().getByLabel("Persons", { exact: true }).fill("u-1\nu-2\n");
+        await page().getByRole("button", { name: "Continue" }).click();
+        await page().getByText("What will change").first().waitFor();
+      },
+    },
+    { name: "settings-new-server", open: async () => settings("/new-server") },
+    {
+      name: "settings-new-server-refused",
+      open: async () => {
+        await settings("/new-server");
+        await page().getByLabel("Short name").fill("Not a name");
+        await page().getByRole("button", { name: "Continue" }).click();
+        await page().getByText("Error:").first().waitFor();
+      },
+    },
+    { name: "settings-server", open: async () => settings(`/servers/${world().server.id}`) },
+    {
+      name: "settings-server-diagnosed",
+      open: async () => {
+        world().diagnoses.last = {
+          v: 1,
+          server: world().server.id,
+          startedAt: world().now - minutes(3),
+          endedAt: world().now - minutes(2),
+          requestId: "req_1",
+          configurationGeneration: 1,
+          findings: [
+            {
+              step: "tls",
+              cause: "tls.expired" as never,
+              state: "failed",
+              seen: "x",
+              means: "m",
+              who: "imanage_admin",
+              remedy: "Renew it.",
+            },
+            { step: "dns", cause: "dns.found" as never, state: "ok", seen: "x", means: "m", who: "nobody" },
+          ],
+          verdict: "failed",
+          comparedWith: undefined,
+          changes: [],
+        };
+        await settings("");
+        await page().getByText("2 minutes ago").first().waitFor();
+        await settings(`/servers/${world().server.id}`);
+      },
+    },
+    {
+      name: "settings-server-refused",
+      open: async () => {
+        await settings(`/servers/${world().server.id}`);
+        await page().getByRole("button", { name: "Save the client secret" }).click();
+        await page().getByText("Error:").waitFor();
+      },
+    },
+    {
+      name: "settings-server-shared",
+      open: async () => {
+        world().registration = { ...world().registration, organisation: undefined };
+        await settings(`/servers/${world().server.id}`);
+      },
+    },
+    { name: "settings-diagnosis-none", open: async () => settings(diagnosis()) },
+    {
+      name: "settings-diagnosis-running",
+      open: async () => {
+        await check();
+        world().now += minutes(2);
+      },
+    },
+    {
+      name: "settings-diagnosis-good",
+      open: async () => {
+        await check();
+        world().now += minutes(2);
+        await page().getByRole("link", { name: "Open the result" }).click();
+      },
+    },
+    {
+      name: "settings-diagnosis-failed",
+      open: async () => {
+        await check();
+        world().now += days(1);
+        world().probes.said = "The client is <b>not</b> known or its redirect_uri is unregistered";
+        await check();
+        world().now += minutes(2);
+        await page().getByRole("link", { name: "Open the result" }).click();
+        await page().getByText("This is otherwise since").waitFor();
+        world().probes.said = "";
+      },
+    },
+    {
+      name: "settings-diagnosis-too-soon",
+      open: async () => {
+        world().now += minutes(2);
+        await check();
+        await settings("");
+        await page().getByRole("button", { name: "Check this server" }).click();
+        await page().getByText("It can be checked again in").waitFor();
+      },
+    },
+    {
+      name: "settings-diagnosis-stopped",
+      open: async () => {
+        world().now += minutes(2);
+        world().probes.fault = new Error("away");
+        await settings(diagnosis());
+        await page()
+          .getByRole("button", { name: /^Check/ })
+          .click();
+        await page().getByText("It ended here.").waitFor();
+      },
+    },
+  ];
+}
