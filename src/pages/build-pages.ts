@@ -19,6 +19,7 @@ import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
 import { getServerBundle, getServerDiagnosis, postServerDiagnosis } from "./settings-diagnosis.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
 import { getServerPackage, getSettingsServer, postSettingsServer } from "./settings-server.ts";
+import { SETTINGS_HOMES } from "./settings-visit.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
 import { getSwitchOff, postAuthorizeServer, postSwitchOff } from "./switch-off.ts";
 import { getWithdrawLibrary, postWithdrawLibrary } from "./withdraw-library.ts";
@@ -71,17 +72,20 @@ export function buildPages(deps: PageDeps): Router {
   router.post("/operators/sign-out", form, postOperatorSignOut(deps));
 
   const listed = express.urlencoded({ extended: false, limit: "256kb", parameterLimit: 10 });
-  router.get("/settings", getSettings(deps));
-  router.get("/settings/access", getSettingsAccess(deps));
-  router.post("/settings/access", listed, postSettingsAccess(deps));
-  router.get("/settings/new-server", getNewServer(deps));
-  router.post("/settings/new-server", form, postNewServer(deps));
-  router.get("/settings/servers/:server", getSettingsServer(deps));
-  router.get("/settings/servers/:server/package/:kind", getServerPackage(deps));
-  router.post("/settings/servers/:server", form, postSettingsServer(deps));
-  router.get("/settings/servers/:server/diagnosis", getServerDiagnosis(deps));
-  router.post("/settings/servers/:server/diagnosis", form, postServerDiagnosis(deps));
-  router.get("/settings/servers/:server/support-bundle", getServerBundle(deps));
+  for (const home of SETTINGS_HOMES) {
+    const server = `${home}/servers/:server` as const;
+    router.get(home, getSettings(deps));
+    router.get(`${home}/access`, getSettingsAccess(deps));
+    router.post(`${home}/access`, listed, postSettingsAccess(deps));
+    router.get(`${home}/new-server`, getNewServer(deps));
+    router.post(`${home}/new-server`, form, postNewServer(deps));
+    router.get(server, getSettingsServer(deps));
+    router.post(server, form, postSettingsServer(deps));
+    router.get(`${server}/package/:kind`, getServerPackage(deps));
+    router.get(`${server}/diagnosis`, getServerDiagnosis(deps));
+    router.post(`${server}/diagnosis`, form, postServerDiagnosis(deps));
+    router.get(`${server}/support-bundle`, getServerBundle(deps));
+  }
 
   router.use(paths, notFoundPage(deps));
   router.use(paths, errorHandler(deps));

@@ -1,13 +1,12 @@
 import type { RequestHandler } from "express";
 import { listServerViews, mayAddServer, type ServerView } from "../broker/portal/settings.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { days, type Instant } from "../domain/instant.ts";
 import type { Registration } from "../domain/registration.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
-import { portalPage, visitorOn } from "./portal-visit.ts";
 import { queryValue } from "./query.ts";
 import { sendPage } from "./send-page.ts";
+import { type SettingsVisit, settingsVisitOn } from "./settings-visit.ts";
 import { statusIcon } from "./status-icon.ts";
 import { en } from "./texts.en.ts";
 import { dateWords, distanceWords } from "./time-words.ts";
@@ -17,23 +16,24 @@ const texts = en.settings;
 /** `GET /settings`: *iManage settings*, for organisation admins. */
 export function getSettings(deps: PageDeps): RequestHandler {
   return async (request, response) => {
-    const visitor = await visitorOn(deps, "settings", request, response);
+    const visit = await settingsVisitOn(deps, request, response);
+    if (visit === undefined) return;
     const [views, grants] = await Promise.all([
-      listServerViews(deps.portal, visitor),
-      deps.portal.grants.countGrants(visitor.firm.id),
+      listServerViews(deps.portal, visit),
+      deps.portal.grants.countGrants(visit.firm.id),
     ]);
     const now = deps.portal.clock.now();
     const changed = queryValue(request, "changed") === "";
-    const page = portalPage(deps.settings, visitor, "settings", {
+    const page = visit.page({
       title: texts.title,
       main: html`<h1>${texts.title}</h1>
-<p class="lead">${texts.lead(visitor.firm.displayName)}</p>
+<p class="lead">${texts.lead(visit.firm.displayName)}</p>
 ${changed && html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${texts.changed}</p>`}
-${access(visitor, grants)}
+${access(visit, grants)}
 <h2>${texts.servers.title}</h2>
 ${views.length === 0 && html`<p>${texts.servers.none}</p>`}
-${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now, visitor))}
-${mayAddServer(visitor) && html`<p class="actions"><a class="button" href="/settings/new-server">${texts.servers.add}</a></p>`}`,
+${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now, visit))}
+${mayAddServer(visit) && html`<p class="actions"><a class="button" href="${visit.home}/new-server">${texts.servers.add}</a></p>`}`,
     });
     sendPage(response, 200, page);
   };
@@ -41,7 +41,7 @@ ${mayAddServer(visitor) && html`<p class="actions"><a class="button" href="/sett
 
 const collator = new Intl.Collator(en.lang, { numeric: true, sensitivity: "base" });
 
-function access({ firm }: Visitor, grants: number): Html {
+function access({ firm, home, mayChange }: SettingsVisit, grants: number): Html {
   const { members } = firm;
   const status = !firm.enabled
     ? html`<span class="status warn">${statusIcon("warn")} ${texts.access.off}</span> <span class="sub">${texts.access.offNote}</span>`
@@ -56,11 +56,11 @@ function access({ firm }: Visitor, grants: number): Html {
 <h2 id="access">${texts.access.title}</h2>
 <p>${status}</p>
 <p class="quiet">${texts.access.grants(grants)}</p>
-<p class="actions"><a class="button plain" href="/settings/access">${texts.access.change}<span class="hidden"> ${texts.access.title}</span></a></p>
+${mayChange && html`<p class="actions"><a class="button plain" href="${home}/access">${texts.access.change}<span class="hidden"> ${texts.access.title}</span></a></p>`}
 </section>`;
 }
 
-function card(view: ServerView, now: Instant, { formToken }: Visitor): Html {
+function card(view: ServerView, now: Instant, { formToken, home, mayChange }: SettingsVisit): Html {
   const { server, registration, shared } = view;
   const of = html`<span class="hidden"> ${server.displayName}</span>`;
   const { servers } = texts;
@@ -73,11 +73,11 @@ function card(view: ServerView, now: Instant, { formToken }: Visitor): Html {
 <dt>${servers.clientId}</dt><dd>${shared ? servers.secretShared : html`<code>${registration?.clientId}</code>`}</dd>
 <dt>${servers.secret}</dt><dd>${shared ? servers.secretShared : secretWords(registration)}</dd>
 <dt>${servers.customerId}</dt><dd><bdi>${server.customerId ?? servers.unknown}</bdi></dd>
-<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now)}</dd>
+<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now, home)}</dd>
 </dl>
-<p class="actions"><a class="button plain" href="/settings/servers/${server.id}">${servers.open}${of}</a>
+<p class="actions"><a class="button plain" href="${home}/servers/${server.id}">${mayChange ? servers.open : servers.look}${of}</a>
 <a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
-<form class="actions" method="post" action="/settings/servers/${server.id}/diagnosis">
+<form class="actions" method="post" action="${home}/servers/${server.id}/diagnosis">
 <input type="hidden" name="csrf" value="${formToken}">
 <button class="button plain" type="submit">${servers.check}${of}</button></form>
 </section>
@@ -94,10 +94,10 @@ function secretWords(registration: Registration | undefined): string {
   return `${texts.servers.secretSince(dateWords(newest.addedAt))}, ${until}`;
 }
 
-const diagnosisWords = ({ diagnosis, server }: ServerView, now: Instant): Html | string =>
+const diagnosisWords = ({ diagnosis, server }: ServerView, now: Instant, home: string): Html | string =>
   diagnosis === undefined
     ? texts.servers.undiagnosed
-    : html`<a href="/settings/servers/${server.id}/diagnosis">${texts.servers.verdicts[diagnosis.verdict]}<span class="hidden"> ${server.displayName}</span></a>, ${distanceWords(diagnosis.endedAt, now)}`;
+    : html`<a href="${home}/servers/${server.id}/diagnosis">${texts.servers.verdicts[diagnosis.verdict]}<span class="hidden"> ${server.displayName}</span></a>, ${distanceWords(diagnosis.endedAt, now)}`;
 
 /** Time enough for an administrator to make a new one. */
 const SECRET_SOON_MS = days(30);

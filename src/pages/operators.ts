@@ -22,6 +22,7 @@ import { errorAddress, problemOf, sendNotFound } from "./error-page.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
+import { operatorCard } from "./operator-card.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { readForm, sentFromHere } from "./page-session.ts";
 import { seeOther, sendPage } from "./send-page.ts";
@@ -103,7 +104,8 @@ interface Row {
   readonly servers: readonly { readonly server: Server; readonly closed: ClosedServerTold | undefined }[];
 }
 
-async function overview(deps: PageDeps, { session, formToken }: SignedInOperator): Promise<Html> {
+async function overview(deps: PageDeps, operator: SignedInOperator): Promise<Html> {
+  const { session } = operator;
   const { organisations, gates } = deps.operatorViews;
   const seen = (await organisations.listOrganisations()).filter(({ name }) => maySee(session, name));
   const now = deps.operators.clock.now();
@@ -119,17 +121,14 @@ async function overview(deps: PageDeps, { session, formToken }: SignedInOperator
     })),
   );
   return html`<h1>${texts.title}</h1>
-<section class="card account" aria-label="${texts.as}">
-<p><span class="quiet">${texts.as}</span> <b><bdi>${session.name}</bdi></b> <span class="quiet">${texts.role[session.role]}</span></p>
-<form method="post" action="/operators/sign-out"><input type="hidden" name="csrf" value="${formToken}">
-<button class="button plain" type="submit">${texts.signOut}</button></form>
-</section>
+${operatorCard(operator)}
 ${rows.length === 0 ? html`<section class="card note warn"><p>${texts.none}</p></section>` : rows.map(card)}`;
 }
 
 const card = ({ organisation, servers }: Row): Html => html`<section class="card">
 <h2><bdi>${organisation.displayName}</bdi></h2>
 <p class="quiet">${organisation.enabled ? texts.enabled : texts.disabled}</p>
+<p><a class="button plain" href="/operators/${organisation.id}/settings">${texts.settings}<span class="hidden"> ${organisation.displayName}</span></a></p>
 ${servers.map(
   ({ server, closed }) => html`<h3><bdi>${server.displayName}</bdi></h3>
 <p><bdi>${server.endpoints.apiBaseUrl}</bdi> · <a href="/servers/${server.id}/libraries">${texts.libraries}</a></p>

@@ -2,54 +2,55 @@ import type { RequestHandler } from "express";
 import { z } from "zod";
 import type { ToldOrganisation } from "../broker/organisations/change-organisation.ts";
 import { changeAccess } from "../broker/portal/settings.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { Problem } from "../domain/problem.ts";
 import { choice, linesField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
-import type { PageDeps, PageSettings } from "./page-deps.ts";
+import type { PageDeps } from "./page-deps.ts";
 import { auditNote, isOurForm } from "./page-session.ts";
-import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { differenceOf, noteChange, reviewPage, unlessOvertaken } from "./settings-review.ts";
+import { changingVisitOn, type SettingsVisit } from "./settings-visit.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.settings.accessForm;
-const HERE = "/settings/access";
+const addressOf = ({ home }: SettingsVisit): string => `${home}/access`;
 
 /** `GET /settings/access`: for whom iManage is enabled. */
 export function getSettingsAccess(deps: PageDeps): RequestHandler {
   return async (request, response) => {
-    const visitor = await visitorOn(deps, "settings", request, response);
-    sendPage(response, 200, accessPage(deps.settings, visitor, formOf(visitor)));
+    const visit = await changingVisitOn(deps, request, response);
+    if (visit === undefined) return;
+    sendPage(response, 200, accessPage(visit, formOf(visit)));
   };
 }
 
 /** `POST` there: shows the difference; with `confirm`, does it if it is still the one that was shown. */
 export function postSettingsAccess(deps: PageDeps): RequestHandler {
   return async (request, response) => {
-    const visitor = await visitorOn(deps, "settings", request, response);
-    if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
+    const visit = await changingVisitOn(deps, request, response);
+    if (visit === undefined) return;
+    if (!isOurForm(request, visit))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(visit)));
     const { confirm, ...form } = formSchema.parse(request.body ?? {});
     const wanted = readWanted(form);
-    if ("faults" in wanted)
-      return sendPage(response, 422, accessPage(deps.settings, visitor, form, wanted.faults));
+    if ("faults" in wanted) return sendPage(response, 422, accessPage(visit, form, wanted.faults));
 
     const note = auditNote(deps, request, response);
-    const change = (dryRun: boolean) => changeAccess(deps.portal, visitor, wanted, { dryRun, note });
+    const change = (dryRun: boolean) => changeAccess(deps.portal, visit, wanted, { dryRun, note });
     let outcome = await faultsAs(() => change(true));
     if (typeof outcome === "string")
-      return sendPage(response, 422, accessPage(deps.settings, visitor, form, { subjects: outcome }));
+      return sendPage(response, 422, accessPage(visit, form, { subjects: outcome }));
     if (confirm === differenceOf(outcome) && outcome.changes.length > 0) {
       const done = await unlessOvertaken(() => change(false));
       if (done?.applied) {
-        noteChange(deps, visitor, response, "access");
-        return seeOther(response, "/settings?changed=");
+        noteChange(deps, visit, response, "access");
+        return seeOther(response, `${visit.home}?changed=`);
       }
       outcome = await change(true);
     }
-    const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
-    sendPage(response, 200, reviewPage(deps.settings, visitor, review));
+    const review = { outcome, action: addressOf(visit), held: form, otherwise: confirm !== "" };
+    sendPage(response, 200, reviewPage(visit, review));
   };
 }
 
@@ -72,7 +73,7 @@ const formSchema = z.object({
 });
 type Form = Omit<z.infer<typeof formSchema>, "confirm">;
 
-function formOf({ firm }: Visitor): Form {
+function formOf({ firm }: SettingsVisit): Form {
   const { members, enabled } = firm;
   return {
     access: !enabled ? "off" : members.everyone ? "everyone" : "some",
@@ -118,16 +119,16 @@ export async function faultsAs<T extends object>(ask: () => Promise<T>): Promise
   }
 }
 
-function accessPage(settings: PageSettings, visitor: Visitor, form: Form, faults: Faults = {}): Html {
+function accessPage(visit: SettingsVisit, form: Form, faults: Faults = {}): Html {
   const { access, subjects, claims } = form;
   const title = texts.title;
   const failed = Object.keys(faults).length > 0;
-  return portalPage(settings, visitor, "settings", {
+  return visit.page({
     title: failed ? `${en.settings.error}: ${title}` : title,
     main: html`<h1>${title}</h1>
 <p class="lead">${texts.lead}</p>
-<form class="card" method="post" action="${HERE}">
-<input type="hidden" name="csrf" value="${visitor.formToken}">
+<form class="card" method="post" action="${addressOf(visit)}">
+<input type="hidden" name="csrf" value="${visit.formToken}">
 ${choice({ name: "access", label: texts.legend, value: access }, [
   ["everyone", texts.everyone],
   ["some", texts.some],
@@ -136,7 +137,7 @@ ${choice({ name: "access", label: texts.legend, value: access }, [
 ${linesField({ name: "subjects", label: texts.subjects, hint: texts.subjectsHint, value: subjects, fault: faults.subjects })}
 ${linesField({ name: "claims", label: texts.claims, hint: texts.claimsHint, value: claims, fault: faults.claims })}
 <p class="actions"><button class="button" type="submit">${en.settings.next}</button>
-<a class="button plain" href="/settings">${en.settings.cancel}</a></p>
+<a class="button plain" href="${visit.home}">${en.settings.cancel}</a></p>
 </form>`,
   });
 }

@@ -3,7 +3,6 @@ import { API_INTERVAL_MS, beginDiagnosis, type DiagnosisEvent } from "../broker/
 import { supportBundle } from "../broker/diagnosis/support-bundle.ts";
 import { bundleBody } from "../broker/diagnosis/tell-diagnosis.ts";
 import type { ServerView } from "../broker/portal/settings.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { diagnosisSteps } from "../domain/diagnosis.ts";
 import { Problem } from "../domain/problem.ts";
 import { problemOf } from "./error-page.ts";
@@ -12,12 +11,17 @@ import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html, partsOf, REST } from "./html.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { isOurForm } from "./page-session.ts";
-import { portalPage } from "./portal-visit.ts";
 import { problemPanel } from "./problem-panel.ts";
 import { remedyFacts, remedyFor } from "./remedy.ts";
 import { sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
-import { diagnosisAddress, type ServerParams, serverAddress, viewAt } from "./settings-server.ts";
+import {
+  diagnosisAddress,
+  type ServerAt,
+  type ServerParams,
+  serverAddress,
+  viewAt,
+} from "./settings-server.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.diagnosis;
@@ -26,7 +30,7 @@ const texts = en.diagnosis;
 export function getServerDiagnosis(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
-    if (at !== undefined) sendPage(response, 200, keptPage(deps, at.visitor, at.view));
+    if (at !== undefined) sendPage(response, 200, keptPage(deps, at));
   };
 }
 
@@ -35,9 +39,9 @@ export function postServerDiagnosis(deps: PageDeps): RequestHandler<ServerParams
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
     if (at === undefined) return;
-    const { visitor, view } = at;
-    if (!isOurForm(request, visitor))
-      return sendPage(response, 403, formOutdatedPage(deps.settings, diagnosisAddress(view)));
+    const { visit, view } = at;
+    if (!isOurForm(request, visit))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, diagnosisAddress(at)));
     const begun = await begin(deps, view, deps.requestIdOf(response));
     if (begun instanceof Problem) {
       const { code, details } = begun;
@@ -47,11 +51,11 @@ export function postServerDiagnosis(deps: PageDeps): RequestHandler<ServerParams
         code === "diagnosed_recently"
           ? html`<p class="card note warn" role="alert">${texts.tooSoon(seconds)}</p>`
           : html`<section class="card note warn" role="alert"><p>${texts.alreadyRunning}</p>
-<p class="actions"><a class="button plain" href="${diagnosisAddress(view)}">${texts.look}</a></p></section>`;
-      return sendPage(response, 429, keptPage(deps, visitor, view, notice));
+<p class="actions"><a class="button plain" href="${diagnosisAddress(at)}">${texts.look}</a></p></section>`;
+      return sendPage(response, 429, keptPage(deps, at, notice));
     }
-    noteChange(deps, visitor, response, `check of ${view.server.id}`, "asked");
-    await tellAsItComes(deps, visitor, view, response, begun);
+    noteChange(deps, visit, response, `check of ${view.server.id}`, "asked");
+    await tellAsItComes(deps, at, response, begun);
   };
 }
 
@@ -94,14 +98,14 @@ const PATIENCE: ReadonlySet<string> = new Set(["diagnosed_recently", "diagnosis_
  */
 async function tellAsItComes(
   deps: PageDeps,
-  visitor: Visitor,
-  view: ServerView,
+  at: ServerAt,
   response: Response,
   events: AsyncGenerator<DiagnosisEvent>,
 ): Promise<void> {
+  const { visit, view } = at;
   const title = texts.running(view.server.displayName);
   const [head = "", between = "", tail = ""] = partsOf(
-    portalPage(deps.settings, visitor, "settings", {
+    visit.page({
       title,
       main: html`<h1>${title}</h1>
 <p class="lead">${texts.lead}</p>
@@ -109,8 +113,8 @@ async function tellAsItComes(
 <section class="card" aria-labelledby="steps"><h2 id="steps">${texts.steps}</h2>
 <ol class="steps">${REST}</ol></section>
 ${REST}
-${supportCard(deps.settings, view)}
-${backTo()}`,
+${supportCard(deps.settings, at)}
+${backTo(at)}`,
     }),
   );
   const write = (text: Html | string): void => {
@@ -127,9 +131,9 @@ ${backTo()}`,
         const next = stepAfter(event.finding.step);
         write(html`${stepItem(event.finding)}${next !== undefined && workingItem(next)}`);
       } else {
-        rest = html`${verdictCard(event.diagnosis, deps.portal.clock.now(), diagnosisAddress(view))}${sinceCard(event.diagnosis)}
+        rest = html`${verdictCard(event.diagnosis, deps.portal.clock.now(), diagnosisAddress(at))}${sinceCard(event.diagnosis)}
 <p>${texts.toResult}</p>
-<p class="actions"><a class="button" href="${diagnosisAddress(view)}">${texts.result}</a></p>`;
+<p class="actions"><a class="button" href="${diagnosisAddress(at)}">${texts.result}</a></p>`;
       }
     }
   } catch (error) {
@@ -143,44 +147,45 @@ ${backTo()}`,
   response.end(tail);
 }
 
-function keptPage(deps: PageDeps, visitor: Visitor, view: ServerView, notice?: Html): Html {
+function keptPage(deps: PageDeps, at: ServerAt, notice?: Html): Html {
+  const { visit, view } = at;
   const { diagnosis, server } = view;
   const title = texts.title(server.displayName);
   const changedSince =
     diagnosis !== undefined && diagnosis.configurationGeneration !== server.configurationGeneration;
-  return portalPage(deps.settings, visitor, "settings", {
+  return visit.page({
     title,
     main: html`<h1>${title}</h1>
 <p class="lead">${texts.lead}</p>
 ${notice}
-${diagnosis === undefined ? html`<p class="card note">${texts.none}</p>` : verdictCard(diagnosis, deps.portal.clock.now(), diagnosisAddress(view))}
+${diagnosis === undefined ? html`<p class="card note">${texts.none}</p>` : verdictCard(diagnosis, deps.portal.clock.now(), diagnosisAddress(at))}
 ${changedSince && html`<p class="card note warn">${texts.otherConfiguration}</p>`}
-${checkForm(visitor, view)}
+${checkForm(at)}
 ${
   diagnosis !== undefined &&
   html`${sinceCard(diagnosis)}
 <section class="card" aria-labelledby="steps"><h2 id="steps">${texts.steps}</h2>
 <ol class="steps">${diagnosis.findings.map(stepItem)}</ol></section>`
 }
-${supportCard(deps.settings, view)}
-${backTo()}`,
+${supportCard(deps.settings, at)}
+${backTo(at)}`,
   });
 }
 
-const checkForm = (visitor: Visitor, view: ServerView): Html =>
+const checkForm = (at: ServerAt): Html =>
   html`<section class="card"><p>${texts.wait}</p>
-<form method="post" action="${diagnosisAddress(view)}">
-<input type="hidden" name="csrf" value="${visitor.formToken}">
-<p class="actions"><button class="button" type="submit">${view.diagnosis === undefined ? texts.check : texts.checkAgain}</button>
+<form method="post" action="${diagnosisAddress(at)}">
+<input type="hidden" name="csrf" value="${at.visit.formToken}">
+<p class="actions"><button class="button" type="submit">${at.view.diagnosis === undefined ? texts.check : texts.checkAgain}</button>
 <span class="quiet">${texts.limit}</span></p>
 </form></section>`;
 
-const supportCard = (settings: PageSettings, view: ServerView): Html =>
+const supportCard = (settings: PageSettings, at: ServerAt): Html =>
   html`<section class="card" aria-labelledby="support"><h2 id="support">${texts.support.title}</h2>
 <p>${texts.support.contact(settings.supportContact)}</p>
 <p class="quiet">${texts.support.note}</p>
-<p class="actions"><a class="button plain" href="${serverAddress(view)}/support-bundle" download>${texts.support.download}</a></p>
+<p class="actions"><a class="button plain" href="${serverAddress(at)}/support-bundle" download>${texts.support.download}</a></p>
 </section>`;
 
-const backTo = (): Html =>
-  html`<p class="actions"><a class="button plain" href="/settings">${en.settings.back}</a></p>`;
+const backTo = ({ visit }: ServerAt): Html =>
+  html`<p class="actions"><a class="button plain" href="${visit.home}">${en.settings.back}</a></p>`;

@@ -1,57 +1,58 @@
 import type { RequestHandler } from "express";
 import { z } from "zod";
 import { addServer, mayAddServer } from "../broker/portal/settings.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { Problem } from "../domain/problem.ts";
 import { sendNotFound } from "./error-page.ts";
 import { choice, textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
-import type { PageDeps, PageSettings } from "./page-deps.ts";
+import type { PageDeps } from "./page-deps.ts";
 import { auditNote, isOurForm } from "./page-session.ts";
-import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { differenceOf, noteChange, reviewPage, unlessOvertaken } from "./settings-review.ts";
+import { changingVisitOn, type SettingsVisit } from "./settings-visit.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.settings.newServer;
-const HERE = "/settings/new-server";
+const addressOf = ({ home }: SettingsVisit): string => `${home}/new-server`;
 
 /** `GET /settings/new-server`: *Add a server*. */
 export function getNewServer(deps: PageDeps): RequestHandler {
   return async (request, response) => {
-    const visitor = await visitorOn(deps, "settings", request, response);
-    if (!mayAddServer(visitor)) return sendNotFound(deps, response);
-    sendPage(response, 200, formPage(deps.settings, visitor, formSchema.parse({})));
+    const visit = await changingVisitOn(deps, request, response);
+    if (visit === undefined) return;
+    if (!mayAddServer(visit)) return sendNotFound(deps, response);
+    sendPage(response, 200, formPage(visit, formSchema.parse({})));
   };
 }
 
 /** `POST` there: shows what would be made; with `confirm`, makes it and leads to the values for Control Center. */
 export function postNewServer(deps: PageDeps): RequestHandler {
   return async (request, response) => {
-    const visitor = await visitorOn(deps, "settings", request, response);
-    if (!mayAddServer(visitor)) return sendNotFound(deps, response);
-    if (!isOurForm(request, visitor)) return sendPage(response, 403, formOutdatedPage(deps.settings, HERE));
+    const visit = await changingVisitOn(deps, request, response);
+    if (visit === undefined) return;
+    if (!mayAddServer(visit)) return sendNotFound(deps, response);
+    if (!isOurForm(request, visit))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(visit)));
     const { confirm, ...form } = formSchema.parse(request.body ?? {});
     const note = auditNote(deps, request, response);
-    const add = (dryRun: boolean) =>
-      addServer(deps.portal, visitor, form.name, toldOf(form), { dryRun, note });
+    const add = (dryRun: boolean) => addServer(deps.portal, visit, form.name, toldOf(form), { dryRun, note });
     try {
       let outcome = await add(true);
       if (confirm === differenceOf(outcome)) {
         const done = await unlessOvertaken(() => add(false));
         if (done?.applied) {
-          noteChange(deps, visitor, response, `server ${form.name}`);
-          return seeOther(response, `/settings/servers/${done.server}`);
+          noteChange(deps, visit, response, `server ${form.name}`);
+          return seeOther(response, `${visit.home}/servers/${done.server}`);
         }
         outcome = await add(true);
       }
-      const review = { outcome, action: HERE, held: form, otherwise: confirm !== "" };
-      sendPage(response, 200, reviewPage(deps.settings, visitor, review));
+      const review = { outcome, action: addressOf(visit), held: form, otherwise: confirm !== "" };
+      sendPage(response, 200, reviewPage(visit, review));
     } catch (error) {
       if (!(error instanceof Problem && error.code === "invalid_request")) throw error;
       const faults = new Map((error.details.faults ?? []).map(({ field, message }) => [field, message]));
-      sendPage(response, 422, formPage(deps.settings, visitor, form, faults));
+      sendPage(response, 422, formPage(visit, form, faults));
     }
   };
 }
@@ -93,18 +94,13 @@ const FIELDS: Readonly<Record<string, keyof Form>> = {
   "registration.shared": "shared",
 };
 
-function formPage(
-  settings: PageSettings,
-  visitor: Visitor,
-  form: Form,
-  faults: ReadonlyMap<string, string> = new Map(),
-): Html {
+function formPage(visit: SettingsVisit, form: Form, faults: ReadonlyMap<string, string> = new Map()): Html {
   const at = (field: keyof Form) =>
     [...faults].filter(([place]) => FIELDS[place] === field).map(([, message]) => message)[0];
   const others = [...faults].filter(([place]) => !Object.hasOwn(FIELDS, place));
   const field = (name: Exclude<keyof Form, "kind">, label: string, hint: string, required = false) =>
     textField({ name, label, hint, required, value: form[name], fault: at(name) && `${label} ${at(name)}.` });
-  return portalPage(settings, visitor, "settings", {
+  return visit.page({
     title: faults.size > 0 ? `${en.settings.error}: ${texts.title}` : texts.title,
     main: html`<h1>${texts.title}</h1>
 <p class="lead">${texts.lead}</p>
@@ -112,8 +108,8 @@ ${
   others.length > 0 &&
   html`<section class="card note bad" role="alert"><h2>${texts.elsewhere}</h2><ul>${others.map(([place, message]) => html`<li><bdi>${place} ${message}</bdi></li>`)}</ul></section>`
 }
-<form class="card" method="post" action="${HERE}">
-<input type="hidden" name="csrf" value="${visitor.formToken}">
+<form class="card" method="post" action="${addressOf(visit)}">
+<input type="hidden" name="csrf" value="${visit.formToken}">
 ${field("name", texts.name, texts.nameHint, true)}
 ${field("display_name", texts.displayName, texts.displayNameHint)}
 ${choice({ name: "kind", label: texts.kind, value: form.kind }, Object.entries(en.settings.servers.kinds))}
@@ -122,7 +118,7 @@ ${field("client_id", texts.clientId, texts.clientIdHint)}
 ${field("shared", texts.shared, texts.sharedHint)}
 ${field("customer_id", texts.customerId, texts.customerIdHint)}
 <p class="actions"><button class="button" type="submit">${en.settings.next}</button>
-<a class="button plain" href="/settings">${en.settings.cancel}</a></p>
+<a class="button plain" href="${visit.home}">${en.settings.cancel}</a></p>
 </form>`,
   });
 }

@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Response } from "express";
 import type { ChangeOutcome } from "../broker/organisations/change-organisation.ts";
-import { actorOf } from "../broker/portal/finish-portal.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { Problem } from "../domain/problem.ts";
 import { type Html, html } from "./html.ts";
-import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { portalPage } from "./portal-visit.ts";
+import type { PageDeps } from "./page-deps.ts";
+import type { SettingsVisit } from "./settings-visit.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.settings.review;
@@ -29,8 +27,7 @@ export async function unlessOvertaken<T>(change: () => Promise<T>): Promise<T | 
 
 /** What a dry run told: the difference, and the same form once more to confirm it. */
 export function reviewPage(
-  settings: PageSettings,
-  visitor: Visitor,
+  visit: SettingsVisit,
   review: {
     readonly outcome: ChangeOutcome;
     readonly action: string;
@@ -43,7 +40,7 @@ export function reviewPage(
   const { outcome, action, held, otherwise } = review;
   const { changes, refusals, warnings } = outcome;
   const possible = changes.length > 0 && refusals.length === 0;
-  return portalPage(settings, visitor, "settings", {
+  return visit.page({
     title: texts.title,
     main: html`<h1>${texts.title}</h1>
 <p class="lead">${texts.lead}</p>
@@ -52,7 +49,7 @@ ${changes.length === 0 ? html`<p class="card note">${texts.none}</p>` : differen
 ${list(texts.refused, refusals, "bad")}
 ${list(texts.warnings, warnings, "warn")}
 <form method="post" action="${action}">
-<input type="hidden" name="csrf" value="${visitor.formToken}">
+<input type="hidden" name="csrf" value="${visit.formToken}">
 <input type="hidden" name="confirm" value="${differenceOf(outcome)}">
 ${Object.entries(held).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <p class="actions">${possible && html`<button class="button" type="submit">${texts.confirm}</button>`}
@@ -78,7 +75,7 @@ const list = (title: string, sentences: readonly string[], kind: "bad" | "warn")
 /** Who changed what, for operators: the change itself is in the records. */
 export function noteChange(
   deps: PageDeps,
-  { firm, session }: Visitor,
+  { firm, actor, client }: SettingsVisit,
   response: Response,
   what: string,
   outcome: "changed" | "asked" = "changed",
@@ -86,10 +83,10 @@ export function noteChange(
   deps.log.info(
     {
       organisation: firm.id,
-      client: session.client,
+      ...(client !== undefined && { client }),
       requestId: deps.requestIdOf(response),
       outcome,
-      detail: `${what} by ${actorOf(session)}`,
+      detail: `${what} by ${actor}`,
     },
     "settings",
   );

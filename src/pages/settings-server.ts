@@ -4,7 +4,6 @@ import { packageFor, sheetFor } from "../broker/organisations/registration-help.
 import { PACKAGE_KINDS } from "../broker/organisations/registration-package.ts";
 import type { RegistrationSheet, SheetField } from "../broker/organisations/registration-sheet.ts";
 import { enterClientSecret, findServerView, type ServerView } from "../broker/portal/settings.ts";
-import type { Visitor } from "../broker/portal/visit-portal.ts";
 import { parseId } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -17,9 +16,9 @@ import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { auditNote, isOurForm } from "./page-session.ts";
-import { portalPage, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
+import { changingVisitOn, type SettingsVisit, settingsVisitOn } from "./settings-visit.ts";
 import { en } from "./texts.en.ts";
 import { dateWords } from "./time-words.ts";
 
@@ -34,32 +33,32 @@ export interface ServerParams {
 export function getSettingsServer(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
     const at = await viewAt(deps, request, response);
-    if (at !== undefined) sendPage(response, 200, await serverPage(deps, at.visitor, at.view));
+    if (at !== undefined) sendPage(response, 200, await serverPage(deps, at));
   };
 }
 
 /** `POST` there: the client secret that Control Center has shown. */
 export function postSettingsServer(deps: PageDeps): RequestHandler<ServerParams> {
   return async (request, response) => {
-    const at = await viewAt(deps, request, response);
+    const at = await viewAt(deps, request, response, changingVisitOn);
     if (at === undefined) return;
-    const { visitor, view } = at;
-    if (!isOurForm(request, visitor))
-      return sendPage(response, 403, formOutdatedPage(deps.settings, serverAddress(view)));
+    const { visit, view } = at;
+    if (!isOurForm(request, visit))
+      return sendPage(response, 403, formOutdatedPage(deps.settings, serverAddress(at)));
     if (view.shared) return sendNotFound(deps, response);
     const { secret, expires, faults } = readSecretForm(request.body);
-    if (faults !== undefined) return sendPage(response, 422, await serverPage(deps, visitor, view, faults));
+    if (faults !== undefined) return sendPage(response, 422, await serverPage(deps, at, faults));
     const outcome = await enterClientSecret(
       deps.portal,
-      visitor,
+      visit,
       view,
       { secret, expiresAt: expires },
       auditNote(deps, request, response),
     );
     if (!outcome.applied)
       throw new Problem("configuration_refused", { members: { refusals: outcome.refusals.join("; ") } });
-    noteChange(deps, visitor, response, "client secret");
-    seeOther(response, "/settings?changed=");
+    noteChange(deps, visit, response, "client secret");
+    seeOther(response, `${visit.home}?changed=`);
   };
 }
 
@@ -85,20 +84,28 @@ const helpPorts = ({ portal, settings }: PageDeps) => ({
   names: settings,
 });
 
-export const serverAddress = ({ server }: ServerView): string => `/settings/servers/${server.id}`;
+/** A server, and who looks at it. */
+export interface ServerAt {
+  readonly visit: SettingsVisit;
+  readonly view: ServerView;
+}
 
-export const diagnosisAddress = (view: ServerView): string => `${serverAddress(view)}/diagnosis`;
+export const serverAddress = ({ visit, view }: ServerAt): string => `${visit.home}/servers/${view.server.id}`;
+
+export const diagnosisAddress = (at: ServerAt): string => `${serverAddress(at)}/diagnosis`;
 
 /** The server that the address names, if the visitor sees it; otherwise that has been answered. */
 export async function viewAt(
   deps: PageDeps,
   request: Request<ServerParams>,
   response: Response,
-): Promise<{ visitor: Visitor; view: ServerView } | undefined> {
-  const visitor = await visitorOn(deps, "settings", request, response);
+  visitOn: typeof settingsVisitOn = settingsVisitOn,
+): Promise<ServerAt | undefined> {
+  const visit = await visitOn(deps, request, response);
+  if (visit === undefined) return undefined;
   const id = parseId("srv", request.params.server);
-  const view = id && (await findServerView(deps.portal, visitor, id));
-  if (view !== undefined) return { visitor, view };
+  const view = id && (await findServerView(deps.portal, visit, id));
+  if (view !== undefined) return { visit, view };
   sendNotFound(deps, response);
   return undefined;
 }
@@ -135,42 +142,32 @@ function dayOf(text: string): Instant | undefined {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : undefined;
 }
 
-async function serverPage(
-  deps: PageDeps,
-  visitor: Visitor,
-  view: ServerView,
-  faults?: Faults,
-): Promise<Html> {
+async function serverPage(deps: PageDeps, at: ServerAt, faults?: Faults): Promise<Html> {
+  const { visit, view } = at;
   const { server, registration, shared } = view;
-  const { settings } = deps;
   const trouble = view.diagnosis?.verdict === "good" ? undefined : view.diagnosis;
   const title = texts.title(server.displayName);
-  return portalPage(settings, visitor, "settings", {
+  return visit.page({
     title: faults === undefined ? title : `${en.settings.error}: ${title}`,
     main: html`<h1>${title}</h1>
-${trouble !== undefined && verdictCard(trouble, deps.portal.clock.now(), diagnosisAddress(view))}
+${trouble !== undefined && verdictCard(trouble, deps.portal.clock.now(), diagnosisAddress(at))}
 ${
   shared || registration === undefined
     ? html`<section class="card note"><p>${texts.shared}</p></section>`
-    : html`${secretForm(visitor, view, registration, faults)}
-${sheetTables(view, await sheetFor(helpPorts(deps), server))}`
+    : html`${visit.mayChange && secretForm(at, registration, faults)}
+${sheetTables(at, await sheetFor(helpPorts(deps), server))}`
 }
-<p class="actions"><a class="button plain" href="/settings">${en.settings.back}</a></p>`,
+<p class="actions"><a class="button plain" href="${visit.home}">${en.settings.back}</a></p>`,
   });
 }
 
-function secretForm(
-  visitor: Visitor,
-  view: ServerView,
-  { secrets }: Registration,
-  faults: Faults | undefined,
-): Html {
+function secretForm(at: ServerAt, { secrets }: Registration, faults: Faults | undefined): Html {
   const [newest] = secrets;
   return html`<section class="card" aria-labelledby="client-secret">
 <h2 id="client-secret">${texts.secretTitle}</h2>
 <p>${texts.secretLead(newest && dateWords(newest.addedAt))}</p>
-<form method="post" action="${serverAddress(view)}">
-<input type="hidden" name="csrf" value="${visitor.formToken}">
+<form method="post" action="${serverAddress(at)}">
+<input type="hidden" name="csrf" value="${at.visit.formToken}">
 ${textField({ name: "secret", label: texts.secret, hint: texts.secretHint, fault: faults?.secretFault, required: true, secret: true })}
 ${textField({ name: "expires", label: texts.expires, hint: texts.expiresHint, value: faults?.expires, fault: faults?.expiresFault })}
 <p class="actions"><button class="button" type="submit">${texts.save}</button></p>
@@ -184,7 +181,7 @@ const NOTES = new Map<string, string>([
 ]);
 
 const sheetTables = (
-  { server }: ServerView,
+  at: ServerAt,
   { where, tabs, extensions, olderServers, notes }: RegistrationSheet,
 ): Html => html`<section class="card">
 <p class="lead">${texts.lead}</p>
@@ -192,7 +189,7 @@ const sheetTables = (
 ${tabs.map(({ tab, fields }) => html`<h2>${tab}</h2>${fieldList(fields)}`)}
 <h2>${texts.extensions}</h2>
 ${fieldList(extensions.slice(0, 1))}
-<ul>${PACKAGE_KINDS.map((kind) => html`<li><a href="/settings/servers/${server.id}/package/${kind}">${texts.packages[kind]}</a></li>`)}</ul>
+<ul>${PACKAGE_KINDS.map((kind) => html`<li><a href="${serverAddress(at)}/package/${kind}">${texts.packages[kind]}</a></li>`)}</ul>
 ${olderServers !== undefined && html`<h2>${olderServers.when}</h2>${fieldList(olderServers.fields)}`}
 <h2>${texts.notes}</h2>
 <ul>${notes.map((note) => html`<li><bdi>${note}</bdi></li>`)}</ul>

@@ -5,6 +5,10 @@ export const settings = {
   lead: (organisation: string) =>
     `Whether ${organisation} works with iManage, for whom, and with which servers.`,
   changed: "It is changed.",
+  lookOnly: {
+    title: "Support may look only",
+    body: "As support you see these settings, check a server and take a support bundle along. What is changed, an operator or the organisation's own admin changes.",
+  },
   access: {
     title: "Who may use iManage",
     everyone: "Enabled for everyone",
@@ -46,6 +50,7 @@ export const settings = {
     none: "There is none yet.",
     add: "Add a server",
     open: "Registration and client secret",
+    look: "Registration",
     libraries: "Background service authorization",
     address: "Address",
     kind: "Kind",

@@ -13,6 +13,8 @@ import { RETURN_URL, type World } from "./world.ts";
 
 /** Another firm in a world that runs already. Names are those of the caller; what is stored has random ones. */
 export interface Addition<S extends string, C extends string> {
+  /** One of its own unless said otherwise. */
+  readonly name?: string;
   readonly servers: Readonly<Record<S, ServerAddition>>;
   readonly clients?: Readonly<Record<C, ClientAddition>>;
 }
@@ -52,7 +54,7 @@ export async function addOrganisation<S extends string, C extends string>(
   addition: Addition<S, C>,
 ): Promise<Added<S, C>> {
   const tag = Buffer.from(systemRandom.bytes(6)).toString("hex");
-  const organisation = `also-${tag}`;
+  const organisation = addition.name ?? `also-${tag}`;
   const servers = Object.entries<ServerAddition>(addition.servers);
   const clients = Object.entries<ClientAddition>(addition.clients ?? {});
   const applied = await applyConfiguration(

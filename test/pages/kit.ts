@@ -12,6 +12,7 @@ import type {
 import type { GrantBinding } from "../../src/broker/grants/ports.ts";
 import { formTokenOf, type LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
 import type { LibraryAdministration, LibraryBinding } from "../../src/broker/libraries/ports.ts";
+import type { OperatorIdentityProvider } from "../../src/broker/operators/ports.ts";
 import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
@@ -29,6 +30,7 @@ import {
 } from "../../src/domain/id.ts";
 import { days, hours, type Instant, minutes } from "../../src/domain/instant.ts";
 import { everyone } from "../../src/domain/members.ts";
+import type { OperatorSession } from "../../src/domain/operator.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
 import type { PortalSession } from "../../src/domain/portal-session.ts";
 import { Problem } from "../../src/domain/problem.ts";
@@ -98,6 +100,13 @@ export class World {
   readonly diagnoses = new Diagnoses(() => this.now);
   readonly portalLinks = new Map<string, PortalSession>();
   readonly portalVisits = new Map<string, PortalSession>();
+  readonly operators = new Map<string, OperatorSession>();
+  readonly provider: OperatorIdentityProvider = {
+    authorizationUrl: async () => "https://idp.example/authorize?x=1",
+    redeem: async () => {
+      throw new Problem("operator_sign_in_failed");
+    },
+  };
   readonly bindings = new Map<GrantId, GrantBinding[]>();
   readonly calendars = new MemoryCalendarStore(() => this.now);
 
@@ -236,6 +245,23 @@ export class World {
     return { cookie: `__Host-imb-portal=${secret.reveal()}`, csrf: formTokenOf(this.handles, secret) };
   }
 
+  /** Somebody who runs the broker, signed in. */
+  operator(change: Partial<OperatorSession> = {}): { readonly cookie: string; readonly csrf: string } {
+    const secret = this.handles.make(this.route);
+    this.operators.set(this.handles.digest(secret), {
+      v: 1,
+      issuer: "https://idp.example",
+      subject: "olga",
+      name: "Olga Operator",
+      role: "operator",
+      organisations: "all",
+      startedAt: this.now,
+      expiresAt: this.now + minutes(30),
+      ...change,
+    });
+    return { cookie: `__Host-imb-operator=${secret.reveal()}`, csrf: formTokenOf(this.handles, secret) };
+  }
+
   /** Another application of the firm. */
   another(displayName: string): Client {
     const client: Client = {
@@ -330,16 +356,16 @@ export class World {
       operators: {
         ...ports,
         sessions: {
-          insertOperatorSession: async () => {},
-          findOperatorSession: async () => undefined,
-          deleteOperatorSession: async () => {},
+          insertOperatorSession: async (digest, session) => void this.operators.set(digest, session),
+          findOperatorSession: async (digest) => this.operators.get(digest),
+          deleteOperatorSession: async (digest) => void this.operators.delete(digest),
         },
-        provider: undefined,
+        provider: this.provider,
         rules: { operators: [], support: [] },
       },
       operatorViews: {
-        organisations: { listOrganisations: async () => [], listServers: async () => [] },
-        gates: { findClosedGate: async () => undefined },
+        organisations: { listOrganisations: async () => [this.firm], listServers: async () => [this.server] },
+        gates: { findClosedGate: async () => this.closed },
       },
       // In place, so that a test may change it later.
       settings: Object.assign(settings, {

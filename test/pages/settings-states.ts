@@ -30,7 +30,44 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
       .click();
     await page().getByRole("link", { name: "Open the result" }).waitFor();
   };
+  const operators = async (path: string, change?: Parameters<World["operator"]>[0]): Promise<void> => {
+    const { cookie } = world().operator(change);
+    const [name, value] = cookie.replace("__Host-", "").split("=") as [string, string];
+    await page()
+      .context()
+      .addCookies([{ name, value, url: origin() }]);
+    await page().goto(`${origin()}/operators${path}`);
+  };
+  const support = { role: "support", organisations: ["firm"], name: "Sam Support" } as const;
+  const firm = () => `/${world().firm.id}/settings`;
   return [
+    { name: "operators-sign-in", open: async () => page().goto(`${origin()}/operators`) },
+    {
+      name: "operators-leaving",
+      open: async () => {
+        await page().context().clearCookies();
+        await page().goto(`${origin()}/operators`);
+        await page().getByRole("button", { name: "Sign in" }).click();
+        await page().getByRole("link", { name: "Go on" }).waitFor();
+      },
+    },
+    {
+      name: "operators",
+      open: async () => {
+        world().closed = { why: "misconfigured", since: world().now - minutes(20) };
+        await operators("");
+      },
+    },
+    { name: "operators-none", open: async () => operators("", { ...support, organisations: [] }) },
+    { name: "operators-settings", open: async () => operators(firm()) },
+    { name: "operators-access", open: async () => operators(`${firm()}/access`) },
+    { name: "operators-server", open: async () => operators(`${firm()}/servers/${world().server.id}`) },
+    { name: "support-settings", open: async () => operators(firm(), support) },
+    {
+      name: "support-server",
+      open: async () => operators(`${firm()}/servers/${world().server.id}`, support),
+    },
+    { name: "support-look-only", open: async () => operators(`${firm()}/access`, support) },
     { name: "settings", open: async () => settings("") },
     {
       name: "settings-trouble",

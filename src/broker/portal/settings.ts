@@ -15,9 +15,8 @@ import {
   type ToldOrganisation,
 } from "../organisations/change-organisation.ts";
 import type { AuditNote } from "../ports.ts";
-import { actorOf } from "./finish-portal.ts";
 import type { PortalPorts } from "./ports.ts";
-import type { Visitor } from "./visit-portal.ts";
+import type { SettingsVisitor } from "./settings-visitor.ts";
 
 /** A server as an organisation admin sees it. */
 export interface ServerView {
@@ -32,21 +31,24 @@ export interface ServerView {
 }
 
 /** Every server of his firm that the client's policy names. */
-export async function listServerViews(ports: PortalPorts, visitor: Visitor): Promise<readonly ServerView[]> {
+export async function listServerViews(
+  ports: PortalPorts,
+  visitor: SettingsVisitor,
+): Promise<readonly ServerView[]> {
   const servers = await ports.organisations.listServers(visitor.firm.id);
   return Promise.all(servers.filter(({ id }) => isNamed(visitor, id)).map((server) => viewOf(ports, server)));
 }
 
 export async function findServerView(
   ports: PortalPorts,
-  visitor: Visitor,
+  visitor: SettingsVisitor,
   id: ServerId,
 ): Promise<ServerView | undefined> {
   const server = isNamed(visitor, id) ? await ports.servers.findServer(id) : undefined;
   return server?.organisation === visitor.firm.id ? viewOf(ports, server) : undefined;
 }
 
-const isNamed = ({ policy }: Visitor, id: ServerId): boolean => policy.servers?.includes(id) ?? true;
+const isNamed = ({ servers }: SettingsVisitor, id: ServerId): boolean => servers?.includes(id) ?? true;
 
 async function viewOf(ports: PortalPorts, server: Server): Promise<ServerView> {
   const registration = await ports.servers.findRegistration(server.registration);
@@ -66,15 +68,16 @@ interface VisitorOptions {
   readonly note: Omit<AuditNote, "actor">;
 }
 
-const by = ({ session }: Visitor, { dryRun, note }: VisitorOptions): ChangeOptions => ({
-  dryRun,
-  note: { ...note, actor: actorOf(session) },
-});
+/** @throws Problem not_allowed: whoever may only look was shown no form */
+function by({ actor, mayChange }: SettingsVisitor, { dryRun, note }: VisitorOptions): ChangeOptions {
+  if (!mayChange) throw new Problem("not_allowed");
+  return { dryRun, note: { ...note, actor } };
+}
 
 /** Whose the integration is, or that it is switched off. Everything else of the organisation stays. */
-export function changeAccess(
+export async function changeAccess(
   ports: PortalPorts,
-  visitor: Visitor,
+  visitor: SettingsVisitor,
   told: Pick<ToldOrganisation, "enabled" | "members">,
   options: VisitorOptions,
 ): Promise<ChangeOutcome> {
@@ -82,7 +85,8 @@ export function changeAccess(
 }
 
 /** A client that may work with some servers only would not see the new one. */
-export const mayAddServer = ({ policy }: Visitor): boolean => policy.servers === undefined;
+export const mayAddServer = ({ mayChange, servers }: SettingsVisitor): boolean =>
+  mayChange && servers === undefined;
 
 /**
  * A new server, in the words of a configuration file. Its client secret comes later: Control Center shows it once the
@@ -91,7 +95,7 @@ export const mayAddServer = ({ policy }: Visitor): boolean => policy.servers ===
  */
 export async function addServer(
   ports: PortalPorts,
-  visitor: Visitor,
+  visitor: SettingsVisitor,
   name: string,
   told: Readonly<Record<string, unknown>>,
   options: VisitorOptions,
@@ -107,10 +111,10 @@ export async function addServer(
   return changeServer(configuration, visitor.firm.id, name, wanted, by(visitor, options));
 }
 
-/** @throws Problem not_found for a shared registration, whose secret is the operator's */
-export function enterClientSecret(
+/** @throws Problem not_allowed | not_found for a shared registration, whose secret is the operator's */
+export async function enterClientSecret(
   ports: PortalPorts,
-  visitor: Visitor,
+  visitor: SettingsVisitor,
   { server }: ServerView,
   { secret, expiresAt }: { readonly secret: Secret; readonly expiresAt: Instant | undefined },
   note: VisitorOptions["note"],
