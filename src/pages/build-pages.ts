@@ -9,6 +9,7 @@ import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
 import { getPortalOpen } from "./get-portal-open.ts";
 import { getSettings } from "./get-settings.ts";
+import { postPortalLeave } from "./leave-portal.ts";
 import { postCalendar, postRevokeCalendar } from "./library-calendar.ts";
 import { onlyVisits } from "./only-visits.ts";
 import { getOperatorCallback, getOperators, postOperatorSignIn, postOperatorSignOut } from "./operators.ts";
@@ -58,6 +59,8 @@ export function buildPages(deps: PageDeps): Router {
   router.get("/calendars/:file", getCalendar(deps));
 
   router.get("/portal/open/:link", onlyVisits, getPortalOpen(deps));
+  router.post("/portal/leave", form, postPortalLeave(deps));
+  router.get("/portal/leave", toMyIntegrations);
   router.get("/my-integrations", getMyIntegrations(deps));
   router.post("/my-integrations/:server/authorize", form, postAuthorizeServer(deps));
   router.get("/my-integrations/:server/authorize", toMyIntegrations);

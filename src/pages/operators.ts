@@ -25,7 +25,9 @@ import { layout } from "./layout.ts";
 import { operatorCard } from "./operator-card.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { readForm, sentFromHere } from "./page-session.ts";
+import { queryValue } from "./query.ts";
 import { seeOther, sendPage } from "./send-page.ts";
+import { statusIcon } from "./status-icon.ts";
 import { en } from "./texts.en.ts";
 
 const texts = en.operators;
@@ -37,7 +39,10 @@ export function getOperators(deps: PageDeps): RequestHandler {
     // Nobody set a provider up: then there is nothing here, and no button that leads nowhere.
     if (deps.operators.provider === undefined) return sendNotFound(deps, response);
     const operator = await findOperator(deps.operators, readCookie(request, operatorCookie(deps.settings)));
-    const main = operator === undefined ? signInCard() : await overview(deps, operator);
+    const main =
+      operator === undefined
+        ? signInCard(queryValue(request, "signed-out") === "")
+        : await overview(deps, operator);
     sendPage(response, 200, layout(deps.settings, { title: texts.title, main }));
   };
 }
@@ -83,11 +88,12 @@ export function postOperatorSignOut(deps: PageDeps): RequestHandler {
       return sendPage(response, 403, formOutdatedPage(deps.settings, HOME));
     await signOutOperator(deps.operators, cookie);
     clearCookie(response, deps.settings, name);
-    seeOther(response, HOME);
+    seeOther(response, `${HOME}?signed-out=`);
   };
 }
 
-const signInCard = (): Html => html`<h1>${texts.title}</h1>
+const signInCard = (left: boolean): Html => html`<h1>${texts.title}</h1>
+${left && html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${texts.signedOut}</p>`}
 <p class="lead">${texts.lead}</p>
 <form method="post" action="/operators/sign-in"><button class="button" type="submit">${texts.signIn}</button></form>`;
 

@@ -38,6 +38,11 @@ export async function visitorOn(
   return visitor;
 }
 
+/** To the application he came from, as long as the address is one that it registered (T06). */
+export const wayBack = ({ session, client }: Visitor): Html | false =>
+  client.returnUrls.includes(session.returnUrl) &&
+  html`<a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a>`;
+
 /** The frame of the portal's pages: who is here, from which application, and the way back to it. */
 export function portalPage(
   settings: PageSettings,
@@ -53,7 +58,9 @@ export function portalPage(
 <p><span class="quiet">${texts.as}</span> <b><bdi>${session.displayName ?? texts.unnamed(session.subject.id)}</bdi></b>
 <span class="quiet"><bdi>${texts.from(client.displayName, firm.displayName)}</bdi></span>
 <span class="sub">${texts.notYou}</span></p>
-${client.returnUrls.includes(session.returnUrl) && html`<p><a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a></p>`}
+<div class="actions">${wayBack(visitor)}
+<form method="post" action="/portal/leave"><input type="hidden" name="csrf" value="${visitor.formToken}">
+<button class="button plain" type="submit">${texts.leave}</button></form></div>
 </section>
 ${
   pages.length > 1 &&

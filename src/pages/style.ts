@@ -63,7 +63,7 @@ dt{color:var(--quiet)}
 dd{margin:0}
 code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .account{display:flex;flex-wrap:wrap;gap:.75rem 1.5rem;align-items:center;justify-content:space-between}
-.account p{margin:0}
+.account p,.account .actions{margin:0}
 .status{display:inline-flex;align-items:center;gap:.45rem;font-weight:600;white-space:nowrap}
 .status svg{flex:none}
 .status.good{color:var(--good)}

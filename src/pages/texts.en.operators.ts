@@ -4,6 +4,8 @@ export const operators = {
   lead: "For those who run this broker, and for support. Your own identity provider says who you are.",
   signIn: "Sign in",
   signOut: "Sign out",
+  signedOut:
+    "You are signed out here. At your identity provider you may still be signed in: sign out there too if others use this computer.",
   leaving: "On to your identity provider",
   leavingTo: (host: string) => `You sign in at ${host}, and come back here.`,
   goOn: "Go on",

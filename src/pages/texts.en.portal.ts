@@ -8,6 +8,13 @@ export const portal = {
   notYou: "If this is not you, authorize nothing: close this window.",
   navigation: "Pages",
   backTo: (page: string) => `Back to ${page}`,
+  leave: "Leave",
+  left: {
+    title: "You have left",
+    body: "Nobody can go on here in your place. What you authorized stays as it is.",
+    again:
+      "To come back, open these pages from the application anew. At iManage itself you may still be signed in.",
+  },
   close: "You can close this window.",
   goOn: "Go on where you were",
 } as const;

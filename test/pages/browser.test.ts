@@ -210,6 +210,15 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     },
     { name: "portal-over", open: at(() => myIntegrations) },
     {
+      name: "portal-left",
+      open: async () => {
+        await visit();
+        await page.goto(served.origin + myIntegrations);
+        await page.getByRole("button", { name: "Leave" }).click();
+        await page.getByRole("heading", { name: "You have left" }).waitFor();
+      },
+    },
+    {
       name: "integrations-none",
       open: async () => {
         await visit();

@@ -41,6 +41,14 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
   const support = { role: "support", organisations: ["firm"], name: "Sam Support" } as const;
   const firm = () => `/${world().firm.id}/settings`;
   return [
+    {
+      name: "operators-signed-out",
+      open: async () => {
+        await operators("");
+        await page().getByRole("button", { name: "Sign out" }).click();
+        await page().getByText("You are signed out here.").waitFor();
+      },
+    },
     { name: "operators-sign-in", open: async () => page().goto(`${origin()}/operators`) },
     {
       name: "operators-leaving",

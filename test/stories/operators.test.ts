@@ -15,7 +15,8 @@ describe("operators and support sign in by the firm's own identity provider", ()
     expect(page.body).toContain("Meridian Legal");
     const csrf = /name="csrf" value="([^"]+)"/.exec(page.body)![1]!;
     expect((await browser.post(`${here.base}/operators/sign-out`, { csrf: "made-up" })).status).toBe(403);
-    await browser.post(`${here.base}/operators/sign-out`, { csrf });
+    const left = await browser.post(`${here.base}/operators/sign-out`, { csrf });
+    expect((await browser.follow(left, [here.base])).body).toContain("You are signed out here.");
     expect((await browser.get(`${here.base}/operators`)).body).not.toContain("olga");
   });
 
