@@ -12,6 +12,7 @@ import {
   redisUrl,
 } from "./addresses.ts";
 import { host, integer, list, path, port, supportRule } from "./kinds.ts";
+import { isOneSlipAway } from "./one-slip.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -125,6 +126,11 @@ const fields = {
     .max(80, "may have at most 80 characters")
     .default("Token Broker for iManage Work")
     .describe("What the pages and the registration sheets call this product."),
+  PRODUCT_LOGO_FILE: path()
+    .optional()
+    .describe(
+      "File with the logo that stands beside the name on every page: SVG without scripts and links, or PNG; at most 100 kB. Read at the start.",
+    ),
   LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -357,17 +363,6 @@ const misspelt = (env: Readonly<Record<string, unknown>>): SettingFault[] =>
       ? []
       : [{ setting: name, message: `is not a setting: ${meant} is. Correct or remove it` }];
   });
-
-/** One letter more, less or other. */
-function isOneSlipAway(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  const shorter = Math.min(a.length, b.length) - start;
-  while (end < shorter && a.at(-1 - end) === b.at(-1 - end)) end++;
-  return Math.max(a.length, b.length) - start - end <= 1;
-}
 
 // Relations. They are checked even where other settings are wrong, so that all faults come together.
 

@@ -62,6 +62,7 @@ import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
 import { operatorProvider } from "./operator-provider.ts";
+import { productLogo } from "./product-logo.ts";
 import { egressProxy, redisAddress } from "./read-addresses.ts";
 
 export interface Surroundings {
@@ -316,6 +317,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   return {
     settings,
+    logo: await productLogo(settings),
     log,
     clock,
     random,

@@ -28,6 +28,7 @@ export function publicApp(broker: Broker): Express {
       publicBaseUrl: settings.PUBLIC_BASE_URL,
       productName: settings.PRODUCT_NAME,
       supportContact: settings.SUPPORT_CONTACT,
+      logo: broker.logo,
       plainCookies,
     },
     log,

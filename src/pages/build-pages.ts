@@ -5,6 +5,7 @@ import { getCalendar } from "./get-calendar.ts";
 import { getConnectResult } from "./get-connect-result.ts";
 import { getConnectStart } from "./get-connect-start.ts";
 import { getLibraries } from "./get-libraries.ts";
+import { getLogo, LOGO_ADDRESS } from "./get-logo.ts";
 import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
 import { getPortalOpen } from "./get-portal-open.ts";
@@ -68,6 +69,8 @@ export function buildPages(deps: PageDeps): Router {
     router.get(`/my-integrations/:server/${way}`, getSwitchOff(deps));
     router.post(`/my-integrations/:server/${way}`, form, postSwitchOff(deps));
   }
+
+  router.get(LOGO_ADDRESS, getLogo(deps));
 
   router.get("/operators", getOperators(deps));
   router.post("/operators/sign-in", form, postOperatorSignIn(deps));

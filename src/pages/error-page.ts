@@ -133,7 +133,7 @@ const isCallback = (request: Request): boolean => pathOf(request).startsWith("/o
 
 export const BROWSER_PATHS = [
   ...["/connect", "/servers", "/oauth2/callback"],
-  ...["/portal", "/my-integrations", "/settings", "/operators", "/calendars"],
+  ...["/portal", "/my-integrations", "/settings", "/operators", "/calendars", "/brand"],
 ] as const;
 
 const isBrowserPath = (request: Request): boolean =>

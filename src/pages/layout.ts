@@ -24,7 +24,7 @@ export function layout(settings: PageSettings, { title, main, head, wide = false
 ${head}${styleElement(STYLE)}
 </head>
 <body class="${wide ? "wide" : ""}">
-<header class="bar"><div class="inner"><p>${settings.productName}</p></div></header>
+<header class="bar"><div class="inner"><p>${settings.logo && html`<img src="/brand/logo" alt="" height="32">`}${settings.productName}</p></div></header>
 <main class="inner">
 ${main}
 </main>

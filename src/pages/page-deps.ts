@@ -31,6 +31,8 @@ export interface PageSettings {
   readonly publicBaseUrl: string;
   readonly productName: string;
   readonly supportContact: string;
+  /** Beside the name on every page. */
+  readonly logo: { readonly type: "image/svg+xml" | "image/png"; readonly bytes: Uint8Array } | undefined;
   /** Loopback base URL outside production: browsers refuse `__Host-` and `Secure` without https. */
   readonly plainCookies: boolean;
 }

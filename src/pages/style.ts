@@ -13,6 +13,7 @@ body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui
 "Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere;min-height:100vh;display:flex;flex-direction:column}
 .bar{background:var(--card);border-top:4px solid var(--accent);border-bottom:1px solid var(--line)}
 .bar p{margin:0;font-weight:600;letter-spacing:.01em}
+.bar img{display:inline-block;height:2rem;max-width:12rem;object-fit:contain;vertical-align:middle;margin-right:.75rem}
 .inner{width:100%;max-width:44rem;margin:0 auto;padding:.9rem 1.25rem}
 .wide .inner{max-width:72rem}
 main.inner{flex:1;padding-top:2rem;padding-bottom:3rem}

@@ -23,7 +23,7 @@ const operations = operationsOf(document);
 
 /** Routes of the public listener that are no part of the machines' interface. */
 const FOR_PEOPLE =
-  /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings|operators|calendars)\b/;
+  /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings|operators|calendars|brand)\b/;
 const ABOUT_ITSELF = ["GET /openapi.json", "GET /.well-known/oauth-authorization-server"];
 
 describe("the document and the routes", () => {

@@ -15,11 +15,14 @@ const SQUEEZED = `[...document.querySelectorAll("caption,th,td,p,dd,a,button,bdi
   .filter((e) => e.clientWidth > 0 && (e.clientWidth < 40 && e.clientHeight > 60 || e.scrollWidth > e.clientWidth + 1))
   .map((e) => e.outerHTML.slice(0, 120))`;
 
+const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30" viewBox="0 0 90 30"><style>.a{fill:#1b4b72}</style><rect class="a" width="90" height="30" rx="6"/></svg>`;
+
 describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
   let chromium: OpenChromium;
   let context: BrowserContext;
   let world: World;
   let served: Served;
+  let settings: Parameters<typeof serve>[1];
   let page: Page;
   let libraries: string;
   /** What the browser was not allowed to do, and what it asked others for. */
@@ -39,7 +42,8 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
       { id: "LEGACY", displayName: "Old matters", hidden: true },
       "LITIGATION",
     );
-    served = await serve(world, { plainCookies: true });
+    settings = { plainCookies: true };
+    served = await serve(world, settings);
     libraries = `${served.origin}/servers/${world.server.id}/libraries`;
     complaints = [];
     await context.clearCookies();
@@ -300,6 +304,14 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
       ),
     },
     { name: "error-unknown", open: at(() => "/connect/error/nonsense") },
+    {
+      name: "logo",
+      open: async () => {
+        Object.assign(settings, { logo: { type: "image/svg+xml", bytes: Buffer.from(LOGO) } });
+        await page.goto(libraries);
+        expect(await page.evaluate("document.querySelector('.bar img').naturalWidth")).toBe(90);
+      },
+    },
     { name: "not-found", open: at(() => "/connect/nowhere") },
   ];
 

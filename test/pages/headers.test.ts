@@ -92,6 +92,23 @@ test("T08 every browser route answers with the headers, whatever it answers", as
   expectGuarded(await get(page));
 });
 
+test("T09 the logo is a picture with a policy of its own, beside the name on every page; without one there is nothing", async () => {
+  const bytes = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>');
+  const app = world.app({ logo: { type: "image/svg+xml", bytes } });
+  const { headers, body, status } = await request(app).get("/brand/logo");
+  expect(status).toBe(200);
+  expect(Buffer.from(body).toString()).toBe(bytes.toString());
+  expect(headers["content-type"]).toBe("image/svg+xml");
+  expect(headers["content-security-policy"]).toBe("default-src 'none'; sandbox");
+  expect(headers["x-content-type-options"]).toBe("nosniff");
+  expect(headers["set-cookie"]).toBeUndefined();
+  const page = await request(app).get("/connect/error/internal_error").set("Accept", "text/html");
+  expect(page.text.match(/<img[^>]*>/g)).toEqual(['<img src="/brand/logo" alt="" height="32">']);
+  const without = world.app();
+  expect((await request(without).get("/brand/logo").set("Accept", "text/html")).status).toBe(404);
+  expect((await request(without).get("/connect/error/internal_error")).text).not.toContain("<img");
+});
+
 async function portalAnswers(app: ReturnType<World["app"]>): Promise<Response[]> {
   world.bind();
   const other = world.another("Brief builder");

@@ -373,6 +373,7 @@ export class World {
         productName: "Token Broker for iManage Work",
         supportContact: "it-help@firm.example",
         plainCookies: false,
+        logo: undefined,
         ...settings,
       }),
       log: ports.log,
