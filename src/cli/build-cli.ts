@@ -55,7 +55,10 @@ export interface CliDeps {
   readonly environment: (name: string) => string | undefined;
   /** What `check` and `apply` accept besides https on public hosts: {@link addressRulesOf} the settings. */
   readonly addressRules: () => AddressRules;
-  readonly names: () => Pick<Settings, "PUBLIC_BASE_URL" | "PRODUCT_NAME" | "SUPPORT_CONTACT">;
+  readonly names: () => Pick<
+    Settings,
+    "PUBLIC_BASE_URL" | "OTHER_PUBLIC_BASE_URLS" | "PRODUCT_NAME" | "SUPPORT_CONTACT"
+  >;
   /** What a PEM text of certificates holds. A fault continues `ca_file` to a sentence. */
   readonly readCertificates: CertificateReader;
   /** The text of a new root keyset. */
@@ -323,8 +326,13 @@ async function writePackage(deps: CliDeps, path: string, { kind, out }: PackageO
 }
 
 const productNames = (deps: CliDeps) => {
-  const { PUBLIC_BASE_URL, PRODUCT_NAME, SUPPORT_CONTACT } = deps.names();
-  return { publicBaseUrl: PUBLIC_BASE_URL, productName: PRODUCT_NAME, supportContact: SUPPORT_CONTACT };
+  const names = deps.names();
+  return {
+    publicBaseUrl: names.PUBLIC_BASE_URL,
+    otherBaseUrls: names.OTHER_PUBLIC_BASE_URLS,
+    productName: names.PRODUCT_NAME,
+    supportContact: names.SUPPORT_CONTACT,
+  };
 };
 
 async function findServer(store: ApplyPorts["store"], path: string): Promise<Server> {

@@ -18,15 +18,16 @@ export function redisUrl(text: string, ctx: z.RefinementCtx): string {
 }
 
 export function publicBaseUrl(text: string, ctx: z.RefinementCtx): string {
+  return otherBaseUrl(text, (message) => ctx.addIssue({ code: "custom", message })) ?? text;
+}
+
+export function otherBaseUrl(text: string, fail: (message: string) => void): string | undefined {
   const message = findOriginFault(text);
-  if (message !== undefined) ctx.addIssue({ code: "custom", message });
-  else if (text.startsWith("http://") && !isLoopback(new URL(text).hostname)) {
-    ctx.addIssue({
-      code: "custom",
-      message:
-        "must begin with https:// (http is accepted on 127.0.0.1, ::1 and localhost, outside production)",
-    });
-  }
+  if (message !== undefined) return void fail(message);
+  if (text.startsWith("http://") && !isLoopback(new URL(text).hostname))
+    return void fail(
+      "must begin with https:// (http is accepted on 127.0.0.1, ::1 and localhost, outside production)",
+    );
   return text;
 }
 

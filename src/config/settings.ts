@@ -6,11 +6,13 @@ import {
   isLoopback,
   issuer,
   loopbackOrigin,
+  otherBaseUrl,
   outgoingAddress,
   proxyCidr,
   publicBaseUrl,
   redisUrl,
 } from "./addresses.ts";
+import { forbidden } from "./forbidden.ts";
 import { host, integer, list, path, port, supportRule } from "./kinds.ts";
 import { isOneSlipAway } from "./one-slip.ts";
 
@@ -54,6 +56,9 @@ const fields = {
     .describe(
       "The broker's own address, the start of every redirect URI that a firm registers. https in production; no path, no trailing slash. Never derived from a request.",
     ),
+  OTHER_PUBLIC_BASE_URLS: list(otherBaseUrl).describe(
+    "Further addresses of the same broker, as PUBLIC_BASE_URL, separated by commas. Pages, links and redirect URIs follow the one by which somebody came, and each has its own redirect URL to register; PUBLIC_BASE_URL stays the issuer. With any set, a request whose Host is none of them is refused, so a proxy in front hands Host on as it came.",
+  ),
   HTTP_HOST: host().default("0.0.0.0").describe("Address on which the public listener listens."),
   HTTP_PORT: port().default(8080).describe("Port of the public listener."),
   OPS_HOST: host()
@@ -187,6 +192,19 @@ const schema = z
       "PUBLIC_BASE_URL",
       ["NODE_ENV"],
       "must begin with https:// in production: codes and cookies travel through it",
+    ),
+  )
+  .refine(
+    (c) => !isProduction(c) || c.OTHER_PUBLIC_BASE_URLS.every((url) => url.startsWith("https://")),
+    relation("OTHER_PUBLIC_BASE_URLS", ["NODE_ENV"], "must begin with https:// in production"),
+  )
+  .refine(
+    (c) =>
+      new Set([c.PUBLIC_BASE_URL, ...c.OTHER_PUBLIC_BASE_URLS]).size === 1 + c.OTHER_PUBLIC_BASE_URLS.length,
+    relation(
+      "OTHER_PUBLIC_BASE_URLS",
+      ["PUBLIC_BASE_URL"],
+      "names one address twice, or PUBLIC_BASE_URL again",
     ),
   )
   .refine(
@@ -341,18 +359,6 @@ function shownDefault(field: z.ZodType): string {
   const value: unknown = parsed.data;
   return value === undefined || (Array.isArray(value) && value.length === 0) ? "none" : `\`${value}\``;
 }
-
-const FORBIDDEN: Readonly<Record<string, string>> = {
-  NODE_TLS_REJECT_UNAUTHORIZED:
-    "must not be set: it switches the checking of certificates off. For a firm's own certificate authority name its file as ca_file of the server",
-  REDIS_PASSWORD: "must not be set: put the password into a file and name that in REDIS_PASSWORD_FILE",
-  ROOT_KEYSET: "must not be set: secrets come from files; name one in ROOT_KEYSET_FILE",
-};
-
-const forbidden = (env: Readonly<Record<string, unknown>>): SettingFault[] =>
-  Object.entries(FORBIDDEN)
-    .filter(([name]) => env[name] !== undefined)
-    .map(([setting, message]) => ({ setting, message }));
 
 /** `TRUSTED_PROXY_CIDR` would be ignored in silence otherwise. One letter away is taken for a slip. */
 const misspelt = (env: Readonly<Record<string, unknown>>): SettingFault[] =>

@@ -37,7 +37,9 @@ export interface HttpDeps {
 
 export interface HttpSettings {
   /** Never derived from a request (T07). */
+  /** The issuer, and the start of what does not depend on the address by which somebody came. */
   readonly publicBaseUrl: string;
+  readonly otherBaseUrls: readonly string[];
   readonly supportContact: string;
   readonly productName: string;
   readonly trustedProxyCidrs: readonly string[];

@@ -8,7 +8,6 @@ import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.t
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
-import type { OperatorPorts } from "../broker/operators/ports.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
@@ -61,7 +60,7 @@ import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
-import { operatorProvider } from "./operator-provider.ts";
+import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
 import { egressProxy, redisAddress } from "./read-addresses.ts";
 
@@ -281,14 +280,13 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
-  const operators: OperatorPorts = {
+  const operators = {
     clock,
     random,
     handles,
     log,
     sessions: new RedisOperatorStore(fast),
-    provider: await operatorProvider(settings),
-    rules: { operators: settings.OPERATORS_VALUES, support: settings.OPERATORS_SUPPORT },
+    ...(await operatorSettings(settings)),
   };
   const changePorts: ChangePorts = {
     readCertificates: (pem) => readCertificates(pem, clock.now()),

@@ -24,7 +24,7 @@ import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
-import { ListenError, listen, publicApp, stopListening } from "./start-http.ts";
+import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
 const LAST_REFRESH_MS = 75_000;
@@ -98,7 +98,7 @@ async function start(
     );
   }
   if (roles.http) {
-    const http = await listen(publicApp(broker), settings.HTTP_HOST, settings.HTTP_PORT);
+    const http = await listen(publicListener(broker), settings.HTTP_HOST, settings.HTTP_PORT);
     shutdown.push("public listener", () => stopListening(http.server), LAST_ANSWER_MS);
     log.info({ detail: settings.PUBLIC_BASE_URL }, "listening");
   }

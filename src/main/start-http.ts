@@ -1,6 +1,13 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { type AddressInfo, Server as NetServer } from "node:net";
-import type { Express } from "express";
+import type { Express, RequestHandler } from "express";
+import { Problem } from "../domain/problem.ts";
 import { buildApp } from "../http/build-app.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
@@ -8,28 +15,59 @@ import { buildPages } from "../pages/build-pages.ts";
 import { RedisCalendarStore } from "../store/redis-calendar-store.ts";
 import type { Broker } from "./compose.ts";
 
-/** The public application: the machines' interface and the people's pages. */
-export function publicApp(broker: Broker): Express {
+/**
+ * What answers on the public listener. With one address Host is never looked at. With several, it chooses among those that
+ * the settings name, and nothing is ever made of what it says (T07): another one is refused.
+ */
+export function publicListener(broker: Broker): RequestListener {
+  const { PUBLIC_BASE_URL: first, OTHER_PUBLIC_BASE_URLS: others } = broker.settings;
+  if (others.length === 0) return publicApp(broker);
+  const apps = new Map([first, ...others].map((url) => [new URL(url).host, publicApp(broker, url)]));
+  const stranger = publicApp(broker, first, [refuseHost]);
+  return (request, response) => (apps.get(hostOf(request)) ?? stranger)(request, response);
+}
+
+/** Names know no case, and a client may say the port that its scheme has anyway. */
+const hostOf = ({ headers }: IncomingMessage): string =>
+  (headers.host ?? "").toLowerCase().replace(/:443$/, "");
+
+const refuseHost: RequestHandler = () => {
+  throw new Problem("invalid_request", { detail: "The Host header names none of this broker's addresses." });
+};
+
+/**
+ * The public application: the machines' interface and the people's pages.
+ * @param publicBaseUrl the address by which those come who are answered here: links and redirect URIs begin with it
+ */
+export function publicApp(
+  broker: Broker,
+  publicBaseUrl: string = broker.settings.PUBLIC_BASE_URL,
+  before: readonly RequestHandler[] = [],
+): Express {
   const { settings, log } = broker;
-  const plainCookies = settings.PUBLIC_BASE_URL.startsWith("http://");
+  const all = [settings.PUBLIC_BASE_URL, ...settings.OTHER_PUBLIC_BASE_URLS];
+  const authorization = { ...broker.authorization, publicBaseUrl };
+  const portal = { ...broker.portal, publicBaseUrl };
+  const diagnosis = { ...broker.diagnosis, publicBaseUrl };
   const pages = buildPages({
-    authorization: broker.authorization,
-    libraries: broker.libraryPages,
+    authorization,
+    libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {
-      ...broker.authorization,
+      ...authorization,
       lent: broker.grantStore,
       calendars: new RedisCalendarStore(broker.stores.fast),
     },
-    portal: broker.portal,
-    diagnosis: broker.diagnosis,
-    operators: broker.operators,
+    portal,
+    diagnosis,
+    operators: { ...broker.operators, publicBaseUrl },
     operatorViews: { organisations: broker.configuration, gates: broker.profiles },
     settings: {
-      publicBaseUrl: settings.PUBLIC_BASE_URL,
+      publicBaseUrl,
+      otherBaseUrls: all.filter((url) => url !== publicBaseUrl),
       productName: settings.PRODUCT_NAME,
       supportContact: settings.SUPPORT_CONTACT,
       logo: broker.logo,
-      plainCookies,
+      plainCookies: publicBaseUrl.startsWith("http://"),
     },
     log,
     requestIdOf,
@@ -37,11 +75,11 @@ export function publicApp(broker: Broker): Express {
   return buildApp(
     {
       accessTokens: broker.accessTokens,
-      authorization: broker.authorization,
+      authorization,
       clients: broker.clients,
       grants: broker.grants,
-      portal: broker.portal,
-      diagnosis: broker.diagnosis,
+      portal,
+      diagnosis,
       libraries: broker.grantStore,
       idempotency: broker.idempotency,
       syncs: broker.syncs,
@@ -54,18 +92,19 @@ export function publicApp(broker: Broker): Express {
       log,
       settings: {
         publicBaseUrl: settings.PUBLIC_BASE_URL,
+        otherBaseUrls: settings.OTHER_PUBLIC_BASE_URLS,
         supportContact: settings.SUPPORT_CONTACT,
         productName: settings.PRODUCT_NAME,
         trustedProxyCidrs: settings.TRUSTED_PROXY_CIDRS,
       },
     },
-    { before: [accessLog(log)], pages },
+    { before: [accessLog(log), ...before], pages },
   );
 }
 
 /** Listens, or says in a sentence why not. */
 export async function listen(
-  app: Express,
+  app: RequestListener,
   host: string,
   port: number,
 ): Promise<{ server: Server; port: number }> {

@@ -15,7 +15,6 @@ export interface OpenIdOptions {
   readonly issuer: string;
   readonly clientId: string;
   readonly clientSecret: Secret;
-  readonly redirectUri: string;
   /** `groups`, for example; a list or one text. */
   readonly claim: string;
 }
@@ -35,9 +34,12 @@ export class OpenIdOperatorProvider implements OperatorIdentityProvider {
     this.#monotonicMs = monotonicMs;
   }
 
-  async authorizationUrl({ state, nonce, codeVerifier }: SignInRequest): Promise<string> {
+  async authorizationUrl(
+    { state, nonce, codeVerifier }: SignInRequest,
+    redirectUri: string,
+  ): Promise<string> {
     const url = buildAuthorizationUrl(await this.#configuration(), {
-      redirect_uri: this.#options.redirectUri,
+      redirect_uri: redirectUri,
       scope: "openid profile email",
       state,
       nonce,

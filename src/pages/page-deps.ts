@@ -28,7 +28,9 @@ export interface PageDeps {
 }
 
 export interface PageSettings {
+  /** The address by which these visitors came, and the others. */
   readonly publicBaseUrl: string;
+  readonly otherBaseUrls: readonly string[];
   readonly productName: string;
   readonly supportContact: string;
   /** Beside the name on every page. */

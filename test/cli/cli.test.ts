@@ -102,6 +102,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     addressRules: () => ({ loopbackOrigins: [], loopbackReturnUrls: false }),
     names: () => ({
       PUBLIC_BASE_URL: "https://broker.example.com",
+      OTHER_PUBLIC_BASE_URLS: [],
       PRODUCT_NAME: "Token Broker",
       SUPPORT_CONTACT: "it@example.com",
     }),

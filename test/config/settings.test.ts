@@ -43,6 +43,20 @@ describe("what starts", () => {
     expect(faultsOf(production)).toEqual([]);
   });
 
+  test("further addresses are as the first one must be, each once", () => {
+    const also = (text: string) => faultsOf({ ...production, OTHER_PUBLIC_BASE_URLS: text });
+    expect(also("https://a.example,https://b.example:8443")).toEqual([]);
+    expect(also("http://127.0.0.1:1").join()).toContain("must begin with https:// in production");
+    for (const [text, told] of [
+      ["http://a.example", "must begin with https://"],
+      ["https://a.example/path", "no path"],
+      ["https://A.example", "lower case"],
+      ["https://a.example,https://a.example", "names one address twice"],
+      ["https://broker.example.com", "PUBLIC_BASE_URL again"],
+    ] as const)
+      expect(also(text).join(), text).toContain(told);
+  });
+
   test("an empty value counts as none, as compose files pass it on", () => {
     const settings = readSettings({ ...development, HTTP_PORT: "", ROOT_KEYSET_FILE: " " });
     expect([settings.HTTP_PORT, settings.ROOT_KEYSET_FILE]).toEqual([8080, undefined]);

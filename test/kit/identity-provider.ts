@@ -10,7 +10,7 @@ export interface IdentityProvider {
   readonly clientId: string;
   readonly clientSecret: string;
   /** Starts to answer; browsers may be sent back to this address alone. */
-  open(redirectUri: string): Promise<void>;
+  open(...redirectUris: readonly string[]): Promise<void>;
 }
 
 /** A firm's identity provider: `oidc-provider`, whose people are in groups. It asks for a name and no password. */
@@ -29,7 +29,7 @@ export async function startIdentityProvider(
     origin,
     clientId,
     clientSecret,
-    async open(redirectUri) {
+    async open(...redirectUris) {
       // It warns whoever would run it so in production.
       for (const level of ["warn", "info"] as const) vi.spyOn(console, level).mockImplementation(() => {});
       const { privateKey } = await generateKeyPair("RS256", { extractable: true });
@@ -38,7 +38,7 @@ export async function startIdentityProvider(
           {
             client_id: clientId,
             client_secret: clientSecret,
-            redirect_uris: [redirectUri],
+            redirect_uris: [...redirectUris],
             grant_types: ["authorization_code"],
             response_types: ["code"],
             token_endpoint_auth_method: "client_secret_post",

@@ -11,7 +11,10 @@ import { type World, world } from "./world.ts";
 /** Who is what at the firm's identity provider: an operator, support of one organisation, and nobody here. */
 const GROUPS = { olga: ["dms-operators"], sam: ["staff", "dms-support"], guest: ["staff"] };
 
-export async function firmWithOperators(): Promise<{
+export async function firmWithOperators(
+  more: Readonly<Record<string, string>> = {},
+  ...otherBases: readonly string[]
+): Promise<{
   here: World;
   provider: IdentityProvider;
   other: string;
@@ -31,9 +34,10 @@ export async function firmWithOperators(): Promise<{
       OPERATORS_CLIENT_SECRET_FILE: secret,
       OPERATORS_VALUES: "dms-operators",
       OPERATORS_SUPPORT: `dms-support=${supported}`,
+      ...more,
     },
   });
-  await provider.open(`${here.base}/operators/callback`);
+  await provider.open(...[here.base, ...otherBases].map((base) => `${base}/operators/callback`));
   const { organisation: other } = await addOrganisation(here, {
     servers: { dms: { simulator: here.simulator } },
   });
@@ -42,7 +46,7 @@ export async function firmWithOperators(): Promise<{
 
 /** Up to where the browser comes back with a code. */
 export async function untilCallback(
-  here: World,
+  here: Pick<World, "base">,
   provider: IdentityProvider,
   browser: WalkingBrowser,
   username: string,
@@ -61,14 +65,22 @@ export async function untilCallback(
   throw new Error(`never came back: ${at.url} at ${provider.origin}`);
 }
 
-export async function signInOperator(here: World, provider: IdentityProvider, username: string) {
+export async function signInOperator(
+  here: Pick<World, "base">,
+  provider: IdentityProvider,
+  username: string,
+) {
   const browser = new WalkingBrowser();
   const callback = await untilCallback(here, provider, browser, username);
   return { browser, landed: await land(here, browser, callback) };
 }
 
 /** The page behind the callback: it is never the callback's own address, which holds the code (T08). */
-export async function land(here: World, browser: WalkingBrowser, callback: string): Promise<Visit> {
+export async function land(
+  here: Pick<World, "base">,
+  browser: WalkingBrowser,
+  callback: string,
+): Promise<Visit> {
   const answer = await browser.get(callback);
   expect(answer).toMatchObject({ status: 303, body: "" });
   expect(answer.location).not.toContain("code=");

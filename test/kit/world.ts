@@ -15,7 +15,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import type { ServerSettings } from "../../src/domain/server.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { type Broker, compose } from "../../src/main/compose.ts";
-import { publicApp } from "../../src/main/start-http.ts";
+import { publicListener } from "../../src/main/start-http.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { systemRandom } from "../../src/security/random.ts";
@@ -138,7 +138,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     });
     await broker.ready();
     const leaks = watchAnswers(listener);
-    listener.on("request", publicApp(broker));
+    listener.on("request", publicListener(broker));
     onTestFinished(async () => {
       listener.closeAllConnections();
       await new Promise((resolve) => listener.close(resolve));

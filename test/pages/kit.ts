@@ -362,6 +362,7 @@ export class World {
         },
         provider: this.provider,
         rules: { operators: [], support: [] },
+        publicBaseUrl: BASE_URL,
       },
       operatorViews: {
         organisations: { listOrganisations: async () => [this.firm], listServers: async () => [this.server] },
@@ -370,6 +371,7 @@ export class World {
       // In place, so that a test may change it later.
       settings: Object.assign(settings, {
         publicBaseUrl: BASE_URL,
+        otherBaseUrls: [],
         productName: "Token Broker for iManage Work",
         supportContact: "it-help@firm.example",
         plainCookies: false,

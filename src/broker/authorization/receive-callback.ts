@@ -4,6 +4,7 @@ import type { ConnectSessionId } from "../../domain/id.ts";
 import { checkIssuer } from "../../domain/issuer.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
+import { redirectUriOf } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { codeLifeOf } from "../../domain/server-profile.ts";
@@ -60,6 +61,9 @@ export async function receiveCallback(
   response: AuthorizationResponse,
 ): Promise<CallbackOutcome> {
   const request = await takeRequest(ports, response);
+  // What began under one of our addresses ends under it (T01): a redirect URI of another was never asked for.
+  if (request.redirectUri !== redirectUriOf(ports.publicBaseUrl, request.registration))
+    throw new Problem("authorization_response_invalid");
   const server = await ports.servers.findServer(request.server);
   if (server === undefined) throw new Problem("not_found");
 

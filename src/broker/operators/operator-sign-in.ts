@@ -14,7 +14,8 @@ export async function beginOperatorSignIn(
   const { provider } = ports;
   if (provider === undefined) throw new Problem("not_found");
   const cookie = newCookie(ports);
-  return { redirectTo: await provider.authorizationUrl(requestOf(ports, cookie)), cookie };
+  const redirectUri = `${ports.publicBaseUrl}/operators/callback`;
+  return { redirectTo: await provider.authorizationUrl(requestOf(ports, cookie), redirectUri), cookie };
 }
 
 /**

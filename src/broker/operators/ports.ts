@@ -5,8 +5,12 @@ import type { Clock, Handles, Log, Random } from "../ports.ts";
 
 /** The firm's identity provider, by OpenID Connect. */
 export interface OperatorIdentityProvider {
-  /** Where to send the browser. @throws Problem("operator_sign_in_unavailable") */
-  authorizationUrl(request: SignInRequest): Promise<string>;
+  /**
+   * Where to send the browser.
+   * @param redirectUri where it is to come back to: of the address under which it is here
+   * @throws Problem("operator_sign_in_unavailable")
+   */
+  authorizationUrl(request: SignInRequest, redirectUri: string): Promise<string>;
   /**
    * Redeems what the browser came back with. MUST check state, nonce, PKCE and the ID token (OpenID Connect Core §3.1.3.7).
    * @param callback the whole address under which the browser came back
@@ -47,4 +51,5 @@ export interface OperatorPorts {
   /** Undefined: nobody set one up, and nobody can sign in. */
   readonly provider: OperatorIdentityProvider | undefined;
   readonly rules: OperatorRules;
+  readonly publicBaseUrl: string;
 }

@@ -20,6 +20,8 @@ export interface RegistrationHelpPorts {
 /** What this product calls itself where people see it. */
 export interface ProductNames {
   readonly publicBaseUrl: string;
+  /** Under which it can be reached as well: each has a redirect URL of its own. */
+  readonly otherBaseUrls: readonly string[];
   readonly productName: string;
   readonly supportContact: string;
 }
@@ -70,6 +72,7 @@ async function inputFor(
     contactEmail: names.supportContact,
     clientId: registration.clientId,
     redirectUri: redirectUriOf(names.publicBaseUrl, registration.id),
+    otherRedirectUris: names.otherBaseUrls.map((url) => redirectUriOf(url, registration.id)),
     libraryPage: `${names.publicBaseUrl}/servers/${server.id}/libraries`,
     packageUrl: `${names.publicBaseUrl}/v1/servers/${server.id}/package`,
     server: {

@@ -13,6 +13,8 @@ export interface RegistrationSheetInput {
   readonly clientId: string;
   /** Letter by letter what goes into *Redirect URL*. */
   readonly redirectUri: string;
+  /** Of the broker's other addresses: by each of them somebody may come. */
+  readonly otherRedirectUris?: readonly string[];
   /** Our *Background service authorization* page of this server. */
   readonly libraryPage: string;
   /** Where the upload packages are fetched; `?kind=` says which. */
@@ -102,6 +104,11 @@ export function registrationSheet(input: RegistrationSheetInput): RegistrationSh
           { field: "Application Type", value: "Web" },
           { field: "Client Type", value: "Confidential" },
           { field: "Redirect URL", value: input.redirectUri, note: "letter by letter" },
+          ...(input.otherRedirectUris ?? []).map((value) => ({
+            field: "Redirect URL",
+            value,
+            note: "one more, letter by letter: people come by this address too. An upload package holds the first alone",
+          })),
           {
             field: "Client Secret Expires",
             value: input.secretExpiresAt === undefined ? "Never" : dayOf(input.secretExpiresAt),
@@ -187,7 +194,7 @@ function notesFor(input: RegistrationSheetInput): string[] {
     `Once the application is enabled or a package is uploaded, sign out of iManage and in again: until then ${LIBRARY_PAGE_TITLE} may not show under Extensions. Its address works at once: ${libraryPage}`,
     ...(isCloud(input)
       ? [
-          `On the cloud the application is registered already. iManage itself adds ${redirectUri}${
+          `On the cloud the application is registered already. iManage itself adds ${[redirectUri, ...(input.otherRedirectUris ?? [])].join(" and ")}${
             server.customerId === undefined ? "" : ` and customer id ${server.customerId}`
           } to it on request, within 24 to 48 hours; the firm's admin then enables it.`,
         ]
