@@ -7,7 +7,7 @@ import {
 } from "../domain/diagnosis.ts";
 import { diagnosisTexts } from "../domain/diagnosis-texts.en.ts";
 import type { Instant } from "../domain/instant.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, html, words } from "./html.ts";
 import { statusIcon } from "./status-icon.ts";
 import { en } from "./texts.en.ts";
 import { distanceWords, timeWords } from "./time-words.ts";
@@ -34,7 +34,7 @@ export const stepItem = ({
 <dl><dt>${texts.seen}</dt><dd><bdi>${seen}</bdi></dd>
 <dt>${texts.means}</dt><dd><bdi>${means}</bdi></dd>
 ${who !== "nobody" && html`<dt>${texts.who}</dt><dd>${diagnosisTexts.owners[who]}</dd>`}
-${remedy !== undefined && html`<dt>${texts.remedy}</dt><dd><bdi>${remedy}</bdi></dd>`}</dl>
+${remedy !== undefined && html`<dt>${texts.remedy}</dt><dd><bdi>${words(remedy)}</bdi></dd>`}</dl>
 </li>
 `;
 

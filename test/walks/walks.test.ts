@@ -4,7 +4,7 @@ import { days } from "../../src/domain/instant.ts";
 import { issue, makeAuthority } from "../imanage/certificates.ts";
 import { egressTo, startSimulators } from "../kit/additions.ts";
 import { chromiumPath, type OpenChromium, openChromium } from "../kit/chromium.ts";
-import { type DiagnosisAnswer, found } from "../kit/diagnosing.ts";
+import type { DiagnosisAnswer } from "../kit/diagnosing.ts";
 import { simulatorBehindTls } from "../kit/tls-front.ts";
 import { AMELIA, MOREAU, world } from "../kit/world.ts";
 import {
@@ -197,12 +197,16 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     expect((await tokenOf(firm, id, AMELIA.subject)).code).toBe("authorization_required");
     expect(simulator.counts().routes.token ?? 0).toBe(0);
 
-    expect(found(await diagnosed()).tls).toBe("failed tls.unknown_root");
     await enters(firm, ADMIN, "iManage settings");
-    await page.getByRole("link", { name: "Registration and client secret" }).click();
-    await arrives(page, "Registration of Meridian DMS");
-    await takesPicture(page, "diagnosis", { height: 690 });
-    const told = await page.getByRole("region", { name: "What the last diagnosis found" }).innerText();
+    await page.getByRole("button", { name: "Check this server" }).click();
+    await arrives(page, "Checking Meridian DMS");
+    await page.getByRole("link", { name: "Open the result" }).click();
+    await arrives(page, "Check of Meridian DMS");
+    await takesPicture(page, "diagnosis", {
+      height: 1100,
+      from: page.getByRole("region", { name: "Step by step" }),
+    });
+    const told = await page.getByRole("region", { name: "Step by step" }).innerText();
     expect(told).toContain("The chain ends in “Meridian Root CA”, which is not known here.");
     expect(told).toContain("Trust “Meridian Root CA” for this server");
 
