@@ -69,13 +69,15 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     server: Server,
     user: UpstreamUser,
     accessToken: Secret,
+    only?: ReadonlySet<string>,
   ): Promise<ApiOutcome<readonly LibraryAdministration[]>> {
     const root = await this.#libraries(server, user.customerId, accessToken);
     if (root.kind !== "ok") return root;
     const listed = await this.#read(server, librariesSchema, new URL(root.value), accessToken);
     if (listed.kind !== "ok") return listed;
 
-    const looks = await mapBounded(listed.value.data, LIBRARIES_AT_ONCE, (library) =>
+    const wanted = listed.value.data.filter(({ id }) => only?.has(id) ?? true);
+    const looks = await mapBounded(wanted, LIBRARIES_AT_ONCE, (library) =>
       this.#administration(root.value, server, user, accessToken, library),
     );
     const libraries: LibraryAdministration[] = [];
@@ -95,9 +97,11 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     library: z.output<typeof librariesSchema>["data"][number],
   ): Promise<ApiOutcome<LibraryAdministration>> {
     const at = `${root}/${encodeURIComponent(library.id)}`;
-    const bits = await this.#adminByOperations(server, at, accessToken);
+    const [bits, group] = await Promise.all([
+      this.#adminByOperations(server, at, accessToken),
+      this.#adminByGroup(server, at, user.userId, accessToken),
+    ]);
     if (bits.kind !== "ok") return bits;
-    const group = await this.#adminByGroup(server, at, user.userId, accessToken);
     if (group.kind !== "ok") return group;
     return {
       kind: "ok",

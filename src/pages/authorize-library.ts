@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
-import { listLibraryViews, type SignedIn, startAuthorizeLibrary } from "../broker/libraries/library-pages.ts";
+import { startAuthorizeLibraries } from "../broker/libraries/authorize-libraries.ts";
+import { listLibraryViews, type SignedIn } from "../broker/libraries/library-pages.ts";
 import type { LibraryView } from "../broker/libraries/library-view.ts";
 import { days } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -49,7 +50,11 @@ export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
       sendPage(response, 422, authorizePage(deps.settings, signedIn, row, { email, fault }));
     if (email.trim() === "") return refuse(texts.emailMissing);
     try {
-      const started = await startAuthorizeLibrary(deps.libraries, signedIn, row.library, email);
+      const started = await startAuthorizeLibraries(deps.libraries, signedIn, {
+        libraries: [row.library],
+        email,
+        replaces: form.replaces === undefined ? [] : [form.replaces],
+      });
       leaveForImanage(deps, response, started, librariesAddress(signedIn.server));
     } catch (error) {
       if (!(error instanceof Problem && error.code === "upstream_user_mismatch")) throw error;
@@ -81,16 +86,17 @@ function authorizePage(
   const { lentBy } = row;
   const replaces =
     lentBy !== undefined && lentBy.userId.toLowerCase() !== session.user.userId.toLowerCase()
-      ? (lentBy.name ?? lentBy.userId)
+      ? lentBy
       : undefined;
   return layout(settings, {
     title: refused === undefined ? title : `${texts.error}: ${title}`,
     main: html`<h1>${title}</h1>
 <p class="lead">${texts.lead(name)}</p>
 <p>${texts.lasts(lasts)}</p>
-${replaces !== undefined && html`<p>${texts.replaces(replaces)}</p>`}
+${replaces !== undefined && html`<p>${texts.replaces(replaces.name ?? replaces.userId)}</p>`}
 <form class="card" method="post" action="/servers/${server.id}/libraries/${row.library}/authorize">
 <input type="hidden" name="csrf" value="${formToken}">
+${replaces !== undefined && html`<input type="hidden" name="replaces" value="${replaces.userId}">`}
 <label for="email">${texts.email}</label>
 <p class="hint" id="email-hint">${texts.emailHint}</p>
 <div id="email-fault" role="alert">${refused !== undefined && html`<p class="fault">${texts.error}: ${refused.fault}</p>`}</div>

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
 import { type AuthorizationResponse, receiveCallback } from "../broker/authorization/receive-callback.ts";
-import { finishPageAuthorization } from "../broker/libraries/library-pages.ts";
+import { finishPageAuthorization } from "../broker/libraries/authorize-libraries.ts";
 import { finishPortalAuthorization } from "../broker/portal/finish-portal.ts";
 import { parseId, type ServerId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
@@ -64,7 +64,7 @@ async function follow(
     }
     case "page": {
       seen.server = outcome.server.id;
-      const { sessionCookie } = await finishPageAuthorization(
+      const { sessionCookie, libraries } = await finishPageAuthorization(
         deps.libraries,
         outcome,
         auditNote(deps, request, response),
@@ -73,9 +73,12 @@ async function follow(
       await endPageSession(deps, request);
       setPageCookie(response, settings, sessionCookie);
       const page = `/servers/${outcome.server.id}/libraries`;
-      return outcome.purpose.act === "authorize-library"
-        ? `${page}?${new URLSearchParams({ authorized: outcome.purpose.library })}`
-        : page;
+      if (libraries.length === 0) return page;
+      const told = libraries.map(({ library, outcome: ended }) => [
+        ended === "authorized" ? "authorized" : "refused",
+        library,
+      ]);
+      return `${page}?${new URLSearchParams(told)}`;
     }
   }
 }

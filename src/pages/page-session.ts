@@ -65,6 +65,8 @@ export const dropPageCookie = (deps: PageDeps, response: Response): void =>
 const formSchema = z.object({
   csrf: z.string().max(100),
   email: z.string().max(254).optional(),
+  /** The user id of the one whose place is taken, as the form named him (T11). */
+  replaces: z.string().max(256).optional(),
 });
 export type Form = z.infer<typeof formSchema>;
 

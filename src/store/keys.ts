@@ -100,6 +100,12 @@ export const bindingKey = (id: OrganisationId, bindingDigest: string): string =>
 export const librariesKey = (server: ServerId): string =>
   `${organisation(routeOf(server))}libraries:${server}`;
 
+/** Hash: library → JSON of what the last looks at its owner's role said. */
+export const standingsKey = (server: ServerId): string =>
+  `${organisation(routeOf(server))}standing:${server}`;
+/** Hash: binding digest → why tokens for that library are refused although its grant lives. */
+export const parkedKey = (id: OrganisationId): string => `${organisationPrefix(id)}parked`;
+
 /** Sorted set: when to look at which grant again. The schedule of record (design §3.9). */
 export const dueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:refresh`;
 /** Sorted set across organisations: the earliest due time of each. A hint; the reconciler rebuilds it. */
@@ -115,6 +121,12 @@ export const expiryKey = (id: OrganisationId): string => `${organisationPrefix(i
 
 /** Stream: sealed tokens that wait to be revoked at iManage. */
 export const revocationsKey = (id: OrganisationId): string => `${organisationPrefix(id)}revocations`;
+
+/** Sorted set: the same, not before the score: what was handed out of a grant that another took the place of lives so long. */
+export const laterRevocationsKey = (id: OrganisationId): string =>
+  `${organisationPrefix(id)}revocations:later`;
+/** String: until when an ended grant's tokens are left alone; for a refresh that is under way as it ends. */
+export const outlivedKey = (id: GrantId): string => `${organisation(routeOf(id))}outlived:${id}`;
 
 /** JSON of a `ConnectSession`; ends by itself. */
 export const connectSessionKey = (id: ConnectSessionId): string =>

@@ -1,4 +1,4 @@
-import type { ConsentStore, NewBinding, NewConsent } from "../broker/authorization/ports.ts";
+import type { ConsentStore, LibraryWanted, NewBinding, NewConsent } from "../broker/authorization/ports.ts";
 import type {
   GrantBinding,
   GrantPosition,
@@ -36,6 +36,7 @@ import {
   grantBindingsKey,
   grantKey,
   grantsKey,
+  laterRevocationsKey,
   librariesKey,
   revocationsKey,
   timelineKey,
@@ -93,12 +94,7 @@ export class RedisGrantStore
   ): Promise<"stored" | "stale" | "bound_to_another"> {
     const organisation = organisationOf(consent.grant);
     const { server, user } = consent;
-    const digest =
-      binding === undefined
-        ? ""
-        : binding.type === "user"
-          ? bindingDigest(server.id, binding.client, binding.subject)
-          : bindingDigest(server.id, undefined, { type: "library", id: binding.library });
+    const digest = binding === undefined ? "" : bindingDigest(server.id, binding.client, binding.subject);
     const consentIndex = consentKey(server.id, user.customerId, user.userId);
     const outcome = await this.#store.run(
       "put-consent",
@@ -238,6 +234,25 @@ export class RedisGrantStore
     return Object.entries(stored).map(([library, text]) => readLibrary(server, library, text));
   }
 
+  async lendLibraries(
+    grant: GrantId,
+    server: ServerId,
+    libraries: readonly LibraryWanted[],
+    note: AuditNote,
+  ): Promise<readonly ("lent" | "lent_by_another")[] | "gone"> {
+    const wanted = libraries.map(({ library, replaces }) => [
+      library,
+      bindingDigest(server, undefined, { type: "library", id: library }),
+      replaces === undefined ? "" : `${replaces.customerId}/${replaces.userId}`,
+    ]);
+    const answer = await this.#store.run(
+      "bind-libraries",
+      [grantKey(grant), librariesKey(server)],
+      [grant, server, JSON.stringify(wanted), note.actor, note.requestId],
+    );
+    return answer as readonly ("lent" | "lent_by_another")[] | "gone";
+  }
+
   async withdrawLibrary(
     server: ServerId,
     library: string,
@@ -284,6 +299,11 @@ export class RedisGrantStore
   }
 
   async pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]> {
+    await this.#store.run(
+      "revocations-ripen",
+      [laterRevocationsKey(organisation), revocationsKey(organisation)],
+      [limit],
+    );
     const entries = await this.#store.call((redis) =>
       redis.xrange(revocationsKey(organisation), "-", "+", "COUNT", limit),
     );

@@ -431,15 +431,7 @@ export class World {
             consentGeneration,
             consentedAt: this.now,
           });
-          if (binding?.type === "library")
-            this.lent.set(binding.library, {
-              server: this.server.id,
-              library: binding.library,
-              grant: grant.id,
-              lentBy: consent.user,
-              since: this.now,
-            });
-          if (binding?.type === "user") {
+          if (binding !== undefined) {
             const list = this.bindings.get(grant.id) ?? [];
             this.bindings.set(grant.id, [...list, { ...binding, since: this.now }]);
           }
@@ -483,13 +475,27 @@ export class World {
           value: { user: this.atImanage, apiRoot: `${IMANAGE}/work/api/v2`, dmsVersion: undefined },
         }),
       },
-      libraries: { listLibraries: async () => this.imanageLibraries },
+      libraries: {
+        listLibraries: async (_server, _user, _token, only) =>
+          this.imanageLibraries.kind !== "ok" || only === undefined
+            ? this.imanageLibraries
+            : { kind: "ok", value: this.imanageLibraries.value.filter(({ id }) => only.has(id)) },
+      },
     };
     return {
       ...ports,
       lent: {
         findLibrary: async (_server, library) => this.lent.get(library),
         listLibraries: async () => [...this.lent.values()],
+        lendLibraries: async (grant, server, libraries) =>
+          libraries.map(({ library, replaces }) => {
+            const owner = this.grants.get(grant)!.owner;
+            const before = this.lent.get(library)?.lentBy;
+            if (before !== undefined && before.userId !== owner.userId && before.userId !== replaces?.userId)
+              return "lent_by_another";
+            this.lent.set(library, { server, library, grant, lentBy: owner, since: this.now });
+            return "lent";
+          }),
         withdrawLibrary: async (server: ServerId, library, note) => {
           if (server !== this.server.id || !note.actor.startsWith("user:")) throw new Error("not his");
           return this.lent.delete(library) ? "withdrawn" : "not_lent";

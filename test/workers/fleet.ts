@@ -158,7 +158,7 @@ export async function syncedLibraries(
       })),
     });
     const issued = simulator.issueTokens({ client_id: "token-broker", user: admin });
-    await storeConsent(
+    const grant = await storeConsent(
       authorization,
       {
         server,
@@ -176,7 +176,13 @@ export async function syncedLibraries(
           dmsVersion: undefined,
         },
       },
-      { type: "library", library },
+      undefined,
+      note,
+    );
+    await world.broker.grantStore.lendLibraries(
+      grant,
+      world.server,
+      [{ library, replaces: undefined }],
       note,
     );
     const { sync } = await syncs.create({

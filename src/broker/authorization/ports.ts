@@ -40,7 +40,17 @@ export interface AuthorizationRequest {
 /** Why a page of ours sent someone to iManage. */
 export type PagePurpose =
   | { readonly act: "sign-in" }
-  | { readonly act: "authorize-library"; readonly library: string; readonly as: UpstreamUser };
+  | {
+      readonly act: "authorize-libraries";
+      readonly libraries: readonly LibraryWanted[];
+      readonly as: UpstreamUser;
+    };
+
+export interface LibraryWanted {
+  readonly library: string;
+  /** Whose place is taken, as the page said before he agreed to it (T11); undefined: nobody else's. */
+  readonly replaces: UpstreamUser | undefined;
+}
 
 /** A code that came back and waits, sealed and unredeemed, for the client to say who finished (T02). */
 export interface PendingCompletion {
@@ -152,9 +162,11 @@ export interface NewConsent {
   readonly receivedAgoMs: Milliseconds;
 }
 
-export type NewBinding =
-  | { readonly type: "user"; readonly client: ClientId; readonly subject: UserSubject }
-  | { readonly type: "library"; readonly library: string };
+export interface NewBinding {
+  readonly type: "user";
+  readonly client: ClientId;
+  readonly subject: UserSubject;
+}
 
 /** iManage as an authorization server. Never throws for what iManage did: outcomes are values. */
 export interface AuthorizationServer {

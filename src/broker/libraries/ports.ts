@@ -3,7 +3,7 @@ import type { ClientId, GrantId, ServerId, SyncId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
-import type { ApiOutcome } from "../authorization/ports.ts";
+import type { ApiOutcome, LibraryWanted } from "../authorization/ports.ts";
 import type { ClientStore } from "../clients/ports.ts";
 import type { DiagnosisStore } from "../diagnosis/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
@@ -64,11 +64,15 @@ export interface LibraryAdministration {
 }
 
 export interface LibraryReader {
-  /** Every library of the customer with what this user may administer in it. */
+  /**
+   * The customer's libraries with what this user may administer in each.
+   * @param only of these alone; one that is not listed to him is left out
+   */
   listLibraries(
     server: Server,
     user: UpstreamUser,
     accessToken: Secret,
+    only?: ReadonlySet<string>,
   ): Promise<ApiOutcome<readonly LibraryAdministration[]>>;
 }
 
@@ -78,12 +82,24 @@ export interface LibraryBinding {
   readonly library: string;
   readonly grant: GrantId;
   readonly lentBy: UpstreamUser;
+  /** Since when it is his. */
   readonly since: Instant;
 }
 
 export interface LibraryStore {
   findLibrary(server: ServerId, library: string): Promise<LibraryBinding | undefined>;
   listLibraries(server: ServerId): Promise<readonly LibraryBinding[]>;
+  /**
+   * Lends libraries a grant's authorisation. MUST be atomic for all of them, and idempotent. What another user lent stays
+   * his, `lent_by_another`, unless it is he whom `replaces` names (T11). Of a grant that loses its last binding by it
+   * nothing is revoked at iManage before what was handed out of it has expired.
+   */
+  lendLibraries(
+    grant: GrantId,
+    server: ServerId,
+    libraries: readonly LibraryWanted[],
+    note: AuditNote,
+  ): Promise<readonly ("lent" | "lent_by_another")[] | "gone">;
   /** Takes the authorisation back; the last binding of a grant revokes it. */
   withdrawLibrary(server: ServerId, library: string, note: AuditNote): Promise<"withdrawn" | "not_lent">;
 }

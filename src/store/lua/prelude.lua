@@ -37,18 +37,33 @@ local function forecast(prefix, now, grant, ends)
   redis.call('ZREM', prefix .. 'due:expiry', grant)
 end
 
--- Puts a grant's sealed tokens where the revocation worker finds them.
-local function to_revocations(prefix, now, grant, server, registration, gen, tokens)
+-- Puts a grant's sealed tokens where the revocation worker finds them: at once, or where it finds them not before a moment,
+-- because what was handed out lives until then.
+local function to_revocations(prefix, now, grant, server, registration, gen, tokens, not_before, consent)
   for _, token in ipairs(tokens) do
-    redis.call('XADD', prefix .. 'revocations', '*', 'at', string.format('%.0f', now), 'grant', grant, 'server', server,
-      'registration', registration, 'gen', gen, 'kind', token[1], 'sealed', token[2], 'att', token[3])
+    if not_before and not_before > now then
+      redis.call('ZADD', prefix .. 'revocations:later', string.format('%.0f', not_before), cjson.encode({
+        at = string.format('%.0f', not_before), grant = grant, server = server, registration = registration, gen = gen,
+        kind = token[1], sealed = token[2], att = token[3], consent = consent }))
+    else
+      redis.call('XADD', prefix .. 'revocations', '*', 'at', string.format('%.0f', now), 'grant', grant, 'server', server,
+        'registration', registration, 'gen', gen, 'kind', token[1], 'sealed', token[2], 'att', token[3])
+    end
   end
 end
 
+-- A library whose binding ends or changes hands is parked no more, and what was seen of its owner before counts no more.
+local function forget_standing(prefix, server, library, digest)
+  redis.call('HDEL', prefix .. 'standing:' .. server, library)
+  redis.call('HDEL', prefix .. 'parked', digest)
+end
+
 -- Removes a grant with its bindings and puts its tokens to the revocation outbox. False: it was gone already.
-local function drop_grant(prefix, now, id)
+-- kindly: what was handed out of it may live to its end.
+local function drop_grant(prefix, now, id, kindly)
   local key = prefix .. 'grant:' .. id
-  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'rt', 'rt_att', 'at', 'at_att', 'consent', 'spares')
+  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'rt', 'rt_att', 'at', 'at_att', 'consent', 'spares',
+    'at_exp')
   if not g[1] then return false end
   for digest, descriptor in pairs((function()
     local flat, map = redis.call('HGETALL', prefix .. 'grant-bindings:' .. id), {}
@@ -57,7 +72,10 @@ local function drop_grant(prefix, now, id)
   end)()) do
     redis.call('DEL', prefix .. 'binding:' .. digest)
     local bound = cjson.decode(descriptor)
-    if bound.type == 'library' then redis.call('HDEL', prefix .. 'libraries:' .. g[1], bound.library) end
+    if bound.type == 'library' then
+      redis.call('HDEL', prefix .. 'libraries:' .. g[1], bound.library)
+      forget_standing(prefix, g[1], bound.library, digest)
+    end
   end
   -- The access token first: iManage's revocation takes access tokens (facts page, 1).
   local tokens = {}
@@ -66,7 +84,13 @@ local function drop_grant(prefix, now, id)
   for _, spare in ipairs(cjson.decode(g[9] or '[]')) do
     tokens[#tokens + 1] = { 'refresh-token', spare.sealed, spare.att }
   end
-  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens)
+  local not_before = kindly and g[6] and tonumber(g[10]) or nil
+  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens, not_before, g[8])
+  if not_before and not_before > now then
+    -- A refresh that is under way ends as an orphan: what it brings may wait as long.
+    redis.call('SET', prefix .. 'outlived:' .. id, string.format('%.0f', not_before) .. ' ' .. g[8], 'PX',
+      math.ceil(not_before - now))
+  end
   redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8], prefix .. 'timeline:' .. id)
   redis.call('ZREM', prefix .. 'due:expiry', id)
   redis.call('ZREM', prefix .. 'grants', id)
@@ -77,8 +101,8 @@ local function drop_grant(prefix, now, id)
 end
 
 -- Takes one binding off its grant; the last one gone takes the grant along.
-local function drop_binding(prefix, now, digest, grant)
+local function drop_binding(prefix, now, digest, grant, kindly)
   redis.call('DEL', prefix .. 'binding:' .. digest)
   redis.call('HDEL', prefix .. 'grant-bindings:' .. grant, digest)
-  if redis.call('HLEN', prefix .. 'grant-bindings:' .. grant) == 0 then drop_grant(prefix, now, grant) end
+  if redis.call('HLEN', prefix .. 'grant-bindings:' .. grant) == 0 then drop_grant(prefix, now, grant, kindly) end
 end

@@ -1,5 +1,5 @@
 #!lua
--- Stores consent, opening its grant or renewing it, and binds a user or a library to it. Of two sign-ins of one person
+-- Stores consent, opening its grant or renewing it, and binds a user to it. Of two sign-ins of one person
 -- whose ends cross, the tokens of the later one stay: at iManage it may have ended the earlier one's.
 --
 -- KEYS  1 grant  2 consent index  3 grants  4 due  5 gate  6 binding or the grant again where there is none
@@ -24,7 +24,7 @@ if (indexed and indexed ~= id) or gen + 1 ~= tonumber(ARGV[2]) then return 'stal
 
 local binding = ARGV[15] ~= '' and cjson.decode(ARGV[16])
 local before = binding and redis.call('GET', KEYS[6])
-if before and before ~= id and binding.type == 'user' and redis.call('EXISTS', prefix .. 'grant:' .. before) == 1 then
+if before and before ~= id and redis.call('EXISTS', prefix .. 'grant:' .. before) == 1 then
   return 'bound_to_another'
 end
 
@@ -61,14 +61,6 @@ if binding then
   redis.call('SET', KEYS[6], id)
   binding.since = text(now)
   redis.call('HSET', prefix .. 'grant-bindings:' .. id, ARGV[15], cjson.encode(binding))
-  if binding.type == 'library' then
-    redis.call('HSET', prefix .. 'libraries:' .. ARGV[3], binding.library, cjson.encode({
-      grant = id, since = text(now), lent_by = cjson.decode(ARGV[5]) }))
-  end
-  if before and before ~= id then
-    redis.call('HDEL', prefix .. 'grant-bindings:' .. before, ARGV[15])
-    if redis.call('HLEN', prefix .. 'grant-bindings:' .. before) == 0 then drop_grant(prefix, now, before) end
-  end
 end
 
 -- A sign-in to one of our own pages leaves a grant that nobody uses yet: it is reaped unless something is bound to it.

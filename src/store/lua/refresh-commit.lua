@@ -26,7 +26,9 @@ if not g[1] or g[1] ~= ARGV[4] then
     end
   end
   gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
-  to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens)
+  local outlived = not g[1] and redis.call('GET', prefix .. 'outlived:' .. ARGV[1])
+  local not_before, consent = string.match(outlived or '', '^(%d+) (.*)$')
+  to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens, tonumber(not_before), consent)
   if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
   return 'orphaned'
 end

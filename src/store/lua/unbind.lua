@@ -9,7 +9,10 @@ local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local grant = redis.call('GET', KEYS[1])
 if not grant or (ARGV[6] ~= '' and ARGV[6] ~= grant) then return '' end
-if ARGV[3] ~= '' then redis.call('HDEL', prefix .. 'libraries:' .. ARGV[2], ARGV[3]) end
+if ARGV[3] ~= '' then
+  redis.call('HDEL', prefix .. 'libraries:' .. ARGV[2], ARGV[3])
+  forget_standing(prefix, ARGV[2], ARGV[3], ARGV[1])
+end
 drop_binding(prefix, now, ARGV[1], grant)
 audit(prefix, now, { 'action', 'binding.withdrawn', 'actor', ARGV[4], 'server', ARGV[2], 'grant', grant, 'library', ARGV[3],
   'request', ARGV[5] })
