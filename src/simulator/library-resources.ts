@@ -1,5 +1,6 @@
 import { libraryOf, resource } from "./api.ts";
 import { ApiRefusal } from "./api-refusal.ts";
+import { findUser } from "./context.ts";
 import { isAdmin, isMember } from "./libraries.ts";
 
 /** GET …/libraries → {data: [], total_count} (C). Hidden ones are listed and marked (C: the field; I: that they are listed). */
@@ -34,6 +35,8 @@ export const userGroups = resource((in_, call, caller) => {
   if (userId !== caller.user.id && !isAdmin(library, caller.user.id))
     throw new ApiRefusal(403, "NRC_FORBIDDEN", "Only an administrator sees another user's groups.");
 
+  if (findUser(in_, caller.user.customer_id, userId) === undefined)
+    throw new ApiRefusal(404, "NRC_NOT_FOUND", "There is no such user.");
   const groups = [
     ...(library.nrtadmin_group.includes(userId) ? [group("NRTADMIN", library.id, "NRTAdmin group")] : []),
     group("EVERYONE", library.id, "Everyone"),

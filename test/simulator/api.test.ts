@@ -102,6 +102,15 @@ describe("libraries", () => {
     const { get } = await signedIn("e.moreau");
     expect((await get(`${LIBRARIES}/ACTIVE/users/amelia.hart/groups`)).status).toBe(403);
   });
+
+  test("do not know a user who was deleted, and do not tell one who is locked from others", async () => {
+    const { sim, get } = await signedIn("b.okafor");
+    const groups = () => get(`${LIBRARIES}/ACTIVE/users/amelia.hart/groups?alias=NRTADMIN`);
+    sim.users.patch(5948, "amelia.hart", { locked: true });
+    expect(await groups()).toMatchObject({ status: 200, body: { data: [{ id: "NRTADMIN" }] } });
+    sim.users.remove(5948, "amelia.hart");
+    expect((await groups()).status).toBe(404);
+  });
 });
 
 describe("documents", () => {
