@@ -69,6 +69,17 @@ export const changeContext = (server: Destination, sync: SyncId, page: number): 
   attempt: page,
 });
 
+/** Of what an admin may do in a server's libraries, remembered for a few minutes beside his grant. */
+export const libraryRightsContext = (server: Destination, grant: GrantId): SealContext => ({
+  kind: "library-rights",
+  owner: serverOwner(server),
+  record: grant,
+  server: server.id,
+  tokenOrigin: tokenOriginOf(server),
+  consentGeneration: 0,
+  attempt: 0,
+});
+
 /** Whose data key seals a registration's secrets: its organisation's, or its own where it is shared. */
 export function registrationOwner(id: RegistrationId): KeyOwner {
   const route = findRoute(id);

@@ -2,7 +2,7 @@ import type { ClosedGate } from "./closed-server.ts";
 import type { Cause } from "./diagnosis-causes.ts";
 import type { Grant } from "./grant.ts";
 import type { Instant } from "./instant.ts";
-import type { LibraryStanding } from "./library-standing.ts";
+import { type LibraryStanding, parkedBy } from "./library-standing.ts";
 import { type LibraryTrouble, type LibraryTroubleCode, libraryTrouble } from "./library-trouble.ts";
 
 /** All that is known of a library that somebody has lent an authorisation. */
@@ -41,8 +41,8 @@ export function judgeLibrary(seen: LibrarySeen): LibraryTrouble | undefined {
   }
   if (!grant.refreshable && (grant.accessTokenExpiresAt ?? 0) <= seen.now)
     return is("refresh_switched_off", grant.accessTokenExpiresAt);
-  if (standing?.bad !== undefined && standing.believedAt !== undefined)
-    return is(standing.bad, standing.since);
+  const fault = parkedBy(standing);
+  if (fault !== undefined) return is(fault, standing?.since);
   if (gate?.why === "misconfigured") {
     const disabled = seen.causes.includes("application.not_enabled");
     return is(disabled ? "application_disabled" : "client_secret_changed", gate.since);
@@ -55,11 +55,10 @@ export function judgeLibrary(seen: LibrarySeen): LibraryTrouble | undefined {
 function whyEnded({ grant, standing, causes, now, owner }: LibrarySeen): LibraryTrouble {
   const since = grant?.lastProblem?.at;
   const code: LibraryTroubleCode = (() => {
-    if (standing?.account === "locked") return "owner_blocked";
     if (standing?.account === "unknown") return "owner_left";
     if ((grant?.refreshTokenExpiresAt ?? Infinity) <= now) return "authorization_expired";
     if (causes.includes("application.not_enabled")) return "application_disabled";
-    return "authorization_ended";
+    return standing?.account === "there" ? "owner_blocked_or_signed_out" : "authorization_ended";
   })();
   return libraryTrouble(code, since, owner);
 }

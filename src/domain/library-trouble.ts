@@ -3,14 +3,7 @@ import type { Instant } from "./instant.ts";
 /** Who can mend it. */
 export type TroubleOwner =
   /** Somebody with NRTADMIN access to the library; the one who lent the authorisation is one of them. */
-  | "library_admin"
-  /** The one who lent the authorisation, and nobody else. */
-  | "owner"
-  | "imanage_admin"
-  | "organisation_admin"
-  | "operator"
-  /** Time. */
-  | "nobody";
+  "library_admin" | "imanage_admin" | "organisation_admin" | "operator";
 
 interface TroubleKind {
   readonly who: TroubleOwner;
@@ -36,10 +29,11 @@ const AGAIN = "Any library admin opens this page and authorizes again with his o
  * alike, the sentence names both: what happened to an account is not ours to guess.
  */
 export const LIBRARY_TROUBLES = {
-  owner_blocked: kind(
+  owner_blocked_or_signed_out: kind(
     "library_admin",
     true,
-    (owner) => `The iManage account of ${owner} is locked or may not sign in.`,
+    (owner) =>
+      `iManage knows the user ${owner} and no longer accepts his authorization: either the account is locked, or the authorization was withdrawn or replaced at iManage. iManage does not say which.`,
     `${AGAIN} Or an iManage administrator unlocks the account; then its owner authorizes again.`,
   ),
   owner_left: kind("library_admin", true, (owner) => `iManage no longer knows the user ${owner}.`, AGAIN),

@@ -231,6 +231,20 @@ export const PROBLEMS = {
     "This iManage user has no NRTADMIN access to the library.",
     "Ask for the NRTADMIN role in this library; on the cloud a change takes up to eight hours.",
   ),
+  library_role_lost: kind(
+    409,
+    "resource-owner",
+    "The one who lent this library's authorisation has no NRTADMIN access to it any more.",
+    "Another library admin authorises it; or an iManage administrator gives the role back, and tokens flow again by themselves. On the cloud a change takes up to eight hours.",
+    "invalid_grant",
+  ),
+  library_gone: kind(
+    409,
+    "resource-owner",
+    "iManage does not list this library any more to the one who lent its authorisation.",
+    "If it was removed, withdraw its authorisation; otherwise another library admin authorises it, or an iManage administrator gives access back.",
+    "invalid_grant",
+  ),
   imanage_answer_unusable: kind(
     502,
     "operator",

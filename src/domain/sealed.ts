@@ -12,7 +12,8 @@ export type SecretKind =
   | "client-secret"
   | "authorization-code"
   | "code-verifier"
-  | "change";
+  | "change"
+  | "library-rights";
 
 /**
  * What a secret belongs to. It is part of the associated data, so a record that was altered or moved does not open,

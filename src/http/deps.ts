@@ -4,7 +4,7 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
-import type { LibraryStore } from "../broker/libraries/ports.ts";
+import type { LibraryViewPorts } from "../broker/libraries/ports.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { PackageMaker } from "../broker/organisations/registration-package.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
@@ -22,7 +22,7 @@ export interface HttpDeps {
   readonly grants: GrantPorts;
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;
-  readonly libraries: LibraryStore;
+  readonly libraries: LibraryViewPorts;
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;

@@ -1,7 +1,7 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
-import { getLibraries } from "./libraries.ts";
+import { deleteLibrary, getLibraries, getLibrary } from "./libraries.ts";
 import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
 import { postPortalSessions } from "./portal-sessions.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
@@ -31,6 +31,8 @@ export const routes: readonly Route[] = [
   getGrantTimeline,
   deleteGrantById,
   getLibraries,
+  getLibrary,
+  deleteLibrary,
   postSyncs,
   getSyncs,
   getSync,

@@ -89,6 +89,24 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     return { kind: "ok", value: libraries };
   }
 
+  /** By the same call that tells his groups: that an unknown user is a 404 is inferred (I). */
+  async findUser(
+    server: Server,
+    user: UpstreamUser,
+    library: string,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<"there" | "unknown">> {
+    if (![user.customerId, user.userId, library].every(isPathSegment))
+      return unavailable("malformed_request");
+    const root = await this.#libraries(server, user.customerId, accessToken);
+    if (root.kind !== "ok") return root;
+    const at = `${root.value}/${encodeURIComponent(library)}`;
+    const answer = await this.#groupsOf(server, at, user.userId, accessToken);
+    if (answer.kind === "ok") return { kind: "ok", value: "there" };
+    const gone = answer.kind === "unavailable" && answer.reason === "status_404";
+    return gone ? { kind: "ok", value: "unknown" } : answer;
+  }
+
   async #administration(
     root: string,
     server: Server,
@@ -97,11 +115,9 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     library: z.output<typeof librariesSchema>["data"][number],
   ): Promise<ApiOutcome<LibraryAdministration>> {
     const at = `${root}/${encodeURIComponent(library.id)}`;
-    const [bits, group] = await Promise.all([
-      this.#adminByOperations(server, at, accessToken),
-      this.#adminByGroup(server, at, user.userId, accessToken),
-    ]);
+    const bits = await this.#adminByOperations(server, at, accessToken);
     if (bits.kind !== "ok") return bits;
+    const group = await this.#adminByGroup(server, at, user.userId, accessToken);
     if (group.kind !== "ok") return group;
     return {
       kind: "ok",
@@ -161,18 +177,28 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     return { kind: "ok", value: m2_bits?.use_admin_tool === true || tiers.includes(true) };
   }
 
-  /** `…/users/{id}/groups?alias=NRTADMIN` (C: the shape). The filter is asked for and not relied on. */
   async #adminByGroup(
     server: Server,
     library: string,
     userId: string,
     accessToken: Secret,
   ): Promise<ApiOutcome<boolean>> {
+    const answer = await this.#groupsOf(server, library, userId, accessToken);
+    if (answer.kind !== "ok") return orNotAllowed(answer);
+    return { kind: "ok", value: answer.value.some((id) => id.toUpperCase() === "NRTADMIN") };
+  }
+
+  /** `…/users/{id}/groups?alias=NRTADMIN` (C: the shape). The filter is asked for and not relied on. */
+  async #groupsOf(
+    server: Server,
+    library: string,
+    userId: string,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<readonly string[]>> {
     const url = new URL(`${library}/users/${encodeURIComponent(userId)}/groups`);
     url.searchParams.set("alias", "NRTADMIN");
     const answer = await this.#read(server, groupsSchema, url, accessToken);
-    if (answer.kind !== "ok") return orNotAllowed(answer);
-    return { kind: "ok", value: answer.value.data.some(({ id }) => id.toUpperCase() === "NRTADMIN") };
+    return answer.kind === "ok" ? { kind: "ok", value: answer.value.data.map(({ id }) => id) } : answer;
   }
 
   async #libraries(server: Server, customerId: string, accessToken: Secret): Promise<ApiOutcome<string>> {

@@ -7,6 +7,7 @@ import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
+import { checkStandings } from "../broker/libraries/check-standings.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
@@ -49,6 +50,7 @@ import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
+import { RedisLibraryStore } from "../store/redis-library-store.ts";
 import { RedisOperatorStore } from "../store/redis-operator-store.ts";
 import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
@@ -207,9 +209,12 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     refresher,
   };
   const syncStore = new RedisSyncStore(fast);
+  const libraryStore = new RedisLibraryStore(fast);
   const libraryPages: LibraryPagePorts = {
     ...authorization,
-    lent: grantStore,
+    lent: libraryStore,
+    standings: libraryStore,
+    memory: libraryStore,
     gates: profiles,
     diagnoses: diagnosisStore,
     syncs: syncStore,
@@ -268,6 +273,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     exportAudit: () => exportAudit(auditPorts),
     revokePending: () => revoker.revokeAll(),
     lookAgain: () => lookAgain(lookAgainPorts),
+    checkStandings: () => checkStandings({ ...libraryPages, organisations: configuration }),
     async reapUnbound() {
       for (const { id } of await configuration.listOrganisations()) {
         await grantStore.reapUnbound(id, 100);
@@ -335,6 +341,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     revoker,
     authorization,
     libraryPages,
+    libraryStore,
     portal,
     clients,
     grants,

@@ -80,7 +80,7 @@ export function publicApp(
       grants: broker.grants,
       portal,
       diagnosis,
-      libraries: broker.grantStore,
+      libraries: broker.libraryPages,
       idempotency: broker.idempotency,
       syncs: broker.syncs,
       changes: broker.changes,

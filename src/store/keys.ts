@@ -103,6 +103,17 @@ export const librariesKey = (server: ServerId): string =>
 /** Hash: library → JSON of what the last looks at its owner's role said. */
 export const standingsKey = (server: ServerId): string =>
   `${organisation(routeOf(server))}standing:${server}`;
+/** Hash: `<binding digest> <client>` → when that client last got a token for the library; noted once per quarter of a token's life. */
+export const libraryUsesKey = (id: OrganisationId): string => `${organisationPrefix(id)}library-uses`;
+/** Hash: library → JSON of what iManage calls it and of what kind it is. */
+export const libraryNamesKey = (server: ServerId): string =>
+  `${organisation(routeOf(server))}library-names:${server}`;
+/** String, a few minutes: what a user may administer, sealed. */
+export const libraryRightsKey = (server: ServerId, userDigest: string): string =>
+  `${organisation(routeOf(server))}library-rights:${server}:${userDigest}`;
+/** Hash: `<digest of a user> <library>` → JSON of the grant of a user who was seen to administer it, and when. */
+export const libraryAdminsKey = (server: ServerId): string =>
+  `${organisation(routeOf(server))}library-admins:${server}`;
 /** Hash: binding digest → why tokens for that library are refused although its grant lives. */
 export const parkedKey = (id: OrganisationId): string => `${organisationPrefix(id)}parked`;
 

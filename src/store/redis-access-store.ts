@@ -3,6 +3,7 @@ import { timing } from "../domain/access-policy.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import type { GrantId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import type { LibraryFault } from "../domain/library-standing.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import {
   auditKey,
@@ -61,6 +62,7 @@ export class RedisAccessStore implements AccessStore {
         subject.type === "user"
           ? [memberDigest(subject.id), ...(subject.claims ?? []).map(claimDigest)].join(" ")
           : "",
+        subject.type === "library" ? subject.id : "",
       ],
     )) as [VendAnswer["kind"], ...(string | number)[]];
     return readAnswer(answer);
@@ -96,6 +98,8 @@ function readAnswer([kind, ...rest]: [VendAnswer["kind"], ...(string | number)[]
       return { kind, grant, retryAfterMs: Number(rest[1]) };
     case "state":
       return { kind, grant, state: rest[1] as "reauthorization_required" | "paused" | "revoked" };
+    case "parked":
+      return { kind, grant, why: rest[1] as LibraryFault };
     case "contained":
       return { kind, by: String(rest[0]) };
     case "rate_limited":

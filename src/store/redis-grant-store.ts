@@ -1,4 +1,4 @@
-import type { ConsentStore, LibraryWanted, NewBinding, NewConsent } from "../broker/authorization/ports.ts";
+import type { ConsentStore, NewBinding, NewConsent } from "../broker/authorization/ports.ts";
 import type {
   GrantBinding,
   GrantPosition,
@@ -8,7 +8,6 @@ import type {
   RevocationOutbox,
   TimelineEntry,
 } from "../broker/grants/ports.ts";
-import type { LibraryBinding, LibraryStore } from "../broker/libraries/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
@@ -37,7 +36,6 @@ import {
   grantKey,
   grantsKey,
   laterRevocationsKey,
-  librariesKey,
   revocationsKey,
   timelineKey,
   unboundKey,
@@ -64,9 +62,7 @@ const GRANT_FIELDS = [
 ] as const;
 
 /** Grants beside the hot path: their birth, their lists, their end, and when to look at them. */
-export class RedisGrantStore
-  implements ConsentStore, GrantStore, LibraryStore, RefreshSchedule, RevocationOutbox
-{
+export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedule, RevocationOutbox {
   readonly #store: RedisStore;
   readonly #dueHint: DueHint;
 
@@ -221,59 +217,12 @@ export class RedisGrantStore
     note: AuditNote,
     from?: GrantId,
   ): Promise<GrantId | undefined> {
-    return this.#unbind(server, bindingDigest(server, client, subject), "", note, from);
-  }
-
-  async findLibrary(server: ServerId, library: string): Promise<LibraryBinding | undefined> {
-    const text = await this.#store.call((redis) => redis.hget(librariesKey(server), library));
-    return text === null ? undefined : readLibrary(server, library, text);
-  }
-
-  async listLibraries(server: ServerId): Promise<readonly LibraryBinding[]> {
-    const stored = await this.#store.call((redis) => redis.hgetall(librariesKey(server)));
-    return Object.entries(stored).map(([library, text]) => readLibrary(server, library, text));
-  }
-
-  async lendLibraries(
-    grant: GrantId,
-    server: ServerId,
-    libraries: readonly LibraryWanted[],
-    note: AuditNote,
-  ): Promise<readonly ("lent" | "lent_by_another")[] | "gone"> {
-    const wanted = libraries.map(({ library, replaces }) => [
-      library,
-      bindingDigest(server, undefined, { type: "library", id: library }),
-      replaces === undefined ? "" : `${replaces.customerId}/${replaces.userId}`,
-    ]);
-    const answer = await this.#store.run(
-      "bind-libraries",
-      [grantKey(grant), librariesKey(server)],
-      [grant, server, JSON.stringify(wanted), note.actor, note.requestId],
-    );
-    return answer as readonly ("lent" | "lent_by_another")[] | "gone";
-  }
-
-  async withdrawLibrary(
-    server: ServerId,
-    library: string,
-    note: AuditNote,
-  ): Promise<"withdrawn" | "not_lent"> {
-    const digest = bindingDigest(server, undefined, { type: "library", id: library });
-    return (await this.#unbind(server, digest, library, note)) === undefined ? "not_lent" : "withdrawn";
-  }
-
-  async #unbind(
-    server: ServerId,
-    digest: string,
-    library: string,
-    note: AuditNote,
-    from: GrantId | "" = "",
-  ): Promise<GrantId | undefined> {
     const organisation = organisationOf(server);
+    const digest = bindingDigest(server, client, subject);
     const grant = await this.#store.run(
       "unbind",
       [bindingKey(organisation, digest), gateKey(organisation)],
-      [digest, server, library, note.actor, note.requestId, from],
+      [digest, server, "", note.actor, note.requestId, from ?? ""],
     );
     return grant === "" ? undefined : (grant as GrantId);
   }
@@ -368,9 +317,4 @@ function readGrant(id: GrantId, values: readonly (string | null)[]): Grant | und
     lastProblem: field.problem === null ? undefined : { code: field.problem, at: Number(field.problem_at) },
     spares: field.spares === null ? 0 : (JSON.parse(field.spares) as unknown[]).length,
   };
-}
-
-function readLibrary(server: ServerId, library: string, text: string): LibraryBinding {
-  const stored = JSON.parse(text) as { grant: GrantId; since: string; lent_by: UpstreamUser };
-  return { server, library, grant: stored.grant, lentBy: stored.lent_by, since: Number(stored.since) };
 }

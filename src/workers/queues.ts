@@ -15,6 +15,7 @@ export const QUEUES = {
   revocation: "revocation",
   reap: "reap",
   lookAgain: "look-again",
+  libraryStanding: "library-standing",
 } as const;
 
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES];

@@ -5,6 +5,7 @@ import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { auditExportJob } from "./audit-export.job.ts";
 import { CrashGuard, type Progressed } from "./crash-guard.ts";
 import { jobFailure } from "./job-failure.ts";
+import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
   type JobData,
@@ -42,6 +43,8 @@ export interface WorkerStories {
   reapUnbound(): Promise<unknown>;
   /** One server that waits for somebody's change: has it happened? */
   lookAgain(): Promise<unknown>;
+  /** Do those who lent libraries still administer them? Where it is time to look. */
+  checkStandings(): Promise<unknown>;
 }
 
 export interface WorkerParts {
@@ -132,6 +135,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
     { name: QUEUES.lookAgain, everyMs: timing.reapMs, run: lookAgainJob(stories) },
+    { name: QUEUES.libraryStanding, everyMs: timing.reapMs, run: libraryStandingJob(stories) },
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
   const workers = [

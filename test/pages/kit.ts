@@ -29,6 +29,7 @@ import {
   type ServerId,
 } from "../../src/domain/id.ts";
 import { days, hours, type Instant, minutes } from "../../src/domain/instant.ts";
+import type { LibraryStanding } from "../../src/domain/library-standing.ts";
 import { everyone } from "../../src/domain/members.ts";
 import type { OperatorSession } from "../../src/domain/operator.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
@@ -93,6 +94,7 @@ export class World {
   readonly pageSessions = new Map<string, PageSession>();
   readonly grants = new Map<GrantId, Grant>();
   readonly lent = new Map<string, LibraryBinding>();
+  readonly standings = new Map<string, LibraryStanding>();
   /** What *iManage settings* changes. */
   readonly store = new MemoryConfigurationStore();
   closed: ClosedGate | undefined;
@@ -480,6 +482,7 @@ export class World {
           this.imanageLibraries.kind !== "ok" || only === undefined
             ? this.imanageLibraries
             : { kind: "ok", value: this.imanageLibraries.value.filter(({ id }) => only.has(id)) },
+        findUser: never,
       },
     };
     return {
@@ -500,6 +503,17 @@ export class World {
           if (server !== this.server.id || !note.actor.startsWith("user:")) throw new Error("not his");
           return this.lent.delete(library) ? "withdrawn" : "not_lent";
         },
+      },
+      standings: { listStandings: async () => this.standings, putStanding: never },
+      memory: {
+        listUses: async () => [],
+        noteAdmin: async () => {},
+        listAdmins: async () => [],
+        noteListed: async () => {},
+        listKnown: async () => [],
+        findRights: async () => undefined,
+        putRights: async () => {},
+        forgetRights: async () => {},
       },
       gates: { findClosedGate: async () => this.closed },
       diagnoses: this.diagnoses,

@@ -30,6 +30,7 @@ const KINDS = [
   "authorization-code",
   "code-verifier",
   "change",
+  "library-rights",
 ] as const;
 const envelopes = makeEnvelopes({ random: systemRandom });
 

@@ -108,7 +108,7 @@ describe("T11 another admin's authorisation", () => {
       before: () => voss!.authorize(["ACTIVE"], { replaces: ["amelia.hart"] }),
     });
     await expect(late).rejects.toMatchObject({ code: "upstream_user_changed" });
-    expect(await built.broker.grantStore.findLibrary(built.server, "ACTIVE")).toMatchObject({
+    expect(await built.broker.libraryStore.findLibrary(built.server, "ACTIVE")).toMatchObject({
       lentBy: { userId: "clara.voss" },
     });
   });

@@ -179,7 +179,7 @@ export async function syncedLibraries(
       undefined,
       note,
     );
-    await world.broker.grantStore.lendLibraries(
+    await world.broker.libraryStore.lendLibraries(
       grant,
       world.server,
       [{ library, replaces: undefined }],

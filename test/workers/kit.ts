@@ -31,6 +31,7 @@ export async function workersOn(
       revokePending: async () => {},
       reapUnbound: async () => {},
       lookAgain: async () => {},
+      checkStandings: async () => {},
       ...stories,
     },
     jobStarts: new RedisJobStarts(new RedisStore(connection)),

@@ -33,7 +33,7 @@ export interface OwnTokenPorts {
 
 const MIN_TTL_MS = seconds(30);
 
-/** An access token for what the broker itself does at iManage in a person's name, on a page that this person has open. */
+/** An access token for what the broker itself does at iManage in a person's name: on a page that he has open, or to look after a library that he lent. */
 export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promise<Secret> {
   const known = await ports.grants.findGrant(grant);
   const server = known && (await ports.servers.findServer(known.server));

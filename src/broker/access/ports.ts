@@ -1,6 +1,7 @@
 import type { UpstreamUser } from "../../domain/grant.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { LibraryFault } from "../../domain/library-standing.ts";
 import type { Sealed } from "../../domain/sealed.ts";
 import type { Subject } from "../../domain/subject.ts";
 import type { AuditNote } from "../ports.ts";
@@ -66,6 +67,8 @@ export type VendAnswer =
       readonly grant: GrantId;
       readonly state: "reauthorization_required" | "paused" | "revoked";
     }
+  /** A library whose owner was seen, more than once, to administer it no more. */
+  | { readonly kind: "parked"; readonly grant: GrantId; readonly why: LibraryFault }
   | { readonly kind: "contained"; readonly by: string }
   | { readonly kind: "disabled" }
   | { readonly kind: "not_a_member" }

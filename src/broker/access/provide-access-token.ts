@@ -3,6 +3,7 @@ import { type Client, evaluatePolicy, type Policy } from "../../domain/client.ts
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import { organisationOf } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { LibraryFault } from "../../domain/library-standing.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -240,6 +241,12 @@ export class AccessTokens {
   }
 }
 
+const PARKED = {
+  role_lost: "library_role_lost",
+  library_gone: "library_gone",
+  not_in_access: "user_not_in_access",
+} as const satisfies Record<LibraryFault, ProblemCode>;
+
 function refusal(
   answer: Exclude<VendAnswer, { kind: "served" | "ageing" | "stale" | "rejected" }>,
   server: Server,
@@ -251,6 +258,8 @@ function refusal(
       return answer.state === "paused"
         ? new Problem("grant_paused")
         : new Problem("reauthorization_required", pointers(server));
+    case "parked":
+      return new Problem(PARKED[answer.why], pointers(server));
     case "contained":
       return new Problem("contained", { members: { contained: answer.by.split(":", 1)[0]! } });
     case "disabled":

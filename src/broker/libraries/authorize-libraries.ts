@@ -111,6 +111,8 @@ async function finish(
   const libraries =
     purpose.act === "authorize-libraries" ? await authorize(ports, redeemed, purpose, audited) : [];
   if (purpose.act === "sign-in") await storeConsent(ports, redeemed, undefined, audited);
+  // He may have signed in again because his role has changed.
+  await ports.memory.forgetRights(server.id, user);
   return { sessionCookie: await openPageSession(ports, server, user), server: server.id, libraries };
 }
 

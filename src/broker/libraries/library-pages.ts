@@ -10,6 +10,7 @@ import { type StartedAuthorization, startAuthorization } from "../authorization/
 import type { AuditNote, Handles } from "../ports.ts";
 import { type LibraryView, viewLibraries } from "./library-view.ts";
 import type { LibraryRights, LibraryViewPorts } from "./ports.ts";
+import { rememberedLibraries } from "./remember-libraries.ts";
 
 export interface LibraryPagePorts
   extends AuthorizationPorts,
@@ -17,7 +18,10 @@ export interface LibraryPagePorts
   readonly ownTokens: OwnTokens;
 }
 
-/** An access token for the broker's own use on behalf of the person who is on one of its pages. Never handed out. */
+/**
+ * An access token for the broker's own use: on behalf of the person who is on one of its pages, or to look after what he lent.
+ * Never handed out.
+ */
 export interface OwnTokens {
   open(grant: GrantId): Promise<Secret>;
 }
@@ -68,7 +72,10 @@ export async function listLibraryViews(
   signedIn: SignedIn,
 ): Promise<readonly LibraryView[]> {
   const { server, session } = signedIn;
-  const listed = await readLibraries(ports, signedIn);
+  const grant = await grantOf(ports, signedIn);
+  const listed = await rememberedLibraries(ports, { server, user: session.user, grant }, () =>
+    readLibraries(ports, signedIn),
+  );
   const views = await viewLibraries(
     ports,
     server.id,
@@ -110,14 +117,21 @@ export async function withdrawLibrary(
   });
 }
 
-async function readLibraries(
+async function grantOf(
   ports: LibraryPagePorts,
-  { server, session }: SignedIn,
-  only?: ReadonlySet<string>,
-) {
+  { server, session }: Pick<SignedIn, "server" | "session">,
+): Promise<GrantId> {
   const consent = await ports.consents.findConsent(server, session.user);
   if (consent === undefined) throw new Problem("reauthorization_required");
-  const accessToken = await ports.ownTokens.open(consent.grant);
+  return consent.grant;
+}
+
+async function readLibraries(
+  ports: LibraryPagePorts,
+  { server, session }: Pick<SignedIn, "server" | "session">,
+  only?: ReadonlySet<string>,
+) {
+  const accessToken = await ports.ownTokens.open(await grantOf(ports, { server, session }));
   return readOrThrow(await ports.libraries.listLibraries(server, session.user, accessToken, only));
 }
 

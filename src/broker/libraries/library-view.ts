@@ -1,9 +1,16 @@
-import type { UpstreamUser } from "../../domain/grant.ts";
+import type { Grant, UpstreamUser } from "../../domain/grant.ts";
 import type { ClientId, GrantId, ServerId, SyncId } from "../../domain/id.ts";
-import type { Instant } from "../../domain/instant.ts";
+import { days, type Instant } from "../../domain/instant.ts";
 import { judgeLibrary } from "../../domain/judge-library.ts";
 import type { LibraryTrouble } from "../../domain/library-trouble.ts";
-import type { LibraryKind, LibraryRights, LibraryViewPorts } from "./ports.ts";
+import type {
+  KnownLibrary,
+  LibraryKind,
+  LibraryRights,
+  LibrarySync,
+  LibraryUse,
+  LibraryViewPorts,
+} from "./ports.ts";
 
 /** A library as *Background service authorization* and `GET /v1/libraries` show it. */
 export interface LibraryView {
@@ -30,7 +37,10 @@ export interface LibraryView {
   readonly usedBy: readonly LibraryUser[];
   /** Of the admin who is signed in; undefined where nobody is. */
   readonly rights: LibraryRights | undefined;
-  /** People known here to administer it whose authorisation lives; undefined: nobody has looked yet. */
+  /**
+   * People who were seen here to administer it and whose authorisation lives; undefined: nobody has looked yet. What iManage
+   * has beyond them is not known: that it tells a group's members stands on no page of its public help.
+   */
   readonly liveAdmins: number | undefined;
 }
 
@@ -54,53 +64,61 @@ export interface LibraryUser {
     | undefined;
 }
 
-/** A library of an iManage server, as far as it was listed. */
-export interface ListedLibrary {
-  readonly id: string;
-  readonly displayName: string | undefined;
-  readonly hidden: boolean;
-  readonly kind: LibraryKind;
+/** A library as it was listed to somebody who looks now. */
+export interface ListedLibrary extends KnownLibrary {
   readonly rights?: LibraryRights;
 }
 
 /**
  * Draws libraries: those that are listed, and those that are lent though nobody lists them.
- * @param listed what iManage lists to somebody who has just looked; undefined: nobody has, so nothing is said to be gone
+ * @param listed what iManage lists to somebody who looks now; undefined: what it has ever listed to anybody
  */
 export async function viewLibraries(
   ports: LibraryViewPorts,
   server: ServerId,
   listed: readonly ListedLibrary[] | undefined,
 ): Promise<readonly LibraryView[]> {
-  const [lent, gate, { last }, syncs] = await Promise.all([
+  const [known, lent, gate, { last }, syncs, standings, admins] = await Promise.all([
+    ports.memory.listKnown(server),
     ports.lent.listLibraries(server),
     ports.gates.findClosedGate(server),
     ports.diagnoses.findDiagnoses(server),
     ports.syncs.listLibrarySyncs(server),
+    ports.standings.listStandings(server),
+    ports.memory.listAdmins(server),
+  ]);
+  const now = ports.clock.now();
+  const uses = (
+    await ports.memory.listUses(
+      server,
+      lent.map(({ library }) => library),
+    )
+  ).filter(({ at }) => now - at < USED_MS);
+  const [grants, names] = await Promise.all([
+    mapOf(
+      [...lent, ...admins].map(({ grant }) => grant),
+      (id) => ports.grants.findGrant(id),
+    ),
+    mapOf(
+      [...syncs, ...uses].map(({ client }) => client),
+      (id) => ports.clients.findClient(id),
+    ),
   ]);
   const bindings = new Map(lent.map((binding) => [binding.library, binding]));
-  const grantIds = [...new Set(lent.map(({ grant }) => grant))];
-  const grants = new Map(
-    await Promise.all(grantIds.map(async (id) => [id, await ports.grants.findGrant(id)] as const)),
-  );
-  const clientIds = [...new Set(syncs.map(({ client }) => client))];
-  const names = new Map(
-    await Promise.all(
-      clientIds.map(async (id) => [id, (await ports.clients.findClient(id))?.displayName] as const),
-    ),
-  );
   const syncsOf = Map.groupBy(syncs, ({ library }) => library);
-  const now = ports.clock.now();
+  const usesOf = Map.groupBy(uses, ({ library }) => library);
+  const adminsOf = Map.groupBy(admins, ({ library }) => library);
   const causes = (last?.findings ?? []).filter(({ state }) => state === "failed").map(({ cause }) => cause);
-  const rows = [...(listed ?? [])];
-  const known = new Set(rows.map(({ id }) => id));
+  const rows: ListedLibrary[] = [...(listed ?? known)];
+  const ids = new Set(rows.map(({ id }) => id));
   for (const { library } of lent) {
-    if (!known.has(library)) rows.push({ id: library, displayName: undefined, hidden: false, kind: "other" });
+    if (!ids.has(library)) rows.push(known.find(({ id }) => id === library) ?? unlisted(library));
   }
 
   return rows.map(({ id, displayName, hidden, kind, rights }): LibraryView => {
     const binding = bindings.get(id);
     const grant = binding && grants.get(binding.grant);
+    const standing = standings.get(id);
     const own = syncsOf.get(id) ?? [];
     const trouble =
       binding &&
@@ -110,7 +128,7 @@ export async function viewLibraries(
         grant,
         gate,
         causes,
-        standing: undefined,
+        standing,
       });
     return {
       server,
@@ -128,17 +146,51 @@ export async function viewLibraries(
       lastSyncAt: latest(own.map(({ lastCompleteAt }) => lastCompleteAt)),
       lastError: lastErrorOf(grant?.lastProblem, own),
       renewBy: grant?.refreshTokenExpiresAt,
-      checkedAt: undefined,
-      usedBy: own.map(({ client, id: sync, state, lastCompleteAt }) => ({
-        client,
-        displayName: names.get(client) ?? client,
-        lastTokenAt: undefined,
-        sync: { id: sync, state, lastCompleteAt },
-      })),
+      checkedAt: standing?.checkedAt,
+      usedBy: binding === undefined ? [] : usersOf(own, usesOf.get(id) ?? [], names),
       rights,
-      liveAdmins: undefined,
+      liveAdmins: countLive(adminsOf.get(id), grants),
     };
   });
+}
+
+/** An application that has had no token for so long depends on it no more. */
+const USED_MS = days(30);
+
+const unlisted = (id: string): ListedLibrary => ({
+  id,
+  displayName: undefined,
+  hidden: false,
+  kind: "ordinary",
+});
+
+async function mapOf<K, V>(keys: readonly K[], find: (key: K) => Promise<V>): Promise<ReadonlyMap<K, V>> {
+  return new Map(await Promise.all([...new Set(keys)].map(async (key) => [key, await find(key)] as const)));
+}
+
+function usersOf(
+  syncs: readonly LibrarySync[],
+  uses: readonly LibraryUse[],
+  names: ReadonlyMap<ClientId, { readonly displayName: string } | undefined>,
+): readonly LibraryUser[] {
+  const clients = new Set([...syncs, ...uses].map(({ client }) => client));
+  return [...clients].map((client) => {
+    const sync = syncs.find((one) => one.client === client);
+    return {
+      client,
+      displayName: names.get(client)?.displayName ?? client,
+      lastTokenAt: uses.find((use) => use.client === client)?.at,
+      sync: sync && { id: sync.id, state: sync.state, lastCompleteAt: sync.lastCompleteAt },
+    };
+  });
+}
+
+function countLive(
+  admins: readonly { readonly grant: GrantId }[] | undefined,
+  grants: ReadonlyMap<GrantId, Grant | undefined>,
+): number | undefined {
+  if (admins === undefined) return undefined;
+  return new Set(admins.map(({ grant }) => grant).filter((id) => grants.get(id)?.state === "active")).size;
 }
 
 const latest = (instants: readonly (Instant | undefined)[]): Instant | undefined =>

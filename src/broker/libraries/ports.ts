@@ -1,6 +1,8 @@
 import type { UpstreamUser } from "../../domain/grant.ts";
 import type { ClientId, GrantId, ServerId, SyncId } from "../../domain/id.ts";
-import type { Instant } from "../../domain/instant.ts";
+import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { LibraryStanding } from "../../domain/library-standing.ts";
+import type { Sealed } from "../../domain/sealed.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import type { ApiOutcome, LibraryWanted } from "../authorization/ports.ts";
@@ -29,6 +31,8 @@ export interface LibraryRights {
 export interface LibraryViewPorts {
   readonly clock: Pick<Clock, "now">;
   readonly lent: LibraryStore;
+  readonly standings: StandingStore;
+  readonly memory: LibraryMemory;
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly gates: GateReader;
   readonly diagnoses: Pick<DiagnosisStore, "findDiagnoses">;
@@ -74,6 +78,16 @@ export interface LibraryReader {
     accessToken: Secret,
     only?: ReadonlySet<string>,
   ): Promise<ApiOutcome<readonly LibraryAdministration[]>>;
+  /**
+   * Does iManage know this user in that library? Asked with the token of somebody who administers it. Whether he may sign in
+   * it does not say.
+   */
+  findUser(
+    server: Server,
+    user: UpstreamUser,
+    library: string,
+    accessToken: Secret,
+  ): Promise<ApiOutcome<"there" | "unknown">>;
 }
 
 /** A library whose background service has been lent an authorisation. */
@@ -102,4 +116,58 @@ export interface LibraryStore {
   ): Promise<readonly ("lent" | "lent_by_another")[] | "gone">;
   /** Takes the authorisation back; the last binding of a grant revokes it. */
   withdrawLibrary(server: ServerId, library: string, note: AuditNote): Promise<"withdrawn" | "not_lent">;
+}
+
+/** What looks at the owners of lent libraries have said. */
+export interface StandingStore {
+  listStandings(server: ServerId): Promise<ReadonlyMap<string, LibraryStanding>>;
+  /**
+   * Stores it, and with it whether the library is parked: then every replica MUST refuse tokens for it from this moment. Only
+   * while the library is lent by this very grant; what was seen of another's owner says nothing.
+   */
+  putStanding(
+    of: Pick<LibraryBinding, "server" | "library" | "grant">,
+    standing: LibraryStanding,
+  ): Promise<"parked" | "lifted" | "stored" | "changed_hands">;
+}
+
+/** A library as iManage last listed it to somebody. */
+export interface KnownLibrary {
+  readonly id: string;
+  readonly displayName: string | undefined;
+  readonly hidden: boolean;
+  readonly kind: LibraryKind;
+}
+
+/** Hints: to lose them costs calls at iManage, and counts that start anew. */
+export interface LibraryMemory {
+  /** Who got tokens for these libraries, and when last. */
+  listUses(server: ServerId, libraries: readonly string[]): Promise<readonly LibraryUse[]>;
+  /** Notes which libraries a user was just seen to administer, or not to. */
+  noteAdmin(
+    server: ServerId,
+    user: UpstreamUser,
+    grant: GrantId,
+    seen: ReadonlyMap<string, boolean>,
+  ): Promise<void>;
+  listAdmins(server: ServerId): Promise<readonly LibraryAdmin[]>;
+  /** Notes what iManage calls libraries, for whoever looks without an iManage user of his own. */
+  noteListed(server: ServerId, libraries: readonly KnownLibrary[]): Promise<void>;
+  listKnown(server: ServerId): Promise<readonly KnownLibrary[]>;
+  findRights(server: ServerId, user: UpstreamUser): Promise<Sealed | undefined>;
+  putRights(server: ServerId, user: UpstreamUser, sealed: Sealed, lifeMs: Milliseconds): Promise<void>;
+  forgetRights(server: ServerId, user: UpstreamUser): Promise<void>;
+}
+
+export interface LibraryUse {
+  readonly library: string;
+  readonly client: ClientId;
+  readonly at: Instant;
+}
+
+/** Somebody who was seen to administer a library; who he is stands in his grant. */
+export interface LibraryAdmin {
+  readonly library: string;
+  readonly grant: GrantId;
+  readonly at: Instant;
 }

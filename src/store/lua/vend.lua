@@ -6,10 +6,12 @@
 --       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
 --       16 subject type  17 may the caller be asked to wait 0|1
---       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries  19 clock offset (ms)
+--       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
+--       19 library or ''  20 clock offset (ms)
 -- Answers a list whose first item names it:
 --   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning
 --   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
+--   parked grant why: a library whose owner may not lend it any more
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
 --   contained selector | disabled | not_a_member | policy_changed | rate_limited ms | audit_backlog
 local now = now_ms()
@@ -49,6 +51,10 @@ local g = redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', '
 if not g[1] or g[15] ~= ARGV[2] then return { 'unbound' } end
 if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', grant, g[1] } end
 
+local library = ARGV[16] == 'library'
+local parked = library and redis.call('HGET', prefix .. 'parked', ARGV[3])
+if parked then return { 'parked', grant, parked } end
+
 local left = g[2] and tonumber(g[4]) - now or 0
 if ARGV[6] ~= '' and ARGV[6] == g[3] then
   if not g[14] then return { 'state', grant, 'reauthorization_required' } end
@@ -77,11 +83,27 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
 end
 
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
-local seq = audit(prefix, now, { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
-  'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] })
+local entry = { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
+  'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] }
+if library then
+  -- Who lent the authorisation that the library's client now works with.
+  local lender = cjson.decode(g[7])
+  entry[#entry + 1] = 'library'
+  entry[#entry + 1] = ARGV[19]
+  entry[#entry + 1] = 'lent_by'
+  entry[#entry + 1] = lender.customerId .. '/' .. lender.userId
+end
+local seq = audit(prefix, now, entry)
 
 -- Noted at most once per quarter of a token's life: the hot path stays one write.
 local life = tonumber(g[9])
+if library then
+  local use = ARGV[3] .. ' ' .. ARGV[1]
+  local used = redis.call('HGET', prefix .. 'library-uses', use)
+  if now - tonumber(used or '0') > life / 4 then
+    redis.call('HSET', prefix .. 'library-uses', use, string.format('%.0f', now))
+  end
+end
 if now - tonumber(g[8] or '0') > life / 4 then
   redis.call('HSET', key, 'used_at', string.format('%.0f', now))
   redis.call('HDEL', key, 'lapsing')
