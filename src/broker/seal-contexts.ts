@@ -70,14 +70,14 @@ export const changeContext = (server: Destination, sync: SyncId, page: number): 
 });
 
 /** Of what an admin may do in a server's libraries, remembered for a few minutes beside his grant. */
-export const libraryRightsContext = (server: Destination, grant: GrantId): SealContext => ({
+export const libraryRightsContext = (server: Destination, grant: GrantId, part: number): SealContext => ({
   kind: "library-rights",
   owner: serverOwner(server),
   record: grant,
   server: server.id,
   tokenOrigin: tokenOriginOf(server),
   consentGeneration: 0,
-  attempt: 0,
+  attempt: part,
 });
 
 /** Whose data key seals a registration's secrets: its organisation's, or its own where it is shared. */

@@ -160,14 +160,19 @@ export class RedisLibraryStore implements LibraryStore, StandingStore, LibraryMe
     }));
   }
 
-  async findRights(server: ServerId, user: UpstreamUser): Promise<Sealed | undefined> {
+  async findRights(server: ServerId, user: UpstreamUser): Promise<readonly Sealed[] | undefined> {
     return this.#records.find(
       libraryRightsKey(server, userDigest(user)),
-      (stored) => (stored as { sealed: Sealed }).sealed,
+      (stored) => (stored as { sealed: readonly Sealed[] }).sealed,
     );
   }
 
-  async putRights(server: ServerId, user: UpstreamUser, sealed: Sealed, lifeMs: Milliseconds): Promise<void> {
+  async putRights(
+    server: ServerId,
+    user: UpstreamUser,
+    sealed: readonly Sealed[],
+    lifeMs: Milliseconds,
+  ): Promise<void> {
     await this.#records.put(libraryRightsKey(server, userDigest(user)), { v: 1, sealed }, lifeMs);
   }
 

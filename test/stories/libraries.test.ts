@@ -150,6 +150,34 @@ describe("replacing the owner", () => {
     expect((await checkInvariants(built)).broken).toEqual([]);
   });
 
+  it("also spares it what a refresh brings that was under way, and belongs to nobody by then", async () => {
+    const built = await world({
+      prepare: (simulator) => simulator.setSwitches({ revoke: "family", old_access_token: "survives" }),
+    });
+    await (await LibraryAdmin.signIn(built)).authorize(["ACTIVE"]);
+    const handedOut = (await tokenOf(built, "ACTIVE")).body;
+    const okafor = await LibraryAdmin.signIn(built, OKAFOR);
+    built.simulator.addFault({
+      on: { route: "token", grant_type: "refresh_token" },
+      times: 1,
+      do: { hold_before: true },
+    });
+    const refreshing = built.broker.refresher.refresh(handedOut.grant as never, {
+      why: "rejected",
+      fingerprint: handedOut.fingerprint,
+    });
+    await built.simulator.waitFor(() => built.simulator.held().length === 1);
+    await okafor.authorize(["ACTIVE"], { replaces: ["amelia.hart"] });
+    built.simulator.release();
+    await refreshing;
+
+    await built.broker.revoker.revokeAll();
+    expect(await lives(built, handedOut.access_token)).toBe(true);
+    built.advance(TOKEN_LIFE_MS + seconds(1));
+    await built.broker.revoker.revokeAll();
+    expect(built.simulator.counts().routes.revoke).toBe(4);
+  });
+
   it("leaves iManage alone where the earlier owner has signed in again meanwhile", async () => {
     const built = await world();
     await (await LibraryAdmin.signIn(built)).authorize(["ACTIVE"]);

@@ -154,8 +154,13 @@ export interface LibraryMemory {
   /** Notes what iManage calls libraries, for whoever looks without an iManage user of his own. */
   noteListed(server: ServerId, libraries: readonly KnownLibrary[]): Promise<void>;
   listKnown(server: ServerId): Promise<readonly KnownLibrary[]>;
-  findRights(server: ServerId, user: UpstreamUser): Promise<Sealed | undefined>;
-  putRights(server: ServerId, user: UpstreamUser, sealed: Sealed, lifeMs: Milliseconds): Promise<void>;
+  findRights(server: ServerId, user: UpstreamUser): Promise<readonly Sealed[] | undefined>;
+  putRights(
+    server: ServerId,
+    user: UpstreamUser,
+    sealed: readonly Sealed[],
+    lifeMs: Milliseconds,
+  ): Promise<void>;
   forgetRights(server: ServerId, user: UpstreamUser): Promise<void>;
 }
 

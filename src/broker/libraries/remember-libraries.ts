@@ -28,21 +28,43 @@ export async function rememberedLibraries(
   { server, user, grant }: Of,
   read: () => Promise<readonly LibraryAdministration[]>,
 ): Promise<readonly LibraryAdministration[]> {
-  const sealed = await memory.findRights(server.id, user);
-  const context = libraryRightsContext(server, grant);
-  if (sealed !== undefined) {
-    const opened = await sealer.open(sealed, context).catch((error: unknown) => {
+  const stored = await memory.findRights(server.id, user);
+  if (stored !== undefined) {
+    const opened = await Promise.all(
+      stored.map((sealed, i) => sealer.open(sealed, libraryRightsContext(server, grant, i))),
+    ).catch((error: unknown) => {
       // Sealed beside another grant of his, or altered: either way it is read anew.
       if (error instanceof Problem && error.code === "integrity_failure") return undefined;
       throw error;
     });
-    if (opened !== undefined) return JSON.parse(opened.reveal()) as readonly LibraryAdministration[];
+    if (opened !== undefined)
+      return opened.flatMap((part) => JSON.parse(part.reveal()) as LibraryAdministration[]);
   }
   const rows = await read();
-  const text = new Secret(JSON.stringify(rows));
-  await memory.putRights(server.id, user, await sealer.seal(text, context), REMEMBERED_MS);
+  const sealed = partsOf(rows).map((part, i) =>
+    sealer.seal(new Secret(JSON.stringify(part)), libraryRightsContext(server, grant, i)),
+  );
+  await memory.putRights(server.id, user, await Promise.all(sealed), REMEMBERED_MS);
   const seen = new Map(rows.map((row) => [row.id, row.adminByOperations || row.adminByGroup]));
   await memory.noteAdmin(server.id, user, grant, seen);
   await memory.noteListed(server.id, rows);
   return rows;
+}
+
+/** A sealed text is short (16 KiB), and a letter takes up to three bytes. */
+const PART_LETTERS = 5_000;
+
+function partsOf(rows: readonly LibraryAdministration[]): readonly (readonly LibraryAdministration[])[] {
+  const parts: LibraryAdministration[][] = [];
+  let room = 0;
+  for (const row of rows) {
+    const { length } = JSON.stringify(row);
+    if (length > room || parts.length === 0) {
+      parts.push([]);
+      room = PART_LETTERS;
+    }
+    parts.at(-1)!.push(row);
+    room -= length;
+  }
+  return parts;
 }
