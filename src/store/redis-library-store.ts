@@ -12,7 +12,7 @@ import type {
 import type { AuditNote } from "../broker/ports.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import { type ClientId, type GrantId, organisationOf, type ServerId } from "../domain/id.ts";
-import type { Instant, Milliseconds } from "../domain/instant.ts";
+import { days, type Instant, type Milliseconds } from "../domain/instant.ts";
 import { type LibraryStanding, parkedBy } from "../domain/library-standing.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import { EndingRecords } from "./ending-records.ts";
@@ -144,20 +144,20 @@ export class RedisLibraryStore implements LibraryStore, StandingStore, LibraryMe
 
   async noteListed(server: ServerId, libraries: readonly KnownLibrary[]): Promise<void> {
     if (libraries.length === 0) return;
+    const at = await this.#store.now();
     const fields = libraries.flatMap(({ id, displayName, hidden, kind }) => [
       id,
-      JSON.stringify({ displayName, hidden, kind }),
+      JSON.stringify({ displayName, hidden, kind, at }),
     ]);
     await this.#store.call((redis) => redis.hset(libraryNamesKey(server), ...fields));
   }
 
   async listKnown(server: ServerId): Promise<readonly KnownLibrary[]> {
     const stored = await this.#store.call((redis) => redis.hgetall(libraryNamesKey(server)));
-    return Object.entries(stored).map(([id, text]) => ({
-      displayName: undefined,
-      ...(JSON.parse(text) as Pick<KnownLibrary, "hidden" | "kind">),
-      id,
-    }));
+    const since = (await this.#store.now()) - KNOWN_MS;
+    return Object.entries(stored)
+      .map(([id, text]) => ({ displayName: undefined, ...(JSON.parse(text) as StoredName), id }))
+      .filter(({ at }) => at > since);
   }
 
   async findRights(server: ServerId, user: UpstreamUser): Promise<readonly Sealed[] | undefined> {
@@ -180,6 +180,11 @@ export class RedisLibraryStore implements LibraryStore, StandingStore, LibraryMe
     await this.#store.call((redis) => redis.del(libraryRightsKey(server, userDigest(user))));
   }
 }
+
+/** A library that nobody was listed for so long may be gone, and is then known only while somebody lends it. */
+const KNOWN_MS: Milliseconds = days(90);
+
+type StoredName = Pick<KnownLibrary, "hidden" | "kind"> & { readonly at: Instant };
 
 const digestOf = (server: ServerId, library: string): string =>
   bindingDigest(server, undefined, { type: "library", id: library });
