@@ -54,7 +54,7 @@ export function publicApp(
     libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {
       ...authorization,
-      lent: broker.grantStore,
+      lent: broker.libraryStore,
       calendars: new RedisCalendarStore(broker.stores.fast),
     },
     portal,

@@ -211,8 +211,8 @@ it("a grant that is lent to a library is told of on its timeline at 30, 14, 7, 3
   const redis = await ownRedisForThisTest();
   const built = await world({ redisUrl: redis.url });
   await lent(built);
-  const { grantStore, workerStories } = built.broker;
-  const { grant } = (await grantStore.listLibraries(built.server))[0]!;
+  const { grantStore, libraryStore, workerStories } = built.broker;
+  const { grant } = (await libraryStore.listLibraries(built.server))[0]!;
   for (let day = 0; day < 365; day += 1) {
     built.advance(days(1));
     await workerStories.reapUnbound();
