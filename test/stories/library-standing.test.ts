@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { listLibraryViews } from "../../src/broker/libraries/library-pages.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
 import { LibraryAdmin, OKAFOR } from "../kit/library-admin.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 const tokenOf = (built: World, library: string) =>
@@ -22,8 +23,10 @@ const admins = (built: World, ...users: readonly string[]) =>
 const audited = async (built: World) =>
   (await built.broker.auditBuffer.read(built.organisation as never, 1_000)).map(({ fields }) => fields);
 
+/** On a Redis of its own: the job looks after every organisation that it finds. */
 async function lent(libraries: readonly string[] = ["ACTIVE"]) {
-  const built = await world();
+  const { url } = await ownRedisForThisTest();
+  const built = await world({ redisUrl: url });
   const amelia = await LibraryAdmin.signIn(built);
   await amelia.authorize(libraries);
   return { built, amelia };
