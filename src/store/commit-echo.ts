@@ -1,6 +1,6 @@
 import { Cluster, type Redis } from "ioredis";
 import type { GrantId } from "../domain/id.ts";
-import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { RedisStore } from "./redis-store.ts";
 
 /** `refresh-commit` as it ran, and what it answered. */
@@ -9,6 +9,8 @@ export interface Committed {
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
   readonly as: "committed" | "spare";
+  /** By the clock of the Redis that took it. */
+  readonly receivedAt: Instant;
 }
 
 export interface EchoOptions {
@@ -144,8 +146,8 @@ export class CommitEcho {
       const answers = await Promise.all(
         offers
           .slice(i, i + AT_ONCE)
-          .map(({ keys, args, as, at }) =>
-            this.#store.run("refresh-echo", keys, [...args, as, Math.floor(performance.now() - at)]),
+          .map(({ keys, args, as, receivedAt }) =>
+            this.#store.run("refresh-echo", keys, [...args, as, receivedAt]),
           ),
       );
       restored += answers.filter((answer) => answer === "restored" || answer === "spare").length;

@@ -163,7 +163,9 @@ export class RedisRefreshStore implements RefreshStore {
       result.registration,
     ];
     const as = (await this.#untilStored("refresh-commit", keys, args)) as "committed" | "spare" | "orphaned";
-    if (as !== "orphaned") this.#echo.remember(attempt, { grant, keys: keys.slice(0, 2), args, as });
+    const { receivedAt } = result;
+    if (as !== "orphaned")
+      this.#echo.remember(attempt, { grant, keys: keys.slice(0, 2), args, as, receivedAt });
     return as;
   }
 

@@ -123,6 +123,7 @@ it(`F21: in ${STEPS} random steps of six contenders a lease is prolonged and end
           softMarginMs: 1_000,
           keepAliveMs: 10 ** 8,
           jitter: 0,
+          receivedAt: 0,
         });
         break;
     }

@@ -150,6 +150,7 @@ export async function openRealStore(url: string): Promise<RealStore> {
               softMarginMs: a.softMs,
               keepAliveMs: a.keepAliveMs,
               jitter: a.jitter,
+              receivedAt: 0,
             });
           }
           case "refresh-fail": {

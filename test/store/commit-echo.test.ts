@@ -115,6 +115,7 @@ describe("commits that Redis has lost are offered again by those who made them (
     softMarginMs: seconds(20),
     keepAliveMs: seconds(2_500),
     jitter: 0,
+    receivedAt: material.begunAt,
   });
 
   async function refresh(by: Replica, grant: GrantId, server: Server, token: string): Promise<void> {

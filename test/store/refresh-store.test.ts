@@ -136,6 +136,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     softMarginMs: seconds(20),
     keepAliveMs: seconds(2_500),
     jitter: 0,
+    receivedAt: 0,
     ...change,
   });
 

@@ -157,4 +157,9 @@ export interface RefreshResult {
   readonly keepAliveMs: Milliseconds;
   /** In [0, 1): spreads keep-alives. */
   readonly jitter: number;
+  /**
+   * When it was received, by the store's clock as `begin` told it: after whatever was stored before, before whatever begins
+   * next.
+   */
+  readonly receivedAt: Instant;
 }

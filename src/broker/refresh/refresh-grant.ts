@@ -308,6 +308,7 @@ async function keep(
     accessTokenLifeMs,
     softMarginMs: softMarginMs(accessTokenLifeMs),
     ...decideKeepAlive(server.settings.refreshTokenLifeMs, ports.random.bytes(2)),
+    receivedAt: Math.floor(material.begunAt + elapsedMs),
   };
   if (failPoints) await failPoints.reach("after-seal", grant);
   await refreshes.commit(grant, attempt, result);

@@ -4,7 +4,8 @@
 -- perhaps something that happened since; so an offer may say nothing new, come in any order and from any process.
 --
 -- KEYS  1 grant  2 due
--- ARGV  1 to 17 as of refresh-commit  18 what that answered: committed | spare  19 how long ago (ms)  20 clock offset (ms)
+-- ARGV  1 to 17 as of refresh-commit  18 what that answered: committed | spare
+--       19 when it was received, by the clock of the Redis that took it  20 clock offset (ms)
 -- Answers restored | spare | superseded (its successor is here) | known | passed (no such grant, or another consent)
 local now = now_ms()
 local key = KEYS[1]
@@ -22,7 +23,7 @@ end
 redis.call('ZREM', prefix_of(key) .. 'server-gate:' .. ARGV[16] .. ':running', ARGV[2])
 
 local n, parent, fp = tonumber(ARGV[3]), ARGV[5], ARGV[7]
-local received = now - tonumber(ARGV[19])
+local received = tonumber(ARGV[19])
 local prefix = prefix_of(key)
 -- Numbers of attempts are given out again when they were lost, so a number alone does not say what is newer.
 local newer = n > math.max(tonumber(g[4] or '0'), tonumber(g[5] or '0')) and received >= tonumber(g[12] or '0')
