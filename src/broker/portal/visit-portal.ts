@@ -1,9 +1,11 @@
 import { timing } from "../../domain/access-policy.ts";
 import { type Client, evaluatePolicy, type Policy } from "../../domain/client.ts";
+import { isMember } from "../../domain/members.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import { type PortalSession, portalAction } from "../../domain/portal-session.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
+import type { Server } from "../../domain/server.ts";
 import type { PortalPorts } from "./ports.ts";
 
 /**
@@ -31,6 +33,8 @@ export interface Visitor {
   readonly client: Client;
   readonly firm: Organisation;
   readonly policy: Policy;
+  /** Of his firm, those that the client's policy names. */
+  readonly servers: readonly Server[];
 }
 
 /** Looked at anew at every request: a client that is stopped, or that a policy no longer lets in, has no visitors. */
@@ -43,15 +47,29 @@ export async function findVisitor(
   const session = await ports.portal.findPortalVisit(route, ports.handles.digest(cookie!));
   if (session === undefined || session.expiresAt <= ports.clock.now()) return undefined;
   const { client: id, organisation } = session;
-  const [client, firm, { policy }] = await Promise.all([
+  const [client, firm, { policy }, servers] = await Promise.all([
     ports.clients.findClient(id),
     ports.organisations.findOrganisation(organisation),
     ports.clients.findPolicy(id, organisation),
+    ports.organisations.listServers(organisation),
   ]);
   if (client?.state !== "active" || firm === undefined || policy === undefined) return undefined;
   if (!evaluatePolicy(policy, { action: portalAction(session.role) }).allowed) return undefined;
-  return { session, formToken: ports.handles.derive(cookie!, "form"), client, firm, policy };
+  const named = servers.filter((server) => policy.servers?.includes(server.id) ?? true);
+  const formToken = ports.handles.derive(cookie!, "form");
+  return { session, formToken, client, firm, policy, servers: named };
 }
+
+/**
+ * The servers whose *Background service authorization* he may open. Who administers a library is iManage's to say, so his
+ * role at the client decides nothing; where iManage is switched off, or not for him, there is nothing to lend.
+ */
+export const libraryServersOf = ({ firm, session, servers }: Visitor): readonly Server[] =>
+  firm.enabled &&
+  (session.role === "organisation_admin" ||
+    isMember(firm.members, { id: session.subject.id, claims: session.subject.claims ?? [] }))
+    ? servers
+    : [];
 
 /** Ends a visit, whoever's it is. */
 export async function leavePortal(ports: PortalPorts, cookie: Secret | undefined): Promise<void> {
