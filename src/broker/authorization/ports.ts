@@ -39,7 +39,8 @@ export interface AuthorizationRequest {
 
 /** Why a page of ours sent someone to iManage. */
 export type PagePurpose =
-  | { readonly act: "sign-in" }
+  /** `asserted`: whom the client says he is at iManage, by user id or e-mail, who came from it. */
+  | { readonly act: "sign-in"; readonly asserted?: string }
   | {
       readonly act: "authorize-libraries";
       readonly libraries: readonly LibraryWanted[];
@@ -71,6 +72,14 @@ export interface PageSession {
   readonly server: ServerId;
   readonly user: UpstreamUser;
   readonly expiresAt: Instant;
+  /** How the sign-in that opened it ended, library by library. Kept here, for an address is too short for hundreds. */
+  readonly libraries?: readonly LibraryOutcome[];
+}
+
+/** How a sign-in for several libraries ended, library by library. */
+export interface LibraryOutcome {
+  readonly library: string;
+  readonly outcome: "authorized" | "not_library_admin" | "upstream_user_changed";
 }
 
 export interface AuthorizationStore {

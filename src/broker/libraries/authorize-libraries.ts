@@ -2,12 +2,13 @@ import { timing } from "../../domain/access-policy.ts";
 import { sameUpstreamUser, type UpstreamUser } from "../../domain/grant.ts";
 import { type Route, routeOf, type ServerId } from "../../domain/id.ts";
 import { maskedUser } from "../../domain/masked.ts";
+import { isAssertedUser } from "../../domain/portal-session.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
-import type { LibraryWanted, PagePurpose } from "../authorization/ports.ts";
+import type { LibraryOutcome, LibraryWanted, PagePurpose } from "../authorization/ports.ts";
 import type { CallbackOutcome } from "../authorization/receive-callback.ts";
-import { type Redeemed, redeem, storeConsent } from "../authorization/redeem.ts";
+import { keepOrDiscard, type Redeemed, redeem, storeConsent } from "../authorization/redeem.ts";
 import { type StartedAuthorization, startAuthorization } from "../authorization/start-authorization.ts";
 import { rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
@@ -20,12 +21,6 @@ export interface AuthorizeForm {
   readonly email: string;
   /** User ids of those whose place he agreed to take: the form named them (T11). */
   readonly replaces: readonly string[];
-}
-
-/** How a sign-in for several libraries ended, library by library. */
-export interface LibraryOutcome {
-  readonly library: string;
-  readonly outcome: "authorized" | "not_library_admin" | "upstream_user_changed";
 }
 
 export interface FinishedPage {
@@ -110,10 +105,18 @@ async function finish(
   const audited: AuditNote = { ...note, actor: `user:${user.customerId}/${user.userId}` };
   const libraries =
     purpose.act === "authorize-libraries" ? await authorize(ports, redeemed, purpose, audited) : [];
-  if (purpose.act === "sign-in") await storeConsent(ports, redeemed, undefined, audited);
-  // He may have signed in again because his role has changed.
-  await ports.memory.forgetRights(server.id, user);
-  return { sessionCookie: await openPageSession(ports, server, user), server: server.id, libraries };
+  if (purpose.act === "sign-in") {
+    if (purpose.asserted !== undefined && !isAssertedUser(purpose.asserted, user)) {
+      await keepOrDiscard(ports, redeemed, audited);
+      throw new Problem("asserted_user_mismatch");
+    }
+    await storeConsent(ports, redeemed, undefined, audited);
+  }
+  // He may have signed in again because his role has changed; and what was refused is otherwise than was remembered.
+  if (purpose.act === "sign-in" || libraries.some(isRefused))
+    await ports.memory.forgetRights(server.id, user);
+  const sessionCookie = await openPageSession(ports, server, user, libraries);
+  return { sessionCookie, server: server.id, libraries };
 }
 
 /**
@@ -159,7 +162,12 @@ async function authorize(
 
 const isRefused = ({ outcome }: LibraryOutcome): boolean => outcome !== "authorized";
 
-async function openPageSession(ports: LibraryPagePorts, server: Server, user: UpstreamUser): Promise<Secret> {
+async function openPageSession(
+  ports: LibraryPagePorts,
+  server: Server,
+  user: UpstreamUser,
+  libraries: readonly LibraryOutcome[],
+): Promise<Secret> {
   const route: Route = routeOf(server.id);
   const cookie = ports.handles.make(route);
   await ports.authorizations.insertPageSession(
@@ -170,6 +178,7 @@ async function openPageSession(ports: LibraryPagePorts, server: Server, user: Up
       server: server.id,
       user,
       expiresAt: ports.clock.now() + timing.pageSessionMs,
+      ...(libraries.length > 1 && { libraries }),
     },
     timing.pageSessionMs,
   );

@@ -53,14 +53,19 @@ export async function findSignedIn(
 export const formTokenOf = (handles: Pick<Handles, "derive">, cookie: Secret): string =>
   handles.derive(cookie, "form");
 
-/** *Sign in with iManage*: that is the admin's identity here. */
+/**
+ * *Sign in with iManage*: that is the admin's identity here.
+ * @param asserted whom the client that he came from says he is at iManage: nobody else is then signed in
+ */
 export async function startSignIn(
   ports: LibraryPagePorts,
   serverId: ServerId,
+  asserted?: string,
 ): Promise<StartedAuthorization> {
   const server = await ports.servers.findServer(serverId);
   if (server === undefined) throw new Problem("not_found");
-  return startAuthorization(ports, server, { by: "page", purpose: { act: "sign-in" } }, undefined);
+  const purpose = { act: "sign-in", ...(asserted !== undefined && { asserted }) } as const;
+  return startAuthorization(ports, server, { by: "page", purpose }, asserted);
 }
 
 /**
