@@ -1,10 +1,12 @@
 import express, { type RequestHandler, Router } from "express";
 import { getAuthorizeLibrary, postAuthorizeLibrary } from "./authorize-library.ts";
+import { postAuthorizeSelected } from "./authorize-selected.ts";
 import { BROWSER_PATHS, errorHandler, getConnectError, notFoundPage } from "./error-page.ts";
 import { getCalendar } from "./get-calendar.ts";
 import { getConnectResult } from "./get-connect-result.ts";
 import { getConnectStart } from "./get-connect-start.ts";
 import { getLibraries } from "./get-libraries.ts";
+import { getLibrary } from "./get-library.ts";
 import { getLogo, LOGO_ADDRESS } from "./get-logo.ts";
 import { getMyIntegrations } from "./get-my-integrations.ts";
 import { getOauth2Callback } from "./get-oauth2-callback.ts";
@@ -35,6 +37,9 @@ export function buildPages(deps: PageDeps): Router {
   const libraries = "/servers/:id/libraries";
   const form = express.urlencoded({ extended: false, limit: "4kb", parameterLimit: 10 });
 
+  // As many libraries as one sign-in may authorize, each with a long name.
+  const selection = express.urlencoded({ extended: false, limit: "256kb", parameterLimit: 1_000 });
+
   router.use(paths, ...pageHeaders);
 
   router.get("/connect/start/:start", onlyVisits, getConnectStart(deps));
@@ -47,11 +52,13 @@ export function buildPages(deps: PageDeps): Router {
   router.post(`${libraries}/sign-out`, form, postSignOut(deps));
   router.post(`${libraries}/calendar`, form, postCalendar(deps));
   router.post(`${libraries}/calendar/revoke`, form, postRevokeCalendar(deps));
-  const answered = ["sign-in", "sign-out", "calendar", "calendar/revoke"];
+  router.post(`${libraries}/authorize-selected`, selection, postAuthorizeSelected(deps));
+  const answered = ["sign-in", "sign-out", "calendar", "calendar/revoke", "authorize-selected"];
   router.get(
     answered.map((way) => `${libraries}/${way}`),
     toLibraries,
   );
+  router.get(`${libraries}/:library/details`, getLibrary(deps));
   router.get(`${libraries}/:library/authorize`, getAuthorizeLibrary(deps));
   router.post(`${libraries}/:library/authorize`, form, postAuthorizeLibrary(deps));
   router.get(`${libraries}/:library/withdraw`, getWithdrawLibrary(deps));

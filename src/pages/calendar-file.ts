@@ -9,8 +9,8 @@ import ical, {
 import type { RenewalCalendar } from "../broker/calendar/read-calendar.ts";
 import { days, hours } from "../domain/instant.ts";
 import type { Day, Renewal } from "../domain/renewal.ts";
+import { librariesAddress } from "./addresses.ts";
 import type { PageSettings } from "./page-deps.ts";
-import { librariesAddress } from "./page-session.ts";
 import { en } from "./texts.en.ts";
 import { timeWords } from "./time-words.ts";
 

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import { parseId, type ServerId } from "../domain/id.ts";
-import { Problem } from "../domain/problem.ts";
+import { Problem, type ProblemDetails } from "../domain/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Server } from "../domain/server.ts";
 import { type Html, html } from "./html.ts";
@@ -25,9 +25,10 @@ export function errorPage(
     readonly server?: Server | undefined;
     readonly reference?: string | undefined;
     readonly back?: Back | undefined;
+    readonly people?: People | undefined;
   } = {},
 ): Html {
-  const { server, reference } = about;
+  const { server, reference, people } = about;
   const remedy = remedyFor(code, remedyFacts(settings, server));
   const to = about.back ?? (server && { href: `/servers/${server.id}/libraries`, label: en.libraries.back });
   const back =
@@ -35,8 +36,31 @@ export function errorPage(
   return layout(settings, {
     title: remedy.title,
     main: html`<h1>${remedy.title}</h1>
+${
+  people &&
+  html`<dl class="card"><dt>${mismatch.expected}</dt><dd><bdi>${people.expected}</bdi></dd>
+<dt>${mismatch.signedIn}</dt><dd><bdi>${people.signedIn}</bdi></dd></dl>`
+}
 ${problemPanel(settings, remedy, reference, back)}`,
   });
+}
+
+const { mismatch } = en.authorizeLibrary;
+
+/** Two whom a problem is about, masked (T11). */
+interface People {
+  readonly expected: string;
+  readonly signedIn: string;
+}
+
+/** As `maskedUser` makes it: anybody may have written the address, and cannot say much in this shape. */
+const MASKED = /^[^\s\p{C}]\*\*\*(@[\w.-]{1,190})?$/u;
+
+function namedPeople(request: Request): People | undefined {
+  const [expected = "", signedIn = ""] = ["expected", "signed_in_as"].map((name) =>
+    queryValue(request, name),
+  );
+  return MASKED.test(expected) && MASKED.test(signedIn) ? { expected, signedIn } : undefined;
 }
 
 /**
@@ -47,8 +71,15 @@ export const pageStatus = (code: ProblemCode): number =>
   PROBLEMS[code].status === 502 ? 424 : PROBLEMS[code].status;
 
 /** Where a problem is told without the code and state that the address bar holds (T08). */
-export function errorAddress(code: ProblemCode, server: ServerId | undefined, reference: string): string {
+export function errorAddress(
+  code: ProblemCode,
+  server: ServerId | undefined,
+  reference: string,
+  members: ProblemDetails["members"] = {},
+): string {
   const query = new URLSearchParams({ ...(server === undefined ? {} : { server }), reference });
+  for (const name of ["expected", "signed_in_as"])
+    if (members[name] !== undefined) query.set(name, String(members[name]));
   return `/connect/error/${code}?${query}`;
 }
 
@@ -67,6 +98,7 @@ export function getConnectError(deps: PageDeps): RequestHandler<{ code: string }
       server: await findNamedServer(deps, request),
       // Somebody else may have written this address: only what looks like a request id is repeated.
       reference: reference !== undefined && /^[\w-]{4,64}$/.test(reference) ? reference : undefined,
+      people: code === "upstream_user_mismatch" ? namedPeople(request) : undefined,
     });
     sendPage(response, pageStatus(code), page);
   };

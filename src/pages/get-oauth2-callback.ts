@@ -1,11 +1,13 @@
 import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
+import type { LibraryOutcome } from "../broker/authorization/ports.ts";
 import { type AuthorizationResponse, receiveCallback } from "../broker/authorization/receive-callback.ts";
 import { finishPageAuthorization } from "../broker/libraries/authorize-libraries.ts";
 import { finishPortalAuthorization } from "../broker/portal/finish-portal.ts";
 import { parseId, type ServerId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
+import { librariesAddress, libraryAddress } from "./addresses.ts";
 import { clearCookie, connectCookie, readCookie, setPageCookie } from "./cookies.ts";
 import { errorAddress, problemOf } from "./error-page.ts";
 import type { PageDeps } from "./page-deps.ts";
@@ -19,14 +21,28 @@ import { seeOther } from "./send-page.ts";
  */
 export function getOauth2Callback(deps: PageDeps): RequestHandler<{ registration: string }> {
   return async (request, response) => {
-    const seen: { server?: ServerId } = {};
+    const seen: Seen = {};
     try {
       seeOther(response, await follow(deps, request, response, seen));
     } catch (error) {
-      const { code } = problemOf(deps, response, error);
-      seeOther(response, errorAddress(code, seen.server, deps.requestIdOf(response)));
+      const problem = problemOf(deps, response, error);
+      const { server, library } = seen;
+      // Somebody lent it while he was at iManage: the form says so, and whose place he would take now (T11).
+      if (problem.code === "upstream_user_changed" && server !== undefined && library !== undefined)
+        return seeOther(response, libraryAddress({ id: server }, library, "authorize"));
+      seeOther(
+        response,
+        errorAddress(problem.code, server, deps.requestIdOf(response), problem.details.members),
+      );
     }
   };
+}
+
+/** What is known by the time that something goes wrong. */
+interface Seen {
+  server?: ServerId;
+  /** The one library that it was for. */
+  library?: string | undefined;
 }
 
 /** @returns where to send the browser */
@@ -34,7 +50,7 @@ async function follow(
   deps: PageDeps,
   request: Request<{ registration: string }>,
   response: Response,
-  seen: { server?: ServerId },
+  seen: Seen,
 ): Promise<string> {
   const { settings } = deps;
   let connect: string | undefined;
@@ -64,21 +80,19 @@ async function follow(
     }
     case "page": {
       seen.server = outcome.server.id;
-      const { sessionCookie, libraries } = await finishPageAuthorization(
-        deps.libraries,
-        outcome,
-        auditNote(deps, request, response),
-      );
+      const { purpose } = outcome;
+      if (purpose.act === "authorize-libraries" && purpose.libraries.length === 1)
+        seen.library = purpose.libraries[0]?.library;
+      const note = auditNote(deps, request, response);
+      const { sessionCookie, libraries } = await finishPageAuthorization(deps.libraries, outcome, note);
       // A new sign-in is a new session; the one before ends with it (session fixation).
       await endPageSession(deps, request);
       setPageCookie(response, settings, sessionCookie);
-      const page = `/servers/${outcome.server.id}/libraries`;
+      const page = librariesAddress(outcome.server);
       if (libraries.length === 0) return page;
-      const told = libraries.map(({ library, outcome: ended }) => [
-        ended === "authorized" ? "authorized" : "refused",
-        library,
-      ]);
-      return `${page}?${new URLSearchParams(told)}`;
+      // Of several the session knows: hundreds of names are too long for an address.
+      const [{ library }] = libraries as [LibraryOutcome];
+      return `${page}?${new URLSearchParams({ authorized: libraries.length === 1 ? library : "" })}`;
     }
   }
 }

@@ -4,11 +4,12 @@ import { createLink, findLink, revokeLink } from "../broker/calendar/calendar-li
 import type { SignedIn } from "../broker/libraries/library-pages.ts";
 import type { Instant } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
+import { librariesAddress } from "./addresses.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html, words } from "./html.ts";
 import { layout } from "./layout.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { isOurForm, librariesAddress, signedInVisit } from "./page-session.ts";
+import { isOurForm, signedInVisit } from "./page-session.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 import { dateWords, distanceWords, timeWords } from "./time-words.ts";

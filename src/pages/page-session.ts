@@ -2,10 +2,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Request, Response } from "express";
 import { z } from "zod";
 import { findSignedIn, type SignedIn } from "../broker/libraries/library-pages.ts";
+import { findVisitor, type Visitor } from "../broker/portal/visit-portal.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { parseId } from "../domain/id.ts";
+import { isAssertedUser } from "../domain/portal-session.ts";
 import type { Server } from "../domain/server.ts";
-import { clearCookie, pageCookie, readCookie } from "./cookies.ts";
+import { librariesAddress } from "./addresses.ts";
+import { clearCookie, pageCookie, portalCookie, readCookie } from "./cookies.ts";
 import { sendNotFound } from "./error-page.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { seeOther } from "./send-page.ts";
@@ -14,6 +17,10 @@ import { seeOther } from "./send-page.ts";
 export interface Visit {
   readonly server: Server;
   readonly signedIn: SignedIn | undefined;
+  /** Who came from a client of this firm. Where it said who he is at iManage, nobody else is signed in here. */
+  readonly visitor: Visitor | undefined;
+  /** Is somebody else signed in in this browser? */
+  readonly stranger: boolean;
 }
 
 /** The visit, or undefined where there is no such server and that has been answered. */
@@ -30,8 +37,15 @@ export async function visitOf(
   }
   // For the error page: which server's switches and addresses to name.
   response.locals.server = server;
-  const cookie = readCookie(request, pageCookie(deps.settings));
-  return { server, signedIn: await findSignedIn(deps.libraries, server.id, cookie) };
+  const [signedIn, visitor] = await Promise.all([
+    findSignedIn(deps.libraries, server.id, readCookie(request, pageCookie(deps.settings))),
+    findVisitor(deps.portal, readCookie(request, portalCookie(deps.settings))),
+  ]);
+  const here = visitor?.firm.id === server.organisation ? visitor : undefined;
+  const asserted = here?.session.upstreamUser;
+  const stranger =
+    signedIn !== undefined && asserted !== undefined && !isAssertedUser(asserted, signedIn.session.user);
+  return { server, signedIn: stranger ? undefined : signedIn, visitor: here, stranger };
 }
 
 /** As `visitOf`, and whoever is not signed in is sent to where he can. */
@@ -48,8 +62,6 @@ export async function signedInVisit(
   return visit?.signedIn;
 }
 
-export const librariesAddress = (server: Server): string => `/servers/${server.id}/libraries`;
-
 /** Signs this browser out of our pages, whichever server it was. */
 export async function endPageSession(deps: PageDeps, request: Request): Promise<void> {
   const cookie = readCookie(request, pageCookie(deps.settings));
@@ -62,8 +74,8 @@ export const dropPageCookie = (deps: PageDeps, response: Response): void =>
   clearCookie(response, deps.settings, pageCookie(deps.settings));
 
 /** What a form of ours sends. The token is that of the page's session (CSRF). */
-const formSchema = z.object({
-  csrf: z.string().max(100),
+const tokenSchema = z.object({ csrf: z.string().max(100) });
+const formSchema = tokenSchema.extend({
   email: z.string().max(254).optional(),
   /** The user id of the one whose place is taken, as the form named him (T11). */
   replaces: z.string().max(256).optional(),
@@ -72,14 +84,14 @@ export type Form = z.infer<typeof formSchema>;
 
 /** Is this form one of this very session's? */
 export function isOurForm(request: Request, session: { readonly formToken: string }): boolean {
-  return readForm(request, session) !== undefined;
+  const { data } = tokenSchema.safeParse(request.body);
+  return !sentFromElsewhere(request) && data !== undefined && same(data.csrf, session.formToken);
 }
 
 /** The form, if it is one of this very session's. */
 export function readForm(request: Request, session: { readonly formToken: string }): Form | undefined {
   const { data } = formSchema.safeParse(request.body);
-  const ours = !sentFromElsewhere(request) && data !== undefined && same(data.csrf, session.formToken);
-  return ours ? data : undefined;
+  return isOurForm(request, session) ? data : undefined;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Request, Response } from "express";
-import { findVisitor, type Visitor } from "../broker/portal/visit-portal.ts";
+import { findVisitor, libraryServersOf, type Visitor } from "../broker/portal/visit-portal.ts";
 import { type PortalPage, pagesOf } from "../domain/portal-session.ts";
 import { Problem } from "../domain/problem.ts";
+import { librariesAddress } from "./addresses.ts";
 import { portalCookie, readCookie } from "./cookies.ts";
 import type { Back } from "./error-page.ts";
 import { type Hole, type Html, html } from "./html.ts";
@@ -44,17 +45,29 @@ export const wayBack = ({ session, client }: Visitor): Html | false =>
   html`<a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a>`;
 
 /** The frame of the portal's pages: who is here, from which application, and the way back to it. */
-export function portalPage(
+export const portalPage = (
   settings: PageSettings,
   visitor: Visitor,
   page: PortalPage,
   parts: { readonly title: string; readonly main: Hole },
-): Html {
-  const { session, client, firm } = visitor;
-  const pages = pagesOf(session.role);
-  return layout(settings, {
+): Html =>
+  layout(settings, {
     title: parts.title,
-    main: html`<section class="card account" aria-label="${texts.as}">
+    main: html`${portalFrame(visitor, addressOf(page))}
+${parts.main}`,
+  });
+
+/**
+ * What stands above every page for somebody who came from a client.
+ * @param current the address of the page it is, as the navigation has it
+ */
+export function portalFrame(visitor: Visitor, current: string): Html {
+  const { session, client, firm } = visitor;
+  const pages = [
+    ...pagesOf(session.role).map((page) => ({ href: addressOf(page), label: TITLES[page] })),
+    ...libraryPages(visitor),
+  ];
+  return html`<section class="card account" aria-label="${texts.as}">
 <p><span class="quiet">${texts.as}</span> <b><bdi>${session.displayName ?? texts.unnamed(session.subject.id)}</bdi></b>
 <span class="quiet"><bdi>${texts.from(client.displayName, firm.displayName)}</bdi></span>
 <span class="sub">${texts.notYou}</span></p>
@@ -65,10 +78,17 @@ export function portalPage(
 ${
   pages.length > 1 &&
   html`<nav aria-label="${texts.navigation}"><ul class="pages">${pages.map(
-    (each) =>
-      html`<li><a href="${addressOf(each)}" aria-current="${each === page ? "page" : "false"}">${TITLES[each]}</a></li>`,
+    ({ href, label }) =>
+      html`<li><a href="${href}" aria-current="${href === current ? "page" : "false"}">${label}</a></li>`,
   )}</ul></nav>`
+}`;
 }
-${parts.main}`,
-  });
+
+/** *Background service authorization* of each server; named where there are several. */
+function libraryPages(visitor: Visitor): readonly { readonly href: string; readonly label: string }[] {
+  const servers = libraryServersOf(visitor);
+  return servers.map((server) => ({
+    href: librariesAddress(server),
+    label: servers.length === 1 ? en.libraries.title : en.libraries.titleOf(server.displayName),
+  }));
 }

@@ -1,12 +1,12 @@
 import type { RequestHandler } from "express";
 import { startSignIn } from "../broker/libraries/library-pages.ts";
+import { librariesAddress } from "./addresses.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { leaveForImanage } from "./leave-for-imanage.ts";
 import type { PageDeps } from "./page-deps.ts";
 import {
   dropPageCookie,
   endPageSession,
-  librariesAddress,
   readForm,
   sentFromHere,
   signedInVisit,
@@ -22,7 +22,8 @@ export function postSignIn(deps: PageDeps): RequestHandler<{ id: string }> {
     const { server } = visit;
     if (!sentFromHere(request, deps.settings.publicBaseUrl))
       return sendPage(response, 403, formOutdatedPage(deps.settings, librariesAddress(server)));
-    leaveForImanage(deps, response, await startSignIn(deps.libraries, server.id), librariesAddress(server));
+    const started = await startSignIn(deps.libraries, server.id, visit.visitor?.session.upstreamUser);
+    leaveForImanage(deps, response, started, librariesAddress(server));
   };
 }
 

@@ -15,7 +15,7 @@ body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui
 .bar p{margin:0;font-weight:600;letter-spacing:.01em}
 .bar img{display:inline-block;height:2rem;max-width:12rem;object-fit:contain;vertical-align:middle;margin-right:.75rem}
 .inner{width:100%;max-width:44rem;margin:0 auto;padding:.9rem 1.25rem}
-.wide .inner{max-width:72rem}
+.wide .inner{max-width:90rem}
 main.inner{flex:1;padding-top:2rem;padding-bottom:3rem}
 footer{border-top:1px solid var(--line);color:var(--quiet);font-size:.875rem}
 footer p{margin:0}
@@ -80,7 +80,7 @@ h3{font-size:1rem;line-height:1.35;margin:1.25rem 0 .25rem;font-weight:650}
 border-top:1px solid var(--line)}
 .pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0 0 1.25rem}
 .pages a{display:inline-block;padding:.5rem 0}
-.pages a[aria-current=page]{color:var(--ink);font-weight:650;text-decoration:none;border-bottom:3px solid var(--accent)}
+.pages a[aria-current=page],.pages a[aria-current=true]{color:var(--ink);font-weight:650;text-decoration:none;border-bottom:3px solid var(--accent)}
 .steps{list-style:none;margin:0;padding:0}
 .steps li{padding:.9rem 0;border-top:1px solid var(--line)}
 .steps li:first-child{border-top:0;padding-top:0}
@@ -92,18 +92,35 @@ border-top:1px solid var(--line)}
 .wide .note{max-width:none}
 .wide section.note{max-width:44rem}
 table{width:100%;table-layout:fixed;font-size:.95rem;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:8px}
-caption{text-align:left;padding:0 0 .6rem;color:var(--quiet)}
-th,td{width:13%;padding:.75rem .8rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
-th:first-child,th:nth-child(2){width:17%}
-th:last-child{width:14%}
+caption{text-align:left;padding:0 0 .6rem}
+caption .sub{max-width:44rem}
+th,td{padding:.75rem .8rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
+.libraries{margin:0 0 1.75rem}
+.libraries thead th{width:10.5%}
+.libraries thead th:first-child{width:16%}
+.libraries thead th:nth-child(2){width:22%}
+.libraries thead th:last-child{width:13%}
+.libraries thead th:nth-child(3),.libraries thead th:nth-child(4){width:14%}
+.libraries td p{margin:0 0 .35rem}
+.more{display:inline-block;padding:.25rem 0;font-weight:400;font-size:.925rem}
+.pick{display:flex;gap:.6rem;align-items:flex-start;margin:0}
+.pick input{width:1.5rem;height:1.5rem;margin:0;accent-color:var(--accent);flex:none}
+.choosing{margin:0 0 1rem}
+.choosing .line{display:flex;flex-wrap:wrap;gap:.5rem .75rem;align-items:center;margin:0 0 .75rem}
+.choosing input{width:22rem}
+.choosing .pages,.below{margin:0}
+.above{margin:0 0 1.25rem}
+.names{columns:14rem;margin:0 0 1rem;padding-left:1.25rem}
+.order{margin:0 0 1rem;padding-left:1.5rem;max-width:44rem}
+.order li{margin:0 0 .35rem}
+.waiting:not(:last-child){display:none}
 thead th{border-top:0;font-size:.875rem;color:var(--quiet);font-weight:600;background:var(--ground)}
 tbody th{font-weight:600}
 td .button{min-height:2.5rem;padding:.35rem .8rem}
 td .actions{margin:0;gap:.5rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media (max-width:68rem){
+@media (max-width:74rem){
 table,caption,tbody,tr,tbody td,tbody th{display:block;width:auto}
-tbody th:first-child{width:auto}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table{border:0;background:none}
 tr{background:var(--card);border:1px solid var(--line);border-radius:8px;margin:0 0 1rem;padding:.5rem 0}

@@ -2,6 +2,7 @@ import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
 import { diagnosis } from "./texts.en.diagnosis.ts";
+import { authorizeLibrary, libraries, library, withdrawLibrary } from "./texts.en.libraries.ts";
 import { operators } from "./texts.en.operators.ts";
 import { disconnectServer, myIntegrations, portal, switchOffApplication } from "./texts.en.portal.ts";
 import { settings } from "./texts.en.settings.ts";
@@ -284,89 +285,10 @@ export const en = {
     back: (application: string) => `Return to ${application}`,
   },
 
-  libraries: {
-    title: "Background service authorization",
-    back: "Back to Background service authorization",
-    lead: (server: string) =>
-      `Libraries of ${server} whose background service works with the authorization of a library admin.`,
-    explain: [
-      "A background service, such as the one that keeps a checklist in step with iManage, reads a library with the authorization that one of its admins has lent it. So nobody has to start it by hand.",
-      "Sign in with iManage to see the libraries for which you have *NRTADMIN* access, to authorize them, and to see how long each authorization lasts.",
-    ],
-    signIn: "Sign in with iManage",
-    signInAgain: "Sign in with iManage again",
-    signInNote: (host: string) => `You sign in at ${host}. This site never sees your password.`,
-    signOut: "Sign out",
-    signedInAs: "Signed in as",
-    userId: "user id",
-    /** By the word in `?notice=`. A map, since every object also has a `constructor`. */
-    notices: new Map([
-      ["signed-out", "You are signed out here. You may still be signed in to iManage itself."],
-      ["session-over", "Your sign-in here is over. Nothing was changed. Sign in again to go on."],
-    ]) as ReadonlyMap<string, string>,
-    authorized: (library: string) => `${library} is authorized.`,
-    withdrawn: (library: string) => `The authorization of ${library} is withdrawn.`,
-    counts: (all: number, authorized: number, attention: number) =>
-      `${all === 1 ? "1 library" : `${all} libraries`} with NRTADMIN access: ${authorized} authorized${
-        attention === 0 ? "" : `, ${attention} needing attention`
-      }.`,
-    times: "All times are UTC.",
-    columns: {
-      library: "Library",
-      status: "Status",
-      owner: "Authorized by",
-      since: "Since",
-      lastRefresh: "Last refresh",
-      renewBy: "Renew by",
-      action: "Action",
-    },
-    hiddenLibrary: "hidden in iManage",
-    status: {
-      unauthorized: "Unauthorized",
-      authorized: "Authorized",
-      needs_attention: "Needs attention",
-    },
-    renewSoon: "Renew soon",
-    noEnd: "Ends with the sign-in",
-    authorize: "Authorize",
-    authorizeAgain: "Authorize again",
-    renew: "Renew",
-    withdraw: "Withdraw",
-    you: "you",
-    none: {
-      title: "No library with NRTADMIN access",
-      body: "iManage names no library of this server for which you have *NRTADMIN* access. Ask an iManage administrator for the role in the library. On the cloud a change of role takes up to eight hours; then sign out here and sign in again.",
-    },
-    failed: "The libraries cannot be shown now",
-  },
-
-  authorizeLibrary: {
-    title: (library: string) => `Authorize ${library}`,
-    lead: (library: string) =>
-      `The background service will read ${library} with your iManage authorization, even while you are not signed in.`,
-    lasts: (days: number) =>
-      `It lasts up to ${days} days and can be withdrawn on this page at any time. It also ends when you lose NRTADMIN access, or your iManage account is closed.`,
-    replaces: (owner: string) => `It takes the place of the authorization of ${owner}.`,
-    email: "E-mail id",
-    emailHint: "Your own, as iManage knows it. You will sign in at iManage with it.",
-    emailMissing: "Enter your e-mail id.",
-    emailMismatch: (shown: string) =>
-      `This is not the e-mail id of ${shown}, who is signed in here. Enter your own, or sign out and sign in as the other person.`,
-    button: "Use my credentials & authorize",
-    cancel: "Cancel",
-    error: "Error",
-  },
-
-  withdrawLibrary: {
-    title: (library: string) => `Withdraw the authorization of ${library}?`,
-    lead: (library: string) =>
-      `The background service stops reading ${library} at once, and stays stopped until a library admin authorizes it again.`,
-    owner: (owner: string) => `It works with the authorization of ${owner}.`,
-    last: "Other libraries are not touched. If this is the last use of that authorization, it is also ended at iManage.",
-    button: "Withdraw the authorization",
-    cancel: "Keep it",
-  },
-
+  libraries,
+  library,
+  authorizeLibrary,
+  withdrawLibrary,
   reminders,
   calendarLink,
   calendarFile,

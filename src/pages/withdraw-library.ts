@@ -1,14 +1,16 @@
 import type { RequestHandler } from "express";
 import { type SignedIn, withdrawLibrary } from "../broker/libraries/library-pages.ts";
 import type { LibraryView } from "../broker/libraries/library-view.ts";
+import type { Instant } from "../domain/instant.ts";
+import { librariesAddress, libraryAddress } from "./addresses.ts";
 import { findRow } from "./authorize-library.ts";
 import { sendNotFound } from "./error-page.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
-import { libraryName } from "./get-libraries.ts";
 import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
+import { dependents, libraryName, ownerWords } from "./library-parts.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { auditNote, librariesAddress, readForm, signedInVisit } from "./page-session.ts";
+import { auditNote, readForm, signedInVisit } from "./page-session.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 
@@ -28,7 +30,7 @@ export function getWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
     const row = await findRow(deps, signedIn, request.params.library);
     if (row === undefined) return sendNotFound(deps, response);
     if (row.state === "unauthorized") return seeOther(response, librariesAddress(signedIn.server));
-    sendPage(response, 200, withdrawPage(deps.settings, signedIn, row));
+    sendPage(response, 200, withdrawPage(deps.settings, signedIn, row, deps.libraries.clock.now()));
   };
 }
 
@@ -46,15 +48,22 @@ export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
   };
 }
 
-function withdrawPage(settings: PageSettings, { server, formToken }: SignedIn, row: LibraryView): Html {
+function withdrawPage(
+  settings: PageSettings,
+  { server, formToken }: SignedIn,
+  row: LibraryView,
+  now: Instant,
+): Html {
   const name = libraryName(row);
   const { lentBy } = row;
   return layout(settings, {
     title: texts.title(name),
     main: html`<h1>${texts.title(name)}</h1>
-<p class="lead">${texts.lead(name)}</p>
-<p>${lentBy !== undefined && texts.owner(lentBy.name ?? lentBy.userId)} ${texts.last}</p>
-<form method="post" action="/servers/${server.id}/libraries/${row.library}/withdraw">
+<p class="lead">${texts.lead(name, server.displayName)}</p>
+<p>${lentBy !== undefined && texts.owner(ownerWords(lentBy))} ${texts.last}</p>
+<section class="card" aria-labelledby="depends"><h2 id="depends">${row.usedBy.length === 0 ? texts.dependsNone : texts.depends(row.usedBy.length)}</h2>
+${row.usedBy.length > 0 && dependents(row, now)}</section>
+<form method="post" action="${libraryAddress(server, row.library, "withdraw")}">
 <input type="hidden" name="csrf" value="${formToken}">
 <p class="actions"><button class="button danger" type="submit">${texts.button}</button>
 <a class="button plain" href="${librariesAddress(server)}">${texts.cancel}</a></p>

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { days } from "../../src/domain/instant.ts";
+import { days, minutes } from "../../src/domain/instant.ts";
 import { axeFindings, chromiumPath, type OpenChromium, openChromium, pictures } from "../kit/chromium.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { IMANAGE, type Served, serve, World } from "./kit.ts";
@@ -115,6 +115,119 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
         await signIn();
         await page.goto(`${libraries}?authorized=ACTIVE`);
       },
+    },
+    {
+      name: "libraries-groups",
+      open: async () => {
+        world.syncs.length = 0;
+        world.administers(
+          "ACTIVE",
+          { id: "LEGACY", displayName: "Old matters", hidden: true },
+          { id: "POLICY", displayName: "Security policies", kind: "security_policy" },
+          { id: "EMPLOYMENT", adminByOperations: false },
+        );
+        for (const library of ["ACTIVE", "LEGACY", "EMPLOYMENT"]) world.lend(library);
+        world.sync("ACTIVE", { failures: 1, lastError: { code: "user_not_in_access", at: world.now } });
+        world.closed = { why: "upstream", since: world.now - minutes(3) };
+        await visit({ upstreamUser: "dtaylor" });
+        await signIn();
+        await page.goto(`${libraries}?select=shown`);
+      },
+    },
+    {
+      name: "libraries-not-found",
+      open: async () => {
+        await signIn();
+        await page.goto(`${libraries}?find=zzz&show=authorized`);
+      },
+    },
+    {
+      name: "sign-in-of-another",
+      open: async () => {
+        world.admin = user("PGONE", "Pat Gone");
+        await visit({ upstreamUser: "dtaylor" });
+        await signIn();
+        await page.goto(libraries);
+      },
+    },
+    {
+      name: "library",
+      open: async () => {
+        lendAll();
+        world.sync("LEGACY");
+        await signIn();
+        await page.goto(`${libraries}/LEGACY/details`);
+      },
+    },
+    {
+      name: "library-difference",
+      open: async () => {
+        world.administers({ id: "ACTIVE", adminByOperations: false, adminByGroup: true });
+        world.lend("ACTIVE");
+        world.sync("ACTIVE", { failures: 1, lastError: { code: "imanage_unavailable", at: world.now } });
+        await signIn();
+        await page.goto(`${libraries}/ACTIVE/details`);
+      },
+    },
+    {
+      name: "replace-owner",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(`${libraries}/LEGACY/authorize`);
+      },
+    },
+    {
+      name: "another-owner",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(`${libraries}/LEGACY/authorize`);
+        // Somebody else lent it while he read.
+        world.lend("LEGACY", user("SLATE", "Sam Late"));
+        await page.getByLabel("E-mail id").fill("DTAYLOR");
+        await page.getByRole("button", { name: "replace the owner" }).click();
+        await page.getByText("is authorized by somebody else").first().waitFor();
+      },
+    },
+    {
+      name: "authorize-selected",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(`${libraries}?select=shown`);
+        await page.getByRole("button", { name: "Authorize selected" }).first().click();
+        await page.getByText("4 libraries").first().waitFor();
+      },
+    },
+    {
+      name: "authorize-selected-refused",
+      open: async () => {
+        lendAll();
+        await signIn();
+        await page.goto(libraries);
+        await page.getByRole("checkbox", { name: "Select Old matters" }).check();
+        await page.getByRole("button", { name: "Authorize selected" }).first().click();
+        await page.getByLabel("E-mail id").fill("DTAYLOR");
+        await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
+        await page.getByText("Error:").waitFor();
+      },
+    },
+    {
+      name: "authorize-selected-nothing",
+      open: async () => {
+        await signIn();
+        await page.goto(libraries);
+        await page.getByRole("button", { name: "Authorize selected" }).first().click();
+        await page.getByText("No library is selected").waitFor();
+      },
+    },
+    {
+      name: "error-another-at-imanage",
+      open: at(
+        () =>
+          `/connect/error/upstream_user_mismatch?server=${world.server.id}&expected=d***%40firm.example&signed_in_as=p***%40firm.example`,
+      ),
     },
     {
       name: "libraries-none",
@@ -348,8 +461,12 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     await signIn();
     await page.goto(libraries);
     expect(await page.locator("tbody tr").count()).toBe(hostileTexts().length);
-    expect(await page.locator("script, img, iframe, object, base, form >> nth=2").count()).toBe(0);
-    expect(await page.title()).toBe("Background service authorization – Token Broker for iManage Work");
+    expect(await page.locator("script, img, iframe, object, base").count()).toBe(0);
+    // To sign out, to find, to authorize what is selected, to be reminded.
+    expect(await page.locator("form").count()).toBe(4);
+    expect(await page.title()).toBe(
+      "Background service authorization, Firm & Partners iManage – Token Broker for iManage Work",
+    );
     expect(complaints).toEqual([]);
   });
 
@@ -446,6 +563,35 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
       subjects: ["u-1", "u-2"],
       claims: [],
     });
+    expect(complaints).toEqual([]);
+  });
+
+  test("by keyboard alone: find libraries, select two, and go to iManage once for both", async () => {
+    await signIn();
+    await page.goto(libraries);
+    const id = () => page.evaluate("document.activeElement.id || document.activeElement.value");
+    const tabUntil = async (name: string) => {
+      for (let at = 0; at < 30 && (await id()) !== name; at++) await page.keyboard.press("Tab");
+      expect(await id()).toBe(name);
+    };
+    await tabUntil("find");
+    await page.keyboard.type("ti");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/libraries?find=ti");
+    for (const library of ["ACTIVE", "LITIGATION"]) {
+      await tabUntil(library);
+      await page.keyboard.press("Space");
+    }
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Authorize 2 libraries" }).waitFor();
+    await tabUntil("email");
+    await page.keyboard.type("dtaylor");
+    const asked = page.waitForRequest((request) => request.url().startsWith(IMANAGE));
+    await page.keyboard.press("Enter");
+    const to = new URL((await asked).url());
+    const callback = new URL(to.searchParams.get("redirect_uri")!).pathname;
+    await page.goto(`${served.origin}${callback}?code=c-1&state=${to.searchParams.get("state")}`);
+    expect(await page.getByRole("status").innerText()).toContain("2 libraries are authorized.");
     expect(complaints).toEqual([]);
   });
 

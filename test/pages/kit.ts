@@ -11,7 +11,7 @@ import type {
 } from "../../src/broker/authorization/ports.ts";
 import type { GrantBinding } from "../../src/broker/grants/ports.ts";
 import { formTokenOf, type LibraryPagePorts } from "../../src/broker/libraries/library-pages.ts";
-import type { LibraryAdministration, LibraryBinding } from "../../src/broker/libraries/ports.ts";
+import type { LibraryAdministration, LibraryBinding, LibrarySync } from "../../src/broker/libraries/ports.ts";
 import type { OperatorIdentityProvider } from "../../src/broker/operators/ports.ts";
 import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
@@ -41,6 +41,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
 import { sameUser, type UserSubject } from "../../src/domain/subject.ts";
 import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
+import { PATIENCE_MS } from "../../src/pages/send-page.ts";
 import { makeHandles } from "../../src/security/handles.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
 import { MemoryCalendarStore } from "../fakes/memory-calendar-store.ts";
@@ -84,6 +85,10 @@ export class World {
   imanageLibraries: ApiOutcome<readonly LibraryAdministration[]> = { kind: "ok", value: [] };
   redemption: TokenCallOutcome = answered("a-refresh-token");
   redemptions = 0;
+  /** Over once iManage answers what its libraries are. */
+  reading: Promise<void> = Promise.resolve();
+  /** Over once a page no longer waits for iManage before it begins. */
+  patience: Promise<void> = new Promise(() => undefined);
   /** Thrown by every port that reads a server. */
   storeFault: Error | undefined;
 
@@ -95,6 +100,7 @@ export class World {
   readonly grants = new Map<GrantId, Grant>();
   readonly lent = new Map<string, LibraryBinding>();
   readonly standings = new Map<string, LibraryStanding>();
+  readonly syncs: LibrarySync[] = [];
   /** What *iManage settings* changes. */
   readonly store = new MemoryConfigurationStore();
   closed: ClosedGate | undefined;
@@ -340,6 +346,20 @@ export class World {
     this.lent.set(library, { server: this.server.id, library, grant: grant.id, lentBy: user, since });
   }
 
+  /** A client's sync of a library. */
+  sync(library: string, change: Partial<LibrarySync> = {}): void {
+    this.syncs.push({
+      id: makeId("syn", this.route, this.now, this.random.bytes(16)),
+      client: this.client.id,
+      library,
+      state: "active",
+      lastCompleteAt: this.now - minutes(7),
+      lastError: undefined,
+      failures: 0,
+      ...change,
+    });
+  }
+
   app(settings: Partial<PageDeps["settings"]> = {}): Express {
     const app = express();
     app.use(buildPages(this.deps(settings)));
@@ -393,7 +413,13 @@ export class World {
     };
     const ports: AuthorizationPorts = {
       clock: { now: () => this.now, monotonicMs: () => this.now },
-      timers: { every: never, after: () => ({ elapsed: Promise.resolve(), cancel: () => undefined }) },
+      timers: {
+        every: never,
+        after: (ms) => ({
+          elapsed: ms === PATIENCE_MS ? this.patience : Promise.resolve(),
+          cancel: () => undefined,
+        }),
+      },
       random,
       log: { info: log, warn: log, error: log },
       sealer,
@@ -478,10 +504,12 @@ export class World {
         }),
       },
       libraries: {
-        listLibraries: async (_server, _user, _token, only) =>
-          this.imanageLibraries.kind !== "ok" || only === undefined
+        listLibraries: async (_server, _user, _token, only) => {
+          await this.reading;
+          return this.imanageLibraries.kind !== "ok" || only === undefined
             ? this.imanageLibraries
-            : { kind: "ok", value: this.imanageLibraries.value.filter(({ id }) => only.has(id)) },
+            : { kind: "ok", value: this.imanageLibraries.value.filter(({ id }) => only.has(id)) };
+        },
         findUser: never,
       },
     };
@@ -517,7 +545,7 @@ export class World {
       },
       gates: { findClosedGate: async () => this.closed },
       diagnoses: this.diagnoses,
-      syncs: { listLibrarySyncs: async () => [] },
+      syncs: { listLibrarySyncs: async () => this.syncs },
       ownTokens: {
         open: async (id) => {
           const grant = this.grants.get(id);
