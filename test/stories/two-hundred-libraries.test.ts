@@ -1,50 +1,39 @@
 import { expect, it } from "vitest";
-import { listLibraryViews } from "../../src/broker/libraries/library-pages.ts";
-import { LibraryAdmin } from "../kit/library-admin.ts";
-import { world } from "../kit/world.ts";
+import { WalkingBrowser } from "../../scripts/walk/browser.ts";
+import { lendLibrary } from "../../scripts/walk/lend-library.ts";
+import { AMELIA, world } from "../kit/world.ts";
 
 const LIBRARIES = 200;
-/** Of the server's own time, where nobody else uses the machine; a busy one is given ten times that. */
-const BOUND_MS = Number(process.env.TEST_PAGE_BOUND_MS ?? 2_000);
+const VIEWS = 20;
 
-it("two hundred libraries, lent in one sign-in and with a sync each, are drawn without asking iManage again, within the bound", async () => {
-  const built = await world();
-  const names = Array.from({ length: LIBRARIES }, (_, i) => `LIB${i}`);
-  for (const id of names)
-    built.simulator.libraries.put({
-      customer_id: 5948,
-      id,
-      display_name: `Matters ${id}`,
-      nrtadmin_role: ["amelia.hart"],
-      nrtadmin_group: ["amelia.hart"],
-    });
-  const amelia = await LibraryAdmin.signIn(built);
-  const { libraries } = await amelia.authorize(names);
-  expect(libraries.filter(({ outcome }) => outcome === "authorized")).toHaveLength(LIBRARIES);
-  const { broker, client, server } = built;
-  const note = { actor: "test", requestId: "req_test" };
-  for (const library of names)
-    await broker.syncs.create({ client: client.id as never, server, library, note });
-
-  const first = performance.now();
-  await listLibraryViews(amelia.ports, amelia.signedIn);
-  const unremembered = performance.now() - first;
-
-  const asked = built.simulator.counts().routes.api;
-  const times: number[] = [];
-  for (let i = 0; i < 20; i++) {
-    const begun = performance.now();
-    const views = await listLibraryViews(amelia.ports, amelia.signedIn);
-    times.push(performance.now() - begun);
-    expect(views.filter(({ state, usedBy }) => state === "authorized" && usedBy.length === 1)).toHaveLength(
-      LIBRARIES,
-    );
+it("two hundred libraries are shown without asking iManage once they are remembered, and quickly", async () => {
+  const here = await world();
+  const admins = { nrtadmin_group: ["amelia.hart"], nrtadmin_role: ["amelia.hart"] };
+  for (let n = 3; n <= LIBRARIES; n++) {
+    const id = `LIB${String(n).padStart(3, "0")}`;
+    here.simulator.libraries.put({ customer_id: 5948, id, display_name: `Practice group ${n}`, ...admins });
   }
-  expect(built.simulator.counts().routes.api).toBe(asked);
-  times.sort((a, b) => a - b);
-  const p50 = times[10]!;
+  const page = `${here.base}/servers/${here.server}/libraries`;
+  const browser = new WalkingBrowser();
+  const admin = { ...AMELIA, email: "amelia.hart@hartlowell.example" };
+  const signedInAt = performance.now();
+  await lendLibrary(page, "ACTIVE", admin, browser);
+  const firstMs = performance.now() - signedInAt;
+
+  const rows = (html: string) => html.split('scope="row"').length - 1;
+  const asked = here.simulator.counts().routes;
+  const times: number[] = [];
+  for (let view = 0; view < VIEWS; view++) {
+    const begun = performance.now();
+    const shown = await browser.get(page);
+    times.push(performance.now() - begun);
+    expect([shown.status, rows(shown.body)]).toEqual([200, LIBRARIES]);
+  }
+  expect(here.simulator.counts().routes, "iManage was asked").toEqual(asked);
+  const median = times.toSorted((a, b) => a - b)[VIEWS / 2]!;
   console.log(
-    `${LIBRARIES} libraries: ${unremembered.toFixed(0)} ms the first time, ${p50.toFixed(0)} ms (p50), ${times.at(-1)!.toFixed(0)} ms (longest) remembered`,
+    `figure: a page of ${LIBRARIES} libraries takes ${median.toFixed(0)} ms where rights are remembered; sign-in, first view and first authorization took ${firstMs.toFixed(0)} ms`,
   );
-  expect(p50).toBeLessThan(BOUND_MS);
+  // 200 ms are the goal; other tests use the machine meanwhile.
+  expect(median).toBeLessThan(1_000);
 });
