@@ -60,7 +60,13 @@ export async function declareFirm(
           name: tracker,
           display_name: "Matter tracker",
           return_urls: [app.returnUrl],
-          policies: [{ organisation: name, actions: ["token", "status", "connect", "revoke", "configure"] }],
+          policies: [
+            {
+              organisation: name,
+              actions: ["token", "status", "connect", "revoke", "configure", "sync"],
+              tokens_per_minute: 600_000,
+            },
+          ],
         },
       ],
     },
@@ -143,7 +149,11 @@ const PICTURE_WIDTH = 720;
 export async function takesPicture(
   page: Page,
   name: string,
-  { height, from }: { readonly height: number; readonly from?: Locator },
+  {
+    height,
+    from,
+    width: wanted = PICTURE_WIDTH,
+  }: { readonly height: number; readonly from?: Locator; readonly width?: number },
 ): Promise<void> {
   if (pictures === undefined) return;
   const { top, bottom } = await (from ?? page.locator("html")).evaluate((element) => {
@@ -157,9 +167,9 @@ export async function takesPicture(
     path: join(pictures, `${name}.png`),
     fullPage: true,
     clip: {
-      x: Math.max(0, (width - PICTURE_WIDTH) / 2),
+      x: Math.max(0, (width - wanted) / 2),
       y: top,
-      width: PICTURE_WIDTH,
+      width: wanted,
       height: Math.min(bottom - top, height),
     },
   });
@@ -170,6 +180,14 @@ export async function signsIn(page: Page, { username, password }: Pick<Person, "
   await page.getByLabel("User name or e-mail").fill(username);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/** The same, for whoever may be signed in there already. */
+export async function signsInAgain(page: Page, person: Pick<Person, "username" | "password">) {
+  const known = page.getByRole("button", { name: /^Continue as/ });
+  await known.or(page.getByRole("button", { name: "Sign in", exact: true })).waitFor();
+  if (await known.isVisible()) await known.click();
+  else await signsIn(page, person);
 }
 
 /** The registration sheet as it can be read off the page: field by field. */
