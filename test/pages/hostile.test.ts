@@ -124,6 +124,45 @@ test("T09 names stay text on the pages of the portal too, and what is typed into
   }
 }, 120_000);
 
+test("T09 names stay text on a library's own page and where many are authorized, and what is looked for stays in its field", async () => {
+  const html = async (word: string) => {
+    // He types his id into the form, which knows no space at either end of it.
+    const user: UpstreamUser = { customerId: "5948", userId: "DTAYLOR", name: word, email: undefined };
+    const pat: UpstreamUser = { ...user, userId: word, email: word };
+    for (const map of [world.grants, world.lent]) map.clear();
+    world.syncs.length = 0;
+    world.client = { ...world.client, displayName: word };
+    world.server = { ...world.server, displayName: word };
+    world.administers({ id: word, displayName: `A${word}` }, { id: "HIS", displayName: `B${word}` });
+    world.lend(word, user);
+    world.lend("HIS", pat, { state: "reauthorization_required" });
+    world.sync(word);
+    const { cookie: own, csrf } = world.signIn(user);
+    const cookie = `${own}; ${world.visit({ displayName: word }).cookie}`;
+    const asserted = world.visit({ upstreamUser: `${word}.`, displayName: word }).cookie;
+    const page = `/servers/${world.server.id}/libraries`;
+    const answers = await Promise.all([
+      served.get(`${page}/${encodeURIComponent(word)}/details`, cookie),
+      served.get(`${page}/HIS/details`, cookie),
+      served.get(`${page}/HIS/authorize`, cookie),
+      served.post(`${page}/HIS/authorize`, cookie, { csrf, email: "DTAYLOR", replaces: "nobody" }),
+      served.post(`${page}/authorize-selected`, cookie, { csrf, library: "HIS" }),
+      served.post(`${page}/authorize-selected`, cookie, { csrf, library: word, email: `${word}!` }),
+      served.get(`${page}?find=${encodeURIComponent(`${word} ~`)}`, cookie),
+      served.get(page, asserted),
+      served.get(page, `${own}; ${asserted}`),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 409, 200, 422, 200, 200, 200]);
+    return answers.map(({ text }) => text);
+  };
+  const harmless = await html("word");
+  // The corpus' first third holds every way in; the others differ in what a script would do.
+  for (const word of texts.slice(0, texts.length / 3)) {
+    const hostile = await html(word);
+    hostile.forEach((page, at) => void expectHarmless(page, harmless[at]!));
+  }
+}, 120_000);
+
 test("T09 nothing that comes through an address is shown, let alone as markup", async () => {
   const page = `/servers/${world.server.id}/libraries`;
   world.administers("ACTIVE");
@@ -139,8 +178,11 @@ test("T09 nothing that comes through an address is shown, let alone as markup", 
       `/connect/start/${hostile}`,
       `/servers/${hostile}/libraries`,
       `${page}?authorized=${hostile}&withdrawn=${hostile}&notice=${hostile}`,
+      `${page}?show=${hostile}&select=${hostile}`,
       `${page}/${hostile}/authorize`,
+      `${page}/${hostile}/details`,
       `${page}/${hostile}/withdraw`,
+      `/connect/error/upstream_user_mismatch?expected=${hostile}&signed_in_as=${hostile}`,
       `/portal/open/${hostile}`,
       `${mine}?connected=${hostile}&disconnected=${hostile}`,
       `${mine}/${hostile}/disconnect`,
