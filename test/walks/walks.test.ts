@@ -257,7 +257,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await authorizes("Zurich", AMELIA);
     await page.waitForURL(`**/my-integrations?connected=${ids[1]!.id}`);
     await arrives(page, "My integrations");
-    await takesPicture(page, "my-integrations", { height: 1100 });
+    await takesPicture(page, "my-integrations", { height: 1000 });
     expect(await tokens()).toEqual([200, 200]);
 
     await page.getByRole("link", { name: "Disconnect London" }).click();
