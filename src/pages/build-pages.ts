@@ -20,6 +20,7 @@ import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
 import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
+import { getServerAuthorities, postServerAuthorities } from "./settings-authorities.ts";
 import { getServerBundle, getServerDiagnosis, postServerDiagnosis } from "./settings-diagnosis.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
 import { getServerPackage, getSettingsServer, postSettingsServer } from "./settings-server.ts";
@@ -95,6 +96,8 @@ export function buildPages(deps: PageDeps): Router {
     router.get(server, getSettingsServer(deps));
     router.post(server, form, postSettingsServer(deps));
     router.get(`${server}/package/:kind`, getServerPackage(deps));
+    router.get(`${server}/authorities`, getServerAuthorities(deps));
+    router.post(`${server}/authorities`, listed, postServerAuthorities(deps));
     router.get(`${server}/diagnosis`, getServerDiagnosis(deps));
     router.post(`${server}/diagnosis`, form, postServerDiagnosis(deps));
     router.get(`${server}/support-bundle`, getServerBundle(deps));

@@ -20,21 +20,21 @@ const NOTES = { good: "good", attention: "warn", failed: "bad" } as const;
 const stateWords = (state: FindingState): Html =>
   html`<span class="status ${KINDS[state]}">${statusIcon(KINDS[state])} ${texts.states[state]}</span>`;
 
-/** One step, as an item of the list. What was seen may quote iManage: it is text here, whatever it holds (T09). */
-export const stepItem = ({
-  step,
-  state,
-  seen,
-  means,
-  who,
-  remedy,
-}: Finding): Html => html`<li id="${idOf(step)}">
+/**
+ * One step, as an item of the list. What was seen may quote iManage: it is text here, whatever it holds (T09).
+ * @param mend where on these pages its remedy is done, if anywhere
+ */
+export const stepItem = (
+  { step, state, seen, means, who, remedy }: Finding,
+  mend?: { readonly href: string; readonly label: string },
+): Html => html`<li id="${idOf(step)}">
 <h3>${diagnosisTexts.steps[step]}</h3>
 <p>${stateWords(state)}</p>
 <dl><dt>${texts.seen}</dt><dd><bdi>${seen}</bdi></dd>
 <dt>${texts.means}</dt><dd><bdi>${means}</bdi></dd>
 ${who !== "nobody" && html`<dt>${texts.who}</dt><dd>${diagnosisTexts.owners[who]}</dd>`}
 ${remedy !== undefined && html`<dt>${texts.remedy}</dt><dd><bdi>${words(remedy)}</bdi></dd>`}</dl>
+${mend !== undefined && html`<p class="actions"><a class="button plain" href="${mend.href}">${mend.label}</a></p>`}
 </li>
 `;
 

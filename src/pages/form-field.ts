@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { type Hole, type Html, html, words } from "./html.ts";
 import { en } from "./texts.en.ts";
 
@@ -28,6 +29,17 @@ export function linesField(field: Field): Html {
 ${value}</textarea>`,
   );
 }
+
+/**
+ * What a `linesField` sends. Browsers end lines with CR LF; on a page a CR would be shown as what has no business there.
+ * `max`: longer than any form that is read, since a list that was cut short would shut people out.
+ */
+export const linesOf = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((text) => text.replaceAll("\r\n", "\n"))
+    .catch("");
 
 /** One of several, by radio buttons: every choice is read before one is made. */
 export function choice(

@@ -1,7 +1,13 @@
 import type { RequestHandler } from "express";
-import { listServerViews, mayAddServer, type ServerView } from "../broker/portal/settings.ts";
+import {
+  hasOwnAuthorities,
+  listServerViews,
+  mayAddServer,
+  type ServerView,
+} from "../broker/portal/settings.ts";
 import { days, type Instant } from "../domain/instant.ts";
 import type { Registration } from "../domain/registration.ts";
+import type { Server } from "../domain/server.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { queryValue } from "./query.ts";
@@ -73,7 +79,11 @@ function card(view: ServerView, now: Instant, { formToken, home, mayChange }: Se
 <dt>${servers.clientId}</dt><dd>${shared ? servers.secretShared : html`<code>${registration?.clientId}</code>`}</dd>
 <dt>${servers.secret}</dt><dd>${shared ? servers.secretShared : secretWords(registration)}</dd>
 <dt>${servers.customerId}</dt><dd><bdi>${server.customerId ?? servers.unknown}</bdi></dd>
-<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now, home)}</dd>
+${
+  hasOwnAuthorities(view) &&
+  html`<dt>${servers.authorities}</dt><dd><a href="${home}/servers/${server.id}/authorities">${authoritiesWords(server)}${of}</a></dd>
+`
+}<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now, home)}</dd>
 </dl>
 <p class="actions"><a class="button plain" href="${home}/servers/${server.id}">${mayChange ? servers.open : servers.look}${of}</a>
 <a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
@@ -82,6 +92,13 @@ function card(view: ServerView, now: Instant, { formToken, home, mayChange }: Se
 <button class="button plain" type="submit">${servers.check}${of}</button></form>
 </section>
 `;
+}
+
+function authoritiesWords({ trustedCertificates: own }: Server): Html | string {
+  const names = (own?.certificates ?? []).map(({ subject }) => subject);
+  return names.length === 0
+    ? texts.servers.authoritiesPublic
+    : html`<bdi>${texts.servers.authoritiesOwn(names)}</bdi>`;
 }
 
 function secretWords(registration: Registration | undefined): string {

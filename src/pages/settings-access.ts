@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ToldOrganisation } from "../broker/organisations/change-organisation.ts";
 import { changeAccess } from "../broker/portal/settings.ts";
 import { Problem } from "../domain/problem.ts";
-import { choice, linesField } from "./form-field.ts";
+import { choice, linesField, linesOf } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
@@ -54,21 +54,10 @@ export function postSettingsAccess(deps: PageDeps): RequestHandler {
   };
 }
 
-/**
- * Browsers end lines with CR LF; on a page a CR would be shown as what has no business there. Longer than any form that is
- * read: a list that was cut short would shut people out.
- */
-const lines = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .transform((text) => text.replaceAll("\r\n", "\n"))
-    .catch("");
-
 const formSchema = z.object({
   access: z.enum(["everyone", "some", "off"]).catch("everyone"),
-  subjects: lines(300_000),
-  claims: lines(300_000),
+  subjects: linesOf(300_000),
+  claims: linesOf(300_000),
   confirm: z.string().max(64).catch(""),
 });
 type Form = Omit<z.infer<typeof formSchema>, "confirm">;
@@ -92,30 +81,38 @@ function readWanted(form: Form): Pick<ToldOrganisation, "enabled" | "members"> |
   if (form.access === "off") return { enabled: false };
   if (form.access === "everyone") return { enabled: true, members: "all" };
   const claims = new Map<string, string[]>();
-  for (const line of linesOf(form.claims)) {
+  for (const line of eachLine(form.claims)) {
     const [, name, value] = /^([^=]+?)\s*=\s*(.+)$/.exec(line) ?? [];
     if (name === undefined || value === undefined) return { faults: { claims: texts.claimFault(line) } };
     claims.set(name, [...(claims.get(name) ?? []), value]);
   }
-  const subjects = [...new Set(linesOf(form.subjects))];
+  const subjects = [...new Set(eachLine(form.subjects))];
   return subjects.length + claims.size === 0
     ? { faults: { subjects: texts.nobody } }
     : { enabled: true, members: { subjects, claims: Object.fromEntries(claims) } };
 }
 
-const linesOf = (text: string): readonly string[] =>
+const eachLine = (text: string): readonly string[] =>
   text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
 
-/** The faults of a request in one sentence, or what it answers. */
-export async function faultsAs<T extends object>(ask: () => Promise<T>): Promise<T | string> {
+/**
+ * The faults of a request in one sentence, or what it answers.
+ * @param labels of its fields, as the page shows them
+ */
+export async function faultsAs<T extends object>(
+  ask: () => Promise<T>,
+  labels: ReadonlyMap<string, string> = new Map(),
+): Promise<T | string> {
   try {
     return await ask();
   } catch (error) {
     if (!(error instanceof Problem && error.code === "invalid_request")) throw error;
-    return (error.details.faults ?? []).map(({ field, message }) => `${field} ${message}`).join("; ");
+    return (error.details.faults ?? [])
+      .map(({ field, message }) => `${labels.get(field) ?? field} ${message}`)
+      .join("; ");
   }
 }
 

@@ -2,8 +2,8 @@ import type { RequestHandler, Response } from "express";
 import { API_INTERVAL_MS, beginDiagnosis, type DiagnosisEvent } from "../broker/diagnosis/diagnose-server.ts";
 import { supportBundle } from "../broker/diagnosis/support-bundle.ts";
 import { bundleBody } from "../broker/diagnosis/tell-diagnosis.ts";
-import type { ServerView } from "../broker/portal/settings.ts";
-import { diagnosisSteps } from "../domain/diagnosis.ts";
+import { hasOwnAuthorities, type ServerView } from "../broker/portal/settings.ts";
+import { diagnosisSteps, type Finding } from "../domain/diagnosis.ts";
 import { Problem } from "../domain/problem.ts";
 import { problemOf } from "./error-page.ts";
 import { sinceCard, stepAfter, stepItem, stoppedItem, verdictCard, workingItem } from "./finding.ts";
@@ -16,6 +16,7 @@ import { remedyFacts, remedyFor } from "./remedy.ts";
 import { sendPage } from "./send-page.ts";
 import { noteChange } from "./settings-review.ts";
 import {
+  authoritiesAddress,
   diagnosisAddress,
   type ServerAt,
   type ServerParams,
@@ -129,7 +130,9 @@ ${backTo(at)}`,
     for await (const event of events) {
       if ("finding" in event) {
         const next = stepAfter(event.finding.step);
-        write(html`${stepItem(event.finding)}${next !== undefined && workingItem(next)}`);
+        write(
+          html`${stepItem(event.finding, mendOf(at, event.finding))}${next !== undefined && workingItem(next)}`,
+        );
       } else {
         rest = html`${verdictCard(event.diagnosis, deps.portal.clock.now(), diagnosisAddress(at))}${sinceCard(event.diagnosis)}
 <p>${texts.toResult}</p>
@@ -165,12 +168,23 @@ ${
   diagnosis !== undefined &&
   html`${sinceCard(diagnosis)}
 <section class="card" aria-labelledby="steps"><h2 id="steps">${texts.steps}</h2>
-<ol class="steps">${diagnosis.findings.map(stepItem)}</ol></section>`
+<ol class="steps">${diagnosis.findings.map((finding) => stepItem(finding, mendOf(at, finding)))}</ol></section>`
 }
 ${supportCard(deps.settings, at)}
 ${backTo(at)}`,
   });
 }
+
+/** The remedy of a certificate that is not believed names the field of a page here. */
+const mendOf = (at: ServerAt, { cause }: Finding) =>
+  AUTHORITY_MISSING.has(cause) && at.visit.mayChange && hasOwnAuthorities(at.view)
+    ? { href: authoritiesAddress(at), label: en.settings.authorities.title(at.view.server.displayName) }
+    : undefined;
+
+const AUTHORITY_MISSING: ReadonlySet<string> = new Set<Finding["cause"]>([
+  "tls.unknown_root",
+  "tls.missing_intermediate",
+]);
 
 const checkForm = (at: ServerAt): Html =>
   html`<section class="card"><p>${texts.wait}</p>

@@ -92,6 +92,8 @@ export interface ServerAt {
 
 export const serverAddress = ({ visit, view }: ServerAt): string => `${visit.home}/servers/${view.server.id}`;
 
+export const authoritiesAddress = (at: ServerAt): string => `${serverAddress(at)}/authorities`;
+
 export const diagnosisAddress = (at: ServerAt): string => `${serverAddress(at)}/diagnosis`;
 
 /** The server that the address names, if the visitor sees it; otherwise that has been answered. */

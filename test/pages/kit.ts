@@ -42,6 +42,7 @@ import { defaultServerSettings, endpointsOf, type Server } from "../../src/domai
 import { sameUser, type UserSubject } from "../../src/domain/subject.ts";
 import { buildPages, type PageDeps } from "../../src/pages/build-pages.ts";
 import { PATIENCE_MS } from "../../src/pages/send-page.ts";
+import { readCertificates } from "../../src/security/certificates.ts";
 import { makeHandles } from "../../src/security/handles.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
 import { MemoryCalendarStore } from "../fakes/memory-calendar-store.ts";
@@ -557,9 +558,6 @@ export class World {
   }
 
   #portal(ports: AuthorizationPorts): PortalPorts {
-    const never = () => {
-      throw new Error("not of the pages");
-    };
     const isOf = (client: ClientId, subject: UserSubject) => (binding: GrantBinding) =>
       binding.type === "user" && binding.client === client && sameUser(binding.subject, subject);
     const grantOf = (client: ClientId, subject: UserSubject) =>
@@ -586,7 +584,7 @@ export class World {
         clock: ports.clock,
         random: this.random,
         addressRules: { loopbackOrigins: [], loopbackReturnUrls: false },
-        readCertificates: never,
+        readCertificates: (pem) => readCertificates(pem, this.now),
       },
       grants: {
         countGrants: async () => this.grants.size,

@@ -22,6 +22,7 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
     await visit({ role: "organisation_admin" });
     await page().goto(`${origin()}/settings${path}`);
   };
+  const authorities = () => `/servers/${world().server.id}/authorities`;
   const diagnosis = () => `/servers/${world().server.id}/diagnosis`;
   const check = async (): Promise<void> => {
     await settings(diagnosis());
@@ -170,6 +171,30 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
       open: async () => {
         world().registration = { ...world().registration, organisation: undefined };
         await settings(`/servers/${world().server.id}`);
+      },
+    },
+    {
+      name: "settings-authorities",
+      open: async () => {
+        const trustedCertificates = {
+          pem: "",
+          certificates: ["Firm Root CA", "Firm Issuing CA 2"].map((subject) => ({
+            subject,
+            fingerprint: Array(32).fill("A7").join(":"),
+            expiresAt: world().now + days(800),
+          })),
+        };
+        world().server = { ...world().server, kind: "on-premises", trustedCertificates };
+        await settings(authorities());
+      },
+    },
+    {
+      name: "settings-authorities-refused",
+      open: async () => {
+        world().server = { ...world().server, kind: "on-premises" };
+        await settings(authorities());
+        await page().getByRole("button", { name: "Continue" }).click();
+        await page().getByText("Error:").waitFor();
       },
     },
     { name: "settings-diagnosis-none", open: async () => settings(diagnosis()) },

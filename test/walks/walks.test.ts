@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { days } from "../../src/domain/instant.ts";
@@ -210,12 +211,19 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     expect(told).toContain("The chain ends in “Meridian Root CA”, which is not known here.");
     expect(told).toContain("Trust “Meridian Root CA” for this server");
 
-    const entered = await firm.client.call("PUT", `/v1/organisations/${firm.organisation}/servers/dms`, {
-      ...dms,
-      registration: { client_id: "token-broker" },
-      ca_certificates: authority.certificate,
-    });
-    expect([entered.status, entered.body.applied]).toEqual([200, true]);
+    await page.getByRole("link", { name: "Certificate authorities of Meridian DMS" }).click();
+    await arrives(page, "Certificate authorities of Meridian DMS");
+    await page.getByLabel("Certificate authorities", { exact: true }).fill(authority.certificate);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await arrives(page, "What will change");
+    const shown = await page.getByText("Meridian Root CA until").innerText();
+    const { fingerprint256 } = new X509Certificate(authority.certificate);
+    expect(shown).toContain(fingerprint256);
+    await page.getByRole("button", { name: "Change it" }).click();
+    await arrives(page, "Certificate authorities of Meridian DMS");
+    expect(await page.getByRole("region", { name: "Trusted for this server" }).innerText()).toContain(
+      fingerprint256,
+    );
     here.advance(61_000);
     expect((await diagnosed()).verdict).toBe("good");
     await enters(firm, asserted(AMELIA), "My integrations");

@@ -4,7 +4,7 @@ import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { tokenOriginOf } from "../seal-contexts.ts";
 import { applyConfiguration, type ChangeOptions } from "./apply-configuration.ts";
-import { type ChangeOutcome, type ChangePorts, changesOf } from "./change-organisation.ts";
+import { type ChangeOutcome, type ChangePorts, outcomeOf } from "./change-organisation.ts";
 
 /**
  * A server's client secret and nothing else of it: settings and certificate authorities stay as they are stored, which a
@@ -29,7 +29,7 @@ export async function changeClientSecret(
     secret: { env: "FORM" },
     secretExpiresAt: expiresAt,
   };
-  const { plan, applied } = await applyConfiguration(
+  const result = await applyConfiguration(
     { ...ports, secretSource: { read: async () => secret } },
     {
       sharedRegistrations: [],
@@ -38,11 +38,5 @@ export async function changeClientSecret(
     },
     options,
   );
-  return {
-    applied,
-    changes: changesOf(plan),
-    refusals: plan.refusals.map((refusal) => `${refusal.name} ${refusal.message}`),
-    warnings: [],
-    server: server.id,
-  };
+  return outcomeOf(result, server.id);
 }

@@ -2,7 +2,12 @@ import type { OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { type ApplyPorts, applyConfiguration, type ChangeOptions } from "./apply-configuration.ts";
+import {
+  type ApplyPorts,
+  type ApplyResult,
+  applyConfiguration,
+  type ChangeOptions,
+} from "./apply-configuration.ts";
 import type { DesiredConfiguration } from "./desired.ts";
 import {
   type CertificateReader,
@@ -152,7 +157,7 @@ async function apply(
   clientSecret: Secret | undefined,
   options: ChangeOptions,
 ): Promise<ChangeOutcome> {
-  const { plan, applied, records } = await applyConfiguration(
+  const result = await applyConfiguration(
     { ...ports, secretSource: { read: async () => clientSecret ?? { fault: "is missing" } } },
     desired,
     options,
@@ -160,13 +165,19 @@ async function apply(
   const [organisation] = desired.organisations;
   const server = organisation?.servers[0];
   return {
-    applied,
-    changes: changesOf(plan),
-    refusals: plan.refusals.map(({ name, message }) => `${name} ${message}`),
+    ...outcomeOf(result, server && result.records.servers[`${organisation?.name}/${server.name}`]?.id),
     warnings: warnings.map(({ path, message }) => `${path.slice(2).join(".")} ${message}`),
-    server: server && records.servers[`${organisation?.name}/${server.name}`]?.id,
   };
 }
+
+/** What applying something came to, as whoever asked for one change is told it. */
+export const outcomeOf = ({ plan, applied }: ApplyResult, server: ServerId | undefined): ChangeOutcome => ({
+  applied,
+  changes: changesOf(plan),
+  refusals: plan.refusals.map(({ name, message }) => `${name} ${message}`),
+  warnings: [],
+  server,
+});
 
 /** `organisations.0.servers.0.address` is `address` to whoever sent one server. */
 const faultOf = ({ path, message }: { path: readonly (string | number)[]; message: string }) => ({
@@ -174,7 +185,7 @@ const faultOf = ({ path, message }: { path: readonly (string | number)[]; messag
   message,
 });
 
-export const changesOf = (plan: Plan): RecordChange[] =>
+const changesOf = (plan: Plan): RecordChange[] =>
   plan.steps.flatMap(({ kind, name, act, changes }) =>
     act === "keep" || kind === "client" || kind === "policy"
       ? []

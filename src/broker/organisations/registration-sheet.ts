@@ -206,7 +206,7 @@ function notesFor(input: RegistrationSheetInput): string[] {
       ? [
           "The server must be reachable from the broker with a complete certificate chain; a firm that lists allowed addresses adds the broker's outgoing one.",
           authorities.length === 0
-            ? "A certificate of the firm's own authority is trusted once that authority is named as ca_file of this server."
+            ? "A certificate of the firm's own authority is trusted once that authority is entered under Certificate authorities of this server (ca_file in a configuration file)."
             : `Trusted for this server alone, besides the public authorities: ${authorities.join("; ")}.`,
           "Single sign-on in front of iManage must bring the browser back with its query unchanged.",
         ]

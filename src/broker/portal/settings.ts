@@ -7,6 +7,7 @@ import type { Registration } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import type { ChangeOptions } from "../organisations/apply-configuration.ts";
+import { type AuthoritiesChange, changeAuthorities } from "../organisations/change-authorities.ts";
 import { changeClientSecret } from "../organisations/change-client-secret.ts";
 import {
   type ChangeOutcome,
@@ -121,4 +122,23 @@ export async function enterClientSecret(
 ): Promise<ChangeOutcome> {
   const options = by(visitor, { dryRun: false, note });
   return changeClientSecret(ports.configuration, server, secret, expiresAt, options);
+}
+
+/**
+ * Only a firm's own server has a certificate of the firm's own; and where others are trusted, they can be taken away. On a
+ * shared registration it is for the operator to say, whose client secret goes there.
+ */
+export const hasOwnAuthorities = ({ server, shared }: ServerView): boolean =>
+  !shared && (server.kind === "on-premises" || server.trustedCertificates !== undefined);
+
+/** @throws Problem not_allowed | not_found | invalid_request, with the reader's fault */
+export async function changeServerAuthorities(
+  ports: PortalPorts,
+  visitor: SettingsVisitor,
+  view: ServerView,
+  change: AuthoritiesChange,
+  options: VisitorOptions,
+): Promise<ChangeOutcome> {
+  if (!hasOwnAuthorities(view)) throw new Problem("not_found");
+  return changeAuthorities(ports.configuration, view.server, change, by(visitor, options));
 }

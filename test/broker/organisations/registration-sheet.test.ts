@@ -142,7 +142,7 @@ describe("notes", () => {
     expect(notes({ trustedCertificates: { pem: "", certificates: [certificate] } })).toContain(
       "Firm CA (SHA-256 AB:CD, until 2030-01-02)",
     );
-    expect(notes({})).toContain("named as ca_file of this server");
+    expect(notes({})).toContain("entered under Certificate authorities of this server");
   });
 
   test("on the cloud iManage is asked to add the redirect URL and the customer id", () => {
