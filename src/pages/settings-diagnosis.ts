@@ -178,7 +178,10 @@ ${backTo(at)}`,
 /** The remedy of a certificate that is not believed names the field of a page here. */
 const mendOf = (at: ServerAt, { cause }: Finding) =>
   AUTHORITY_MISSING.has(cause) && at.visit.mayChange && hasOwnAuthorities(at.view)
-    ? { href: authoritiesAddress(at), label: en.settings.authorities.title(at.view.server.displayName) }
+    ? {
+        href: `${authoritiesAddress(at)}#ca_certificates`,
+        label: en.settings.authorities.title(at.view.server.displayName),
+      }
     : undefined;
 
 const AUTHORITY_MISSING: ReadonlySet<string> = new Set<Finding["cause"]>([

@@ -156,12 +156,19 @@ ${trouble !== undefined && verdictCard(trouble, deps.portal.clock.now(), diagnos
 ${
   shared || registration === undefined
     ? html`<section class="card note"><p>${texts.shared}</p></section>`
-    : html`${visit.mayChange && secretForm(at, registration, faults)}
-${sheetTables(at, await sheetFor(helpPorts(deps), server))}`
+    : inTheirOrder(
+        registration,
+        sheetTables(at, await sheetFor(helpPorts(deps), server)),
+        visit.mayChange && secretForm(at, registration, faults),
+      )
 }
 <p class="actions"><a class="button plain" href="${visit.home}">${en.settings.back}</a></p>`,
   });
 }
+
+/** Control Center shows a secret once it has the sheet's values; whoever comes again comes for the next secret. */
+const inTheirOrder = ({ secrets }: Registration, sheet: Html, form: Html | false) =>
+  secrets.length === 0 ? [sheet, form] : [form, sheet];
 
 function secretForm(at: ServerAt, { secrets }: Registration, faults: Faults | undefined): Html {
   const [newest] = secrets;

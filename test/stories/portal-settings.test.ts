@@ -195,6 +195,10 @@ describe("iManage settings", () => {
     const page = await browser.get(done.location!);
     expect(page.body).toContain("Registration of Archive");
     expect(page.body).toMatch(/Redirect URL<\/dt><dd><bdi>http:\/\/127[^<]*\/oauth2\/callback\/reg_/);
+    const order = ({ body }: Visit) =>
+      Math.sign(body.indexOf("Redirect URL") - body.indexOf('name="secret"'));
+    // First what Control Center asks for, then what it shows in return.
+    expect(order(page)).toBe(-1);
     expect((await browser.get(`${built.base}/settings`)).body).toContain("The client secret is missing");
 
     const zip = await browser.get(`${page.url}/package/control-center`);
@@ -209,6 +213,7 @@ describe("iManage settings", () => {
     const home = await browser.follow(entered, [built.base]);
     expect(home.body).toContain("valid until 30 June 2027");
     expect(home.body).not.toContain("is missing");
+    expect(order(await browser.get(page.url))).toBe(1);
   });
 
   it("a changed client secret is used at once, the one before stays beside it, and everything else of the server stays", async () => {
