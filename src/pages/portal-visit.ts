@@ -5,8 +5,8 @@ import { Problem } from "../domain/problem.ts";
 import { librariesAddress } from "./addresses.ts";
 import { portalCookie, readCookie } from "./cookies.ts";
 import type { Back } from "./error-page.ts";
-import { type Hole, type Html, html } from "./html.ts";
-import { layout } from "./layout.ts";
+import { type Html, html } from "./html.ts";
+import { layout, type PageParts } from "./layout.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { en } from "./texts.en.ts";
 
@@ -44,15 +44,19 @@ export const wayBack = ({ session, client }: Visitor): Html | false =>
   client.returnUrls.includes(session.returnUrl) &&
   html`<a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a>`;
 
+/** What differs from page to page inside such a frame. */
+export type VisitPageParts = Pick<PageParts, "title" | "main" | "wide">;
+
 /** The frame of the portal's pages: who is here, from which application, and the way back to it. */
 export const portalPage = (
   settings: PageSettings,
   visitor: Visitor,
   page: PortalPage,
-  parts: { readonly title: string; readonly main: Hole },
+  parts: VisitPageParts,
 ): Html =>
   layout(settings, {
     title: parts.title,
+    wide: parts.wide ?? false,
     main: html`${portalFrame(visitor, addressOf(page))}
 ${parts.main}`,
   });

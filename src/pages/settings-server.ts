@@ -151,6 +151,8 @@ async function serverPage(deps: PageDeps, at: ServerAt, faults?: Faults): Promis
   const title = texts.title(server.displayName);
   return visit.page({
     title: faults === undefined ? title : `${en.settings.error}: ${title}`,
+    // A redirect URL is copied letter by letter, so it stands on one line.
+    wide: true,
     main: html`<h1>${title}</h1>
 ${trouble !== undefined && verdictCard(trouble, deps.portal.clock.now(), diagnosisAddress(at))}
 ${
@@ -204,9 +206,12 @@ ${olderServers !== undefined && html`<h2>${olderServers.when}</h2>${fieldList(ol
 <ul>${notes.map((note) => html`<li><bdi>${note}</bdi></li>`)}</ul>
 </section>`;
 
-const fieldList = (fields: readonly SheetField[]): Html => html`<dl>
+/** In letters that differ from one another: one that is mistaken is an application that nobody can use. */
+const COPIED: ReadonlySet<string> = new Set(["Client ID", "Redirect URL", "Request", "Body"]);
+
+const fieldList = (fields: readonly SheetField[]): Html => html`<dl class="sheet">
 ${fields.map(({ field, value, note }) => {
   const told = NOTES.get(field) ?? note;
-  return html`<dt>${field}</dt><dd><bdi>${value}</bdi>${told !== undefined && html`<span class="sub">${told}</span>`}</dd>
+  return html`<dt>${field}</dt><dd><bdi class="${COPIED.has(field) ? "letters" : ""}">${value}</bdi>${told !== undefined && html`<span class="sub">${told}</span>`}</dd>
 `;
 })}</dl>`;

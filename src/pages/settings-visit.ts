@@ -4,11 +4,11 @@ import { adminOf, operatorAt, type SettingsVisitor } from "../broker/portal/sett
 import { parseId } from "../domain/id.ts";
 import { operatorCookie, readCookie } from "./cookies.ts";
 import { plainPage, sendNotFound } from "./error-page.ts";
-import { type Hole, type Html, html } from "./html.ts";
+import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
 import { operatorCard } from "./operator-card.ts";
 import type { PageDeps } from "./page-deps.ts";
-import { portalPage, visitorOn } from "./portal-visit.ts";
+import { portalPage, type VisitPageParts, visitorOn } from "./portal-visit.ts";
 import { seeOther, sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 
@@ -18,7 +18,7 @@ export const SETTINGS_HOMES = ["/settings", "/operators/:organisation/settings"]
 /** Somebody on these pages, with the frame and the addresses that are his. */
 export interface SettingsVisit extends SettingsVisitor {
   readonly home: string;
-  readonly page: (parts: { readonly title: string; readonly main: Hole }) => Html;
+  readonly page: (parts: VisitPageParts) => Html;
 }
 
 /**
@@ -69,10 +69,11 @@ const operatorPage = (
   deps: PageDeps,
   operator: SignedInOperator,
   { firm, mayChange }: SettingsVisitor,
-  parts: { readonly title: string; readonly main: Hole },
+  parts: VisitPageParts,
 ): Html =>
   layout(deps.settings, {
     title: parts.title,
+    wide: parts.wide ?? false,
     main: html`${operatorCard(operator, firm)}
 <nav aria-label="${en.portal.navigation}"><ul class="pages"><li><a href="/operators">${en.operators.all}</a></li></ul></nav>
 ${!mayChange && html`<p class="card note">${en.settings.lookOnly.body}</p>`}

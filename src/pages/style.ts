@@ -60,6 +60,9 @@ input[aria-invalid=true],textarea[aria-invalid=true]{border:2px solid var(--bad)
 .hint{margin:0 0 .5rem;color:var(--quiet);font-size:.925rem}
 .fault{margin:0 0 .5rem;color:var(--bad);font-weight:600}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1.25rem;margin:0 0 1rem}
+.sheet{grid-template-columns:14rem 1fr}
+.sheet bdi{user-select:all}
+.letters{font:.875em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 dt{color:var(--quiet)}
 dd{margin:0}
 code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -120,6 +123,7 @@ td .button{min-height:2.5rem;padding:.35rem .8rem}
 td .actions{margin:0;gap:.5rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:74rem){
+.sheet{grid-template-columns:minmax(8rem,14rem) minmax(0,1fr)}
 table,caption,tbody,tr,tbody td,tbody th{display:block;width:auto}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table{border:0;background:none}
@@ -128,7 +132,7 @@ tbody th,td{border:0;padding:.3rem 1rem}
 td[data-label]{display:grid;grid-template-columns:8.5rem 1fr;gap:.75rem}
 td[data-label]::before{content:attr(data-label);color:var(--quiet);font-size:.925rem}
 }
-@media (max-width:30rem){h1{font-size:1.4rem}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}.button{width:100%}
+@media (max-width:30rem){h1{font-size:1.4rem}dl,.sheet{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}.button{width:100%}
 .account form,.actions form{width:100%}td[data-label]{grid-template-columns:7rem 1fr}}
 @media (forced-colors:active){.button{border:2px solid ButtonText}.card,table{border:1px solid CanvasText}}
 `;

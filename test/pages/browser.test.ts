@@ -595,6 +595,22 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("the sheet's values stand in one column, the redirect URL on one line, and one click selects all of it", async () => {
+    Object.assign(settings, { publicBaseUrl: "https://imanage-broker.vendor.example" });
+    await settingsPage(`/servers/${world.server.id}`);
+    const url = page.locator("dt:text-is('Redirect URL') + dd bdi");
+    expect(
+      await page.evaluate("document.querySelectorAll('.sheet .letters')[1].getClientRects().length"),
+    ).toBe(1);
+    const columns = "[...new Set([...document.querySelectorAll('dl dd')].map((e) => e.offsetLeft))]";
+    expect(await page.evaluate(columns)).toHaveLength(1);
+    await url.click();
+    expect(await page.evaluate("getSelection().toString()")).toBe(await url.innerText());
+    expect(await url.innerText()).toMatch(
+      /^https:\/\/imanage-broker\.vendor\.example\/oauth2\/callback\/reg_/,
+    );
+  });
+
   test("the whole of it by keyboard alone: authorize a library, and withdraw it", async () => {
     world.administers("ACTIVE");
     await signIn();

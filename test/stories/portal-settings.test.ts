@@ -194,7 +194,9 @@ describe("iManage settings", () => {
     expect(await servers()).toHaveLength(2);
     const page = await browser.get(done.location!);
     expect(page.body).toContain("Registration of Archive");
-    expect(page.body).toMatch(/Redirect URL<\/dt><dd><bdi>http:\/\/127[^<]*\/oauth2\/callback\/reg_/);
+    expect(page.body).toMatch(
+      /Redirect URL<\/dt><dd><bdi class="letters">http:\/\/127[^<]*\/oauth2\/callback\/reg_/,
+    );
     const order = ({ body }: Visit) =>
       Math.sign(body.indexOf("Redirect URL") - body.indexOf('name="secret"'));
     // First what Control Center asks for, then what it shows in return.
