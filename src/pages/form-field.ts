@@ -43,10 +43,12 @@ export const linesOf = (max: number) =>
 
 /** One of several, by radio buttons: every choice is read before one is made. */
 export function choice(
-  { name, label, value }: Pick<Field, "name" | "label" | "value">,
+  field: Omit<Field, "required">,
   options: readonly (readonly [value: string, label: string])[],
 ): Html {
-  return html`<fieldset><legend>${label}</legend>
+  const { name, label, value } = field;
+  return html`<fieldset aria-describedby="${describedBy(field)}"><legend>${label}</legend>
+${toldOf(field)}
 ${options.map(([each, text]) =>
   each === value
     ? html`<label class="choice"><input type="radio" name="${name}" value="${each}" checked> ${text}</label>`
@@ -58,9 +60,12 @@ ${options.map(([each, text]) =>
 const describedBy = ({ name, hint }: Field): string =>
   [hint === undefined ? "" : `${name}-hint`, `${name}-fault`].join(" ").trim();
 
-function framed({ name, label, hint, fault }: Field, input: Hole): Html {
-  return html`<div class="field"><label for="${name}">${label}</label>
-${hint !== undefined && html`<p class="hint" id="${`${name}-hint`}">${words(hint)}</p>`}
-<div id="${`${name}-fault`}">${fault !== undefined && html`<p class="fault">${en.settings.error}: ${fault}</p>`}</div>
+const framed = (field: Field, input: Hole): Html =>
+  html`<div class="field"><label for="${field.name}">${field.label}</label>
+${toldOf(field)}
 ${input}</div>`;
-}
+
+/** What `describedBy` names. */
+const toldOf = ({ name, hint, fault }: Omit<Field, "label">): Html =>
+  html`${hint !== undefined && html`<p class="hint" id="${`${name}-hint`}">${words(hint)}</p>`}
+<div id="${`${name}-fault`}">${fault !== undefined && html`<p class="fault">${en.settings.error}: ${fault}</p>`}</div>`;

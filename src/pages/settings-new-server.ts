@@ -1,7 +1,8 @@
 import type { RequestHandler } from "express";
 import { z } from "zod";
-import { addServer, mayAddServer } from "../broker/portal/settings.ts";
+import { addServer, listDefaultConfigurations, mayAddServer } from "../broker/portal/settings.ts";
 import { Problem } from "../domain/problem.ts";
+import type { Registration } from "../domain/registration.ts";
 import { sendNotFound } from "./error-page.ts";
 import { choice, textField } from "./form-field.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
@@ -22,7 +23,8 @@ export function getNewServer(deps: PageDeps): RequestHandler {
     const visit = await changingVisitOn(deps, request, response);
     if (visit === undefined) return;
     if (!mayAddServer(visit)) return sendNotFound(deps, response);
-    sendPage(response, 200, formPage(visit, formSchema.parse({})));
+    const offered = await listDefaultConfigurations(deps.portal, visit);
+    sendPage(response, 200, formPage(visit, formSchema.parse({}), offered));
   };
 }
 
@@ -52,7 +54,8 @@ export function postNewServer(deps: PageDeps): RequestHandler {
     } catch (error) {
       if (!(error instanceof Problem && error.code === "invalid_request")) throw error;
       const faults = new Map((error.details.faults ?? []).map(({ field, message }) => [field, message]));
-      sendPage(response, 422, formPage(visit, form, faults));
+      const offered = await listDefaultConfigurations(deps.portal, visit);
+      sendPage(response, 422, formPage(visit, form, offered, faults));
     }
   };
 }
@@ -73,12 +76,12 @@ type Form = Omit<z.infer<typeof formSchema>, "confirm">;
 
 /** What is left empty is not said. */
 function toldOf({ name, shared, client_id, display_name, address, customer_id, kind }: Form) {
-  const said = (fields: Record<string, string>) =>
-    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+  const said = <F extends string>(fields: Record<F, string>) =>
+    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== "")) as Partial<typeof fields>;
   return {
     ...said({ display_name: display_name || name, address, customer_id }),
     kind,
-    registration: said(shared === "" ? { client_id } : { shared }),
+    registration: shared === "" ? said({ client_id }) : said({ shared }),
   };
 }
 
@@ -94,7 +97,12 @@ const FIELDS: Readonly<Record<string, keyof Form>> = {
   "registration.shared": "shared",
 };
 
-function formPage(visit: SettingsVisit, form: Form, faults: ReadonlyMap<string, string> = new Map()): Html {
+function formPage(
+  visit: SettingsVisit,
+  form: Form,
+  offered: readonly Registration[],
+  faults: ReadonlyMap<string, string> = new Map(),
+): Html {
   const at = (field: keyof Form) =>
     [...faults].filter(([place]) => FIELDS[place] === field).map(([, message]) => message)[0];
   const others = [...faults].filter(([place]) => !Object.hasOwn(FIELDS, place));
@@ -113,12 +121,27 @@ ${
 ${field("name", texts.name, texts.nameHint, true)}
 ${field("display_name", texts.displayName, texts.displayNameHint)}
 ${choice({ name: "kind", label: texts.kind, value: form.kind }, Object.entries(en.settings.servers.kinds))}
-${field("address", texts.address, texts.addressHint, true)}
+${field("address", texts.address, texts.addressHint)}
+${(offered.length > 0 || at("shared") !== undefined) && defaultConfigurations(form.shared, offered, at("shared"))}
 ${field("client_id", texts.clientId, texts.clientIdHint)}
-${field("shared", texts.shared, texts.sharedHint)}
 ${field("customer_id", texts.customerId, texts.customerIdHint)}
 <p class="actions"><button class="button" type="submit">${en.settings.next}</button>
 <a class="button plain" href="${visit.home}">${en.settings.cancel}</a></p>
 </form>`,
   });
 }
+
+const defaultConfigurations = (value: string, offered: readonly Registration[], fault?: string): Html =>
+  choice(
+    {
+      name: "shared",
+      label: texts.shared,
+      hint: texts.sharedHint,
+      value: offered.some(({ name }) => name === value) ? value : "",
+      fault: fault && `${texts.shared} ${fault}.`,
+    },
+    [
+      ["", texts.sharedNone],
+      ...offered.map(({ name, tokenOrigin }) => [name, texts.sharedAt(name, tokenOrigin)] as const),
+    ],
+  );

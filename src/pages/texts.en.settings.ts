@@ -131,12 +131,15 @@ export const settings = {
     displayNameHint: "What people read.",
     kind: "Kind",
     address: "Address",
-    addressHint: "Begins with https://, without a path: https://imanage.firm.example",
+    addressHint:
+      "Begins with https://, without a path: https://imanage.firm.example. Empty on iManage Cloud, and with a default configuration.",
     clientId: "Client ID",
     clientIdHint:
-      "*API Key* on older servers. What you will enter at iManage, or what it shows. Empty if the operator's default configuration is used.",
+      "*API Key* on older servers. What you will enter at iManage, or what it shows. Empty with a default configuration.",
     shared: "Default configuration",
-    sharedHint: "Its name, told by the operator. Empty for a registration of your own.",
+    sharedHint: "A registration at iManage that the operator keeps for many firms.",
+    sharedNone: "None: this server has a registration of its own",
+    sharedAt: (name: string, address: string) => `${name}, at ${address}`,
     customerId: "Customer id",
     customerIdHint: "If you know it. The first sign-in tells it otherwise.",
     /** Where a fault names something that is no field of this form. */

@@ -111,6 +111,10 @@ export class RedisConfigurationStore implements ConfigurationStore, ClientStore 
     return id === undefined ? undefined : this.findRegistration(id as RegistrationId);
   }
 
+  async listSharedRegistrations(): Promise<readonly Registration[]> {
+    return this.#all(registrationNamesKey(undefined), (id) => this.findRegistration(id as RegistrationId));
+  }
+
   async putRegistration(registration: Registration, write: RecordWrite<Registration>): Promise<void> {
     const { id, name, organisation } = registration;
     const key = registrationKey(id);

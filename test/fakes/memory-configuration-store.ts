@@ -60,6 +60,9 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
   async findRegistrationByName(organisation: OrganisationId | undefined, name: string) {
     return this.#byName<Registration>(`registration ${organisation ?? "shared"}`, name);
   }
+  async listSharedRegistrations() {
+    return this.#list<Registration>("registration shared");
+  }
   async putRegistration(registration: Registration, write: RecordWrite<Registration>) {
     const { id, organisation } = registration;
     if (parseId("reg", id) === undefined) throw new Error(`not a registration: ${id}`);

@@ -1,5 +1,7 @@
 import type { Page } from "playwright-core";
+import { makeId } from "../../src/domain/id.ts";
 import { days, minutes } from "../../src/domain/instant.ts";
+import { put } from "../kit/put-records.ts";
 import type { World } from "./kit.ts";
 
 /** A state of a page, and the way there. */
@@ -120,6 +122,11 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
     {
       name: "settings-new-server-refused",
       open: async () => {
+        const shared = { organisation: undefined, tokenOrigin: "https://cloudimanage.com", name: "cloud" };
+        const id = makeId("reg", undefined, world().now, world().random.bytes(16));
+        // Each size of the window opens it once.
+        const known = await world().store.findRegistrationByName(undefined, shared.name);
+        await put.registration(world().store, { ...world().registration, ...shared, id: known?.id ?? id });
         await settings("/new-server");
         await page().getByLabel("Short name").fill("Not a name");
         await page().getByRole("button", { name: "Continue" }).click();

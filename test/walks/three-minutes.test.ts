@@ -124,7 +124,7 @@ async function walk(watch: Stopwatch, context: BrowserContext, start: string): P
     watch.spend("field", 2); // Name, Kind: left as they are.
     await paste(settings, "Address", address);
     await type(settings, "Client ID", "tracker");
-    watch.spend("field", 2); // Default configuration, Customer id: left empty.
+    watch.spend("field"); // Customer id: left empty.
     await press(settings, "button", "Continue");
     await sees(settings, "What will change");
     await press(settings, "button", "Change it");

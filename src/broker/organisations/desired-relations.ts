@@ -45,7 +45,8 @@ const KINDS: readonly string[] = [
   "hosted",
   "on-premises",
 ] satisfies readonly ServerKind[];
-const CLOUD = "https://cloudimanage.com";
+/** The one address of iManage that every firm shares. */
+export const CLOUD = "https://cloudimanage.com";
 
 /** Where a server is said to be, by whichever field says it. */
 export function findServerAddress(

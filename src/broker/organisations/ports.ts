@@ -36,6 +36,7 @@ export interface ConfigurationStore {
     organisation: OrganisationId | undefined,
     name: string,
   ): Promise<Registration | undefined>;
+  listSharedRegistrations(): Promise<readonly Registration[]>;
   putRegistration(registration: Registration, write: RecordWrite<Registration>): Promise<void>;
 
   findClient(id: ClientId): Promise<Client | undefined>;

@@ -5,7 +5,7 @@ import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Registration } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
-import type { Server } from "../../domain/server.ts";
+import type { Server, ServerKind } from "../../domain/server.ts";
 import type { ChangeOptions } from "../organisations/apply-configuration.ts";
 import { type AuthoritiesChange, changeAuthorities } from "../organisations/change-authorities.ts";
 import { changeClientSecret } from "../organisations/change-client-secret.ts";
@@ -15,6 +15,7 @@ import {
   changeServer,
   type ToldOrganisation,
 } from "../organisations/change-organisation.ts";
+import { listUsableRegistrations } from "../organisations/usable-registrations.ts";
 import type { AuditNote } from "../ports.ts";
 import type { PortalPorts } from "./ports.ts";
 import type { SettingsVisitor } from "./settings-visitor.ts";
@@ -89,28 +90,53 @@ export async function changeAccess(
 export const mayAddServer = ({ mayChange, servers }: SettingsVisitor): boolean =>
   mayChange && servers === undefined;
 
+/** The default configurations that he may choose from. Whoever runs the broker knows every firm. */
+export const listDefaultConfigurations = (
+  { configuration }: PortalPorts,
+  { firm, client }: SettingsVisitor,
+): Promise<readonly Registration[]> =>
+  client === undefined
+    ? configuration.store.listSharedRegistrations()
+    : listUsableRegistrations(configuration, firm.id);
+
+/** A server in the words of a configuration file, as far as a page asks for it. */
+export interface ToldServer {
+  readonly kind: ServerKind;
+  readonly registration: { readonly shared?: string; readonly client_id?: string };
+  readonly display_name?: string;
+  readonly address?: string;
+  readonly customer_id?: string;
+}
+
 /**
- * A new server, in the words of a configuration file. Its client secret comes later: Control Center shows it once the
- * redirect URI is entered, which holds the registration's id.
+ * Its client secret comes later: Control Center shows it once the redirect URI is entered, which holds the registration's
+ * id. Where a default configuration is chosen, its address is the server's.
  * @throws Problem not_allowed | invalid_request, with the faults by field
  */
 export async function addServer(
   ports: PortalPorts,
   visitor: SettingsVisitor,
   name: string,
-  told: Readonly<Record<string, unknown>>,
+  told: ToldServer,
   options: VisitorOptions,
 ): Promise<ChangeOutcome> {
   if (!mayAddServer(visitor)) throw new Problem("not_allowed");
   const { configuration } = ports;
   // Told again, a server that is there would be changed.
   if ((await configuration.store.findServerByName(visitor.firm.id, name)) !== undefined)
-    throw new Problem("invalid_request", {
-      faults: [{ field: "name", message: "is the name of another server here" }],
-    });
-  const wanted = { told, clientSecret: undefined };
+    throw faultAt("name", "is the name of another server here");
+  const { shared } = told.registration;
+  const offered = shared === undefined ? [] : await listDefaultConfigurations(ports, visitor);
+  const chosen = offered.find((each) => each.name === shared);
+  if (shared !== undefined && chosen === undefined)
+    throw faultAt("registration.shared", "is none that this organisation may choose");
+  const address = told.address ?? chosen?.tokenOrigin;
+  const wanted = { told: { ...told, ...(address !== undefined && { address }) }, clientSecret: undefined };
   return changeServer(configuration, visitor.firm.id, name, wanted, by(visitor, options));
 }
+
+const faultAt = (field: string, message: string): Problem =>
+  new Problem("invalid_request", { faults: [{ field, message }] });
 
 /** @throws Problem not_allowed | not_found for a shared registration, whose secret is the operator's */
 export async function enterClientSecret(
