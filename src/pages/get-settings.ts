@@ -8,7 +8,7 @@ import {
 import { days, type Instant } from "../domain/instant.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { Server } from "../domain/server.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, html, words } from "./html.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { queryValue } from "./query.ts";
 import { sendPage } from "./send-page.ts";
@@ -35,6 +35,7 @@ export function getSettings(deps: PageDeps): RequestHandler {
       main: html`<h1>${texts.title}</h1>
 <p class="lead">${texts.lead(visit.firm.displayName)}</p>
 ${changed && html`<p class="card note good" role="status"><span class="status good">${statusIcon("good")}</span> ${texts.changed}</p>`}
+${storedSecret(visit, views, queryValue(request, "stored"))}
 ${access(visit, grants)}
 <h2>${texts.servers.title}</h2>
 ${views.length === 0 && html`<p>${texts.servers.none}</p>`}
@@ -46,6 +47,28 @@ ${mayAddServer(visit) && html`<p class="actions"><a class="button" href="${visit
 }
 
 const collator = new Intl.Collator(en.lang, { numeric: true, sensitivity: "base" });
+
+/** Said only where it is so: the address may have been kept, or written by somebody else. */
+function storedSecret(
+  { client, formToken, home }: SettingsVisit,
+  views: readonly ServerView[],
+  id: string | undefined,
+): Html | undefined {
+  const view = views.find(({ server, shared }) => server.id === id && !shared);
+  const [newest] = view?.registration?.secrets ?? [];
+  if (view === undefined || newest === undefined) return undefined;
+  const { server } = view;
+  const { stored } = texts;
+  return html`<section class="card note good" aria-labelledby="stored">
+<div role="status"><h2 id="stored"><span class="status good">${statusIcon("good")}</span> ${stored.title(server.displayName)}</h2>
+<p>${stored.what(newest.expiresAt === undefined ? texts.servers.secretNoEnd : texts.servers.secretUntil(dateWords(newest.expiresAt)))}</p>
+<p>${words(stored.next)}</p></div>
+<form class="actions" method="post" action="${home}/servers/${server.id}/diagnosis">
+<input type="hidden" name="csrf" value="${formToken}">
+<button class="button" type="submit">${texts.servers.check}<span class="hidden"> ${server.displayName}</span></button>
+${client !== undefined && html`<a class="button plain" href="/my-integrations">${en.myIntegrations.title}</a>`}</form>
+</section>`;
+}
 
 function access({ firm, home, mayChange }: SettingsVisit, grants: number): Html {
   const { members } = firm;

@@ -58,7 +58,7 @@ export function postSettingsServer(deps: PageDeps): RequestHandler<ServerParams>
     if (!outcome.applied)
       throw new Problem("configuration_refused", { members: { refusals: outcome.refusals.join("; ") } });
     noteChange(deps, visit, response, "client secret");
-    seeOther(response, `${visit.home}?changed=`);
+    seeOther(response, `${visit.home}?stored=${view.server.id}`);
   };
 }
 

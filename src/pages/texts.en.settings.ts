@@ -5,6 +5,11 @@ export const settings = {
   lead: (organisation: string) =>
     `Whether ${organisation} works with iManage, for whom, and with which servers.`,
   changed: "It is changed.",
+  stored: {
+    title: (server: string) => `The client secret of ${server} is stored`,
+    what: (until: string) => `It is sealed, ${until}, and nobody can read it here again.`,
+    next: "Now check this server: that asks iManage whether the registration is right. Then each person authorizes at *My integrations*.",
+  },
   lookOnly: {
     title: "Support may look only",
     body: "As support you see these settings, check a server and take a support bundle along. What is changed, an operator or the organisation's own admin changes.",

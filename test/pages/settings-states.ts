@@ -97,6 +97,7 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
         await settings("");
       },
     },
+    { name: "settings-stored", open: async () => settings(`?stored=${world().server.id}`) },
     { name: "settings-access", open: async () => settings("/access") },
     {
       name: "settings-access-refused",

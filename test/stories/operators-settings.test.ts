@@ -58,7 +58,11 @@ describe("operators at iManage settings", () => {
 
     const before = await browser.get(here.base + server);
     const saved = await submit(browser, before, server, { secret: "sim_secret_next", expires: "" });
-    expect(saved.location).toBe(`${here.base}${home}?changed=`);
+    expect(saved.location).toBe(`${here.base}${home}?stored=${id}`);
+    const told = (await browser.get(saved.location!)).body;
+    expect(told).toContain("The client secret of iManage dms is stored");
+    // His are the people of no application.
+    expect(told).not.toContain('href="/my-integrations"');
     expect(await secretsOf(here, id)).toHaveLength(2);
     expect(here.lines.join()).toContain(`client secret ${by}`);
 

@@ -213,7 +213,14 @@ describe("iManage settings", () => {
       expires: "2027-06-30",
     });
     const home = await browser.follow(entered, [built.base]);
-    expect(home.body).toContain("valid until 30 June 2027");
+    expect(home.body).toContain("The client secret of Archive is stored");
+    expect(home.body).toContain("It is sealed, valid until 30 June 2027, and nobody can read it here again.");
+    expect(home.body).toContain('href="/my-integrations">My integrations</a>');
+    const checked = await submit(browser, home, `${action}/diagnosis`);
+    expect(checked.body).toContain("Checking Archive");
+    // Of a server that is not his, or has none, nothing is said.
+    for (const id of [`${built.server}x`, "srv_none"])
+      expect((await browser.get(`${built.base}/settings?stored=${id}`)).body).not.toContain("is stored");
     expect(home.body).not.toContain("is missing");
     expect(order(await browser.get(page.url))).toBe(1);
   });

@@ -159,7 +159,11 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await page.getByRole("textbox", { name: "Client secret", exact: true }).fill(secret);
     await page.getByRole("button", { name: "Save the client secret" }).click();
     await arrives(page, "iManage settings");
-    expect(await page.getByRole("region", { name: "Harcourt iManage" }).innerText()).toContain("Ready");
+    const stored = page.getByRole("region", { name: "The client secret of Harcourt iManage is stored" });
+    expect(await stored.getByRole("button", { name: "Check this server" }).count()).toBe(1);
+    expect(await page.getByRole("region", { name: "Harcourt iManage", exact: true }).innerText()).toContain(
+      "Ready",
+    );
     const server = new URL(
       (await page.getByRole("link", { name: "Registration and client secret" }).getAttribute("href"))!,
       here.base,
