@@ -81,10 +81,10 @@ function access({ firm, home, mayChange }: SettingsVisit, grants: number): Html 
           members.subjects.length,
           members.claims.map(({ name, value }) => `${name} = ${value}`),
         )}</bdi></span>`;
-  return html`<section class="card" aria-labelledby="access">
-<h2 id="access">${texts.access.title}</h2>
+  return html`<section class="card account" aria-labelledby="access">
+<div><h2 id="access">${texts.access.title}</h2>
 <p>${status}</p>
-<p class="quiet">${texts.access.grants(grants)}</p>
+<p class="quiet">${texts.access.grants(grants)}</p></div>
 ${mayChange && html`<p class="actions"><a class="button plain" href="${home}/access">${texts.access.change}<span class="hidden"> ${texts.access.title}</span></a></p>`}
 </section>`;
 }
@@ -108,11 +108,11 @@ ${
 `
 }<dt>${servers.diagnosis}</dt><dd>${diagnosisWords(view, now, home)}</dd>
 </dl>
-<p class="actions"><a class="button plain" href="${home}/servers/${server.id}">${mayChange ? servers.open : servers.look}${of}</a>
-<a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></p>
-<form class="actions" method="post" action="${home}/servers/${server.id}/diagnosis">
+<div class="actions"><a class="button plain" href="${home}/servers/${server.id}">${mayChange ? servers.open : servers.look}${of}</a>
+<form method="post" action="${home}/servers/${server.id}/diagnosis">
 <input type="hidden" name="csrf" value="${formToken}">
 <button class="button plain" type="submit">${servers.check}${of}</button></form>
+<a href="/servers/${server.id}/libraries">${servers.libraries}${of}</a></div>
 </section>
 `;
 }

@@ -9,8 +9,8 @@ const texts = en.operators;
 export const operatorCard = (
   { session, formToken }: SignedInOperator,
   at?: Organisation,
-): Html => html`<section class="card account" aria-label="${texts.as}">
+): Html => html`<section class="who" aria-label="${texts.as}">
 <p><span class="quiet">${texts.as}</span> <b><bdi>${session.name}</bdi></b> <span class="quiet">${at === undefined ? texts.role[session.role] : texts.at[session.role]}${at !== undefined && html` <bdi>${at.displayName}</bdi>`}</span></p>
 <form method="post" action="/operators/sign-out"><input type="hidden" name="csrf" value="${formToken}">
-<button class="button plain" type="submit">${texts.signOut}</button></form>
+<button type="submit">${texts.signOut}</button></form>
 </section>`;

@@ -40,14 +40,16 @@ export async function visitorOn(
 }
 
 /** To the application he came from, as long as the address is one that it registered (T06). */
-export const wayBack = ({ session, client }: Visitor): Html | false =>
-  client.returnUrls.includes(session.returnUrl) &&
-  html`<a class="button plain" href="${session.returnUrl}">${texts.back(client.displayName)}</a>`;
+export const wayBack = (visitor: Visitor): Html | false =>
+  isRegistered(visitor) &&
+  html`<a class="button plain" href="${visitor.session.returnUrl}">${texts.back(visitor.client.displayName)}</a>`;
+
+const isRegistered = ({ session, client }: Visitor): boolean => client.returnUrls.includes(session.returnUrl);
 
 /** What differs from page to page inside such a frame. */
 export type VisitPageParts = Pick<PageParts, "title" | "main" | "wide">;
 
-/** The frame of the portal's pages: who is here, from which application, and the way back to it. */
+/** A page of the portal, in its frame. */
 export const portalPage = (
   settings: PageSettings,
   visitor: Visitor,
@@ -62,7 +64,8 @@ ${parts.main}`,
   });
 
 /**
- * What stands above every page for somebody who came from a client.
+ * What stands above every page for somebody who came from a client: who he is, from which application, and the way back to
+ * it, in one line that leaves the room to the page.
  * @param current the address of the page it is, as the navigation has it
  */
 export function portalFrame(visitor: Visitor, current: string): Html {
@@ -71,14 +74,14 @@ export function portalFrame(visitor: Visitor, current: string): Html {
     ...pagesOf(session.role).map((page) => ({ href: addressOf(page), label: TITLES[page] })),
     ...libraryPages(visitor),
   ];
-  return html`<section class="card account" aria-label="${texts.as}">
+  return html`<section class="who" aria-label="${texts.as}">
 <p><span class="quiet">${texts.as}</span> <b><bdi>${session.displayName ?? texts.unnamed(session.subject.id)}</bdi></b>
-<span class="quiet"><bdi>${texts.from(client.displayName, firm.displayName)}</bdi></span>
-<span class="sub">${texts.notYou}</span></p>
-<div class="actions">${wayBack(visitor)}
+<span class="quiet"><bdi>${texts.from(client.displayName, firm.displayName)}</bdi></span></p>
+${isRegistered(visitor) && html`<a href="${session.returnUrl}">${texts.backShort}<span class="hidden"> ${texts.backWhere(client.displayName)}</span></a>`}
 <form method="post" action="/portal/leave"><input type="hidden" name="csrf" value="${visitor.formToken}">
-<button class="button plain" type="submit">${texts.leave}</button></form></div>
+<button type="submit">${texts.leave}</button></form>
 </section>
+${current !== addressOf("settings") && html`<p class="quiet small">${texts.notYou}</p>`}
 ${
   pages.length > 1 &&
   html`<nav aria-label="${texts.navigation}"><ul class="pages">${pages.map(

@@ -16,7 +16,7 @@ body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui
 .bar img{display:inline-block;height:2rem;max-width:12rem;object-fit:contain;vertical-align:middle;margin-right:.75rem}
 .inner{width:100%;max-width:44rem;margin:0 auto;padding:.9rem 1.25rem}
 .wide .inner{max-width:90rem}
-main.inner{flex:1;padding-top:2rem;padding-bottom:3rem}
+main.inner{flex:1;padding-top:1.25rem;padding-bottom:3rem}
 footer{border-top:1px solid var(--line);color:var(--quiet);font-size:.875rem}
 footer p{margin:0}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .75rem;font-weight:650;text-wrap:balance}
@@ -68,6 +68,11 @@ dd{margin:0}
 code{font:.925em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .account{display:flex;flex-wrap:wrap;gap:.75rem 1.5rem;align-items:center;justify-content:space-between}
 .account p,.account .actions{margin:0}
+.who{display:flex;gap:.25rem 1.25rem;align-items:baseline;margin:0 0 .75rem;font-size:.875rem}
+.who p{flex:1;max-width:none;margin:0}
+.who button{border:0;padding:.25rem 0;background:none;color:var(--accent);font:inherit;text-decoration:underline;
+text-underline-offset:.18em;cursor:pointer}
+.who button:hover{color:var(--accent-dark);text-decoration-thickness:2px}
 .status{display:inline-flex;align-items:center;gap:.45rem;font-weight:600;white-space:nowrap}
 .status svg{flex:none}
 .status.good{color:var(--good)}
@@ -81,7 +86,7 @@ h3{font-size:1rem;line-height:1.35;margin:1.25rem 0 .25rem;font-weight:650}
 .uses,.pages{list-style:none;margin:0;padding:0}
 .uses li{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center;justify-content:space-between;padding:.6rem 0;
 border-top:1px solid var(--line)}
-.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:0 0 1.25rem}
+.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:-.25rem 0 .9rem}
 .pages a{display:inline-block;padding:.5rem 0}
 .pages a[aria-current=page],.pages a[aria-current=true]{color:var(--ink);font-weight:650;text-decoration:none;border-bottom:3px solid var(--accent)}
 .steps{list-style:none;margin:0;padding:0}

@@ -5,6 +5,9 @@ export const portal = {
   /** The id that the application knows him by, where it told no name. */
   unnamed: (id: string) => `person ${id}`,
   back: (application: string) => `Return to ${application}`,
+  /** Beside the application's name, which whoever hears the page hears with it. */
+  backShort: "Return",
+  backWhere: (application: string) => `to ${application}`,
   notYou: "If this is not you, authorize nothing: close this window.",
   navigation: "Pages",
   backTo: (page: string) => `Back to ${page}`,

@@ -2,8 +2,7 @@
 export const settings = {
   title: "iManage settings",
   back: "Back to iManage settings",
-  lead: (organisation: string) =>
-    `Whether ${organisation} works with iManage, for whom, and with which servers.`,
+  lead: (organisation: string) => `For whom ${organisation} works with iManage, and with which servers.`,
   changed: "It is changed.",
   stored: {
     title: (server: string) => `The client secret of ${server} is stored`,

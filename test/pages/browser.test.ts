@@ -595,6 +595,15 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("on a screen of 1280 by 800 an admin sees his servers without scrolling", async () => {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await settingsPage("");
+    const { y, height } = (await page.getByRole("button", { name: "Check this server" }).boundingBox())!;
+    expect(y + height).toBeLessThanOrEqual(800);
+    const line = (await page.getByRole("region", { name: "You are here as" }).boundingBox())!;
+    expect(line.height).toBeLessThan(40);
+  });
+
   test("the sheet's values stand in one column, the redirect URL on one line, and one click selects all of it", async () => {
     Object.assign(settings, { publicBaseUrl: "https://imanage-broker.vendor.example" });
     await settingsPage(`/servers/${world.server.id}`);
