@@ -75,7 +75,6 @@ function resultPage(settings: PageSettings, result: Result): Html {
   const portal =
     session.portal !== undefined &&
     html`<a class="button plain" href="/my-integrations">${en.myIntegrations.backHere}</a>`;
-  const close = html`<p class="quiet">${texts.close}</p>`;
   const simple = (title: string, body: string, kind: "good" | "warn" | "") =>
     layout(settings, {
       title,
@@ -83,7 +82,7 @@ function resultPage(settings: PageSettings, result: Result): Html {
 <section class="card note ${kind}"><p class="lead">${body}</p>
 <p class="actions">${link}
 ${(state.is === "waiting" || state.is === "started") && html`<a class="button plain" href="/connect/result/${session.id}">${texts.checkAgain}</a>`}${portal}</p></section>
-${(state.is === "connected" || state.is === "over") && close}`,
+${state.is === "connected" && html`<p class="quiet">${texts.close}</p>`}`,
     });
   switch (state.is) {
     case "connected":
@@ -104,8 +103,7 @@ ${(state.is === "connected" || state.is === "over") && close}`,
         title: remedy.title,
         main: html`<h1>${remedy.title}</h1>
 <p class="lead">${texts.failedLead(application, server?.displayName ?? "iManage")}</p>
-${problemPanel(settings, remedy, session.id, html`<p class="actions">${link}${portal}</p>`)}
-${close}`,
+${problemPanel(settings, remedy, session.id, html`<p class="actions">${link}${portal}</p>`)}`,
       });
     }
   }

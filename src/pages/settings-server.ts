@@ -174,8 +174,8 @@ const inTheirOrder = ({ secrets }: Registration, sheet: Html, form: Html | false
 
 function secretForm(at: ServerAt, { secrets }: Registration, faults: Faults | undefined): Html {
   const [newest] = secrets;
-  return html`<section class="card" aria-labelledby="client-secret">
-<h2 id="client-secret">${texts.secretTitle}</h2>
+  return html`<section class="card" aria-labelledby="enter">
+<h2 id="enter">${newest === undefined ? texts.secretTitle : texts.nextSecretTitle}</h2>
 <p>${texts.secretLead(newest && dateWords(newest.addedAt))}</p>
 <form method="post" action="${serverAddress(at)}">
 <input type="hidden" name="csrf" value="${at.visit.formToken}">

@@ -75,6 +75,7 @@ text-underline-offset:.18em;cursor:pointer}
 .who button:hover{color:var(--accent-dark);text-decoration-thickness:2px}
 .status{display:inline-flex;align-items:center;gap:.45rem;font-weight:600;white-space:nowrap}
 .status svg{flex:none}
+p.note .status,.note h2 .status{vertical-align:-.15em}
 .status.good{color:var(--good)}
 .status.warn{color:var(--warn)}
 .status.bad{color:var(--bad)}

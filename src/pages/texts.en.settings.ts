@@ -101,7 +101,8 @@ export const settings = {
       work: "Upload package for iManage Work",
     },
     notes: "Mind",
-    secretTitle: "Client secret",
+    secretTitle: "Finish the registration",
+    nextSecretTitle: "A new secret",
     secretLead: (since: string | undefined) =>
       since === undefined
         ? "None is entered yet."

@@ -157,8 +157,8 @@ export const en = {
           `${refreshTokenSwitch(facts)} It is off unless somebody switched it on. ${again(facts)}`,
         ),
       customer_mismatch: ({ support }) => ({
-        who: YOU,
-        action: `Sign out of iManage, then sign in with your account of this firm. If this is your firm's account, send this page to ${support}: the iManage customer id entered for this server must be corrected.`,
+        who: "You, or the operator of this service",
+        action: `You: sign out of iManage, then sign in with your account of this firm. If this is your firm's account, send this page to ${support}: the operator corrects the iManage customer id that is entered for this server.`,
       }),
       client_secret_refused: (facts) => ({
         who: BROKER,

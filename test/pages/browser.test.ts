@@ -604,6 +604,15 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     expect(line.height).toBeLessThan(40);
   });
 
+  test("the tick of a notice stands on the line of its words", async () => {
+    await settingsPage("?changed=");
+    const middle = async (selector: string) => {
+      const { y, height } = (await page.locator(selector).boundingBox())!;
+      return y + height / 2;
+    };
+    expect(Math.abs((await middle("p.note")) - (await middle("p.note svg")))).toBeLessThan(1.5);
+  });
+
   test("the sheet's values stand in one column, the redirect URL on one line, and one click selects all of it", async () => {
     Object.assign(settings, { publicBaseUrl: "https://imanage-broker.vendor.example" });
     await settingsPage(`/servers/${world.server.id}`);

@@ -123,6 +123,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
       await authorizes("iManage Cloud", CASTELLAN);
       await arrives(page, "The person signed in to another iManage customer than this organisation.");
       expect(await page.getByText("sign in with your account of this firm").count()).toBe(1);
+      expect(await page.getByText("You, or the operator of this service").count()).toBe(1);
+      expect(await page.getByText("You can close this window.").count()).toBe(0);
       expect((await tokenOf(firm, server, CASTELLAN.subject)).code).toBe("authorization_required");
     });
   });
@@ -151,6 +153,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await arrives(page, "Registration of Harcourt iManage");
     await takesPicture(page, "registration-sheet", {
       height: 860,
+      width: 1160,
       from: page.locator("section", { hasText: "Redirect URL" }),
     });
 
