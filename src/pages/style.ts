@@ -96,6 +96,7 @@ border-top:1px solid var(--line)}
 .steps h3{margin:0}
 .steps p{margin:0 0 .4rem}
 .steps dl{margin:0}
+.steps .actions{margin:.75rem 0 0}
 .steps .working:not(:last-child){display:none}
 .steps .working+li{border-top:0}
 .wide .note{max-width:none}

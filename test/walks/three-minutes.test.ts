@@ -125,6 +125,7 @@ async function walk(watch: Stopwatch, context: BrowserContext, start: string): P
     await paste(settings, "Address", address);
     await type(settings, "Client ID", "tracker");
     watch.spend("field"); // Customer id: left empty.
+    expect(await settings.getByRole("group", { name: "Default configuration" }).count()).toBe(0);
     await press(settings, "button", "Continue");
     await sees(settings, "What will change");
     await press(settings, "button", "Change it");

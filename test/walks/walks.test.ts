@@ -152,8 +152,8 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await page.getByRole("button", { name: "Change it" }).click();
     await arrives(page, "Registration of Harcourt iManage");
     await takesPicture(page, "registration-sheet", {
-      height: 860,
-      width: 1160,
+      height: 820,
+      width: 1280,
       from: page.locator("section", { hasText: "Redirect URL" }),
     });
 
@@ -211,7 +211,7 @@ describe.skipIf(chromiumPath === undefined)("walks in a real Chromium", { timeou
     await page.getByRole("link", { name: "Open the result" }).click();
     await arrives(page, "Check of Meridian DMS");
     await takesPicture(page, "diagnosis", {
-      height: 1100,
+      height: 1000,
       from: page.getByRole("region", { name: "Step by step" }),
     });
     const told = await page.getByRole("region", { name: "Step by step" }).innerText();
