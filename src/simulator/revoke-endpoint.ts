@@ -6,7 +6,7 @@ import { OAuthRefusal, refusalAnswer } from "./oauth-refusal.ts";
 
 /** POST /auth/oauth2/revoke-token, form field access_token (1; not RFC 7009). 200 whatever the token was worth (?). */
 export function revokeEndpoint(in_: Context, { headers, form }: Call): Answer {
-  const { revoke, revoke_accepts_refresh_token, revoke_client_authentication } = in_.state.switches;
+  const { revoke, revoke_client_authentication, ...accepts } = in_.state.switches;
   const value = form.get("access_token");
   try {
     if (value === null) throw new OAuthRefusal(400, "invalid_request", "access_token is missing.");
@@ -21,10 +21,19 @@ export function revokeEndpoint(in_: Context, { headers, form }: Call): Answer {
     }
     if (family === undefined) return nothingToSay();
 
-    const isAccessToken = family.access_tokens.some((token) => token.value === value);
-    if (isAccessToken) in_.families.endAccessToken(value);
-    else if (revoke_accepts_refresh_token === "no") return nothingToSay();
-    if (revoke === "family" || !isAccessToken) in_.families.end(family, "revoked", "with_access_tokens");
+    const accessToken = family.access_tokens.find((token) => token.value === value);
+    if (accessToken === undefined) {
+      if (accepts.revoke_accepts_refresh_token === "no") return nothingToSay();
+    } else {
+      if (
+        accepts.revoke_accepts_expired_access_token === "no" &&
+        !in_.families.accessTokenIsLive(accessToken)
+      )
+        return nothingToSay();
+      in_.families.endAccessToken(value);
+    }
+    if (revoke === "family" || accessToken === undefined)
+      in_.families.end(family, "revoked", "with_access_tokens");
     in_.events.emit({
       type: "revoked",
       family: family.id,

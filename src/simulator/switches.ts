@@ -112,6 +112,12 @@ export const switchesSchema = z.strictObject({
     .describe(
       "[?] Whether a refresh token may be presented to revoke-token. no answers 200 and does nothing.",
     ),
+  revoke_accepts_expired_access_token: z
+    .enum(["no", "yes"])
+    .default("no")
+    .describe(
+      "[?] Whether an access token that has expired still ends its refresh token, where revoke is family. no answers 200 and does nothing.",
+    ),
   bearer_header: z
     .enum(["refused", "accepted"])
     .default("refused")

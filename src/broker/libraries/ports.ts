@@ -106,7 +106,7 @@ export interface LibraryStore {
   /**
    * Lends libraries a grant's authorisation. MUST be atomic for all of them, and idempotent. What another user lent stays
    * his, `lent_by_another`, unless it is he whom `replaces` names (T11). Of a grant that loses its last binding by it
-   * nothing is revoked at iManage before what was handed out of it has expired.
+   * nothing is revoked at iManage before the last half minute of what was handed out of it.
    */
   lendLibraries(
     grant: GrantId,

@@ -1,7 +1,7 @@
 #!lua
 -- Lends libraries of one server the authorisation of a grant, all in one step. What another admin lent stays his, unless the
 -- one who lends it now was told whose place he takes (T11). The grant before serves until this very moment, and what was
--- handed out of it lives to its end.
+-- handed out of it lives nearly to its end.
 --
 -- KEYS  1 grant  2 libraries of the server
 -- ARGV  1 grant id  2 server  3 libraries (JSON list of [library, digest, whose place it takes or ''])
