@@ -73,13 +73,14 @@ export function postAuthorizeSelected(deps: PageDeps): RequestHandler<{ id: stri
     if (selection.free.length + replaced.length === 0) return refuse("selection", texts.many.none);
     // What is his no more since the form was shown goes along, so that it is refused by name.
     const listedNow = new Set(rows.map(({ library }) => library));
-    const gone = form.library.filter((library) => !listedNow.has(library));
-    const libraries = [...selection.free.map(idOf), ...replaced.map(idOf), ...gone];
+    const notListed = form.library.filter((library) => !listedNow.has(library));
+    const libraries = [...selection.free, ...replaced].map(idOf);
     try {
       const started = await startAuthorizeLibraries(deps.libraries, signedIn, {
         libraries,
         email,
         replaces: form.replaces,
+        notListed,
       });
       leaveForImanage(deps, response, started, librariesAddress(server));
     } catch (error) {

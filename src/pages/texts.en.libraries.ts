@@ -203,7 +203,7 @@ export const authorizeLibrary = {
   replaceSteps: [
     "You sign in at iManage. Until then nothing changes: the present authorization goes on serving, and no request fails.",
     "Your own authorization is tried on this library first. If it does not work, the present one stays.",
-    "From then on the library works with yours. What was handed out of the earlier one lives to its end, minutes later.",
+    "From then on the library works with yours. What was handed out of the earlier one lives on for minutes, nearly to its end.",
     "Other libraries that the earlier owner authorized stay with him.",
   ],
   replaceButton: "Use my credentials & replace the owner",

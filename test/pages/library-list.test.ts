@@ -269,6 +269,30 @@ test("T11 of many, another's libraries change hands only where he is ticked, own
   expect(owners).toEqual(["ONE DTAYLOR", "THREE ADA", "TWO DTAYLOR"]);
 });
 
+test("T11 of a library that is not on his list nobody learns in a selection whether it is lent, or by whom", async () => {
+  world.administers("ONE");
+  world.lend("FOREIGN", PAT);
+  const { cookie, csrf } = world.signIn();
+  const answers = await Promise.all(
+    ["FOREIGN", "NOWHERE"].map((library) =>
+      post(
+        `${page}/authorize-selected`,
+        cookie,
+        `csrf=${csrf}&library=ONE&library=${library}&email=DTAYLOR&replaces=PGONE`,
+      ),
+    ),
+  );
+  answers.push(
+    await post(`${page}/authorize-selected`, cookie, `csrf=${csrf}&library=ONE&library=FOREIGN&email=DTAYLOR`),
+  );
+  for (const { status, text } of answers) {
+    expect(status).toBe(200);
+    expect(text).not.toMatch(/FOREIGN|p\*\*\*/);
+  }
+  await comeBack(answers[0]!, cookie);
+  expect(world.lent.get("FOREIGN")?.lentBy.userId).toBe("PGONE");
+});
+
 test("replacing the owner says first what will happen; authorizing one's own again is called to renew", async () => {
   world.administers("HIS", "MINE");
   world.lend("HIS", PAT);

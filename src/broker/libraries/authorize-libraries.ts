@@ -21,6 +21,8 @@ export interface AuthorizeForm {
   readonly email: string;
   /** User ids of those whose place he agreed to take: the form named them (T11). */
   readonly replaces: readonly string[];
+  /** Asked for, but on no list of his: refused by name once he is back. Whose they are is not told before (T11). */
+  readonly notListed?: readonly string[];
 }
 
 export interface FinishedPage {
@@ -52,7 +54,8 @@ export async function startAuthorizeLibraries(
   if (!known.includes(email.toLowerCase())) throw new Problem("upstream_user_mismatch");
 
   const wanted = [...new Set(form.libraries)];
-  if (wanted.length === 0 || wanted.length > LIBRARIES_AT_ONCE) throw new Problem("invalid_request");
+  const notListed = [...new Set(form.notListed ?? [])];
+  if (wanted.length === 0 || wanted.length + notListed.length > LIBRARIES_AT_ONCE) throw new Problem("invalid_request");
   const lent = new Map((await ports.lent.listLibraries(server.id)).map((one) => [one.library, one.lentBy]));
   const agreed = new Set(form.replaces.map((name) => name.toLowerCase()));
   const libraries = wanted.map((library): LibraryWanted => {
@@ -61,6 +64,7 @@ export async function startAuthorizeLibraries(
     if (!agreed.has(owner.userId.toLowerCase())) throw changed(library, owner, user);
     return { library, replaces: owner };
   });
+  libraries.push(...notListed.map((library) => ({ library, replaces: undefined })));
   const purpose: PagePurpose = { act: "authorize-libraries", libraries, as: user };
   return startAuthorization(ports, server, { by: "page", purpose }, email);
 }
