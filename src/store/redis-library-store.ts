@@ -95,13 +95,22 @@ export class RedisLibraryStore implements LibraryStore, StandingStore, LibraryMe
   async putStanding(
     { server, library, grant }: Pick<LibraryBinding, "server" | "library" | "grant">,
     standing: LibraryStanding,
-  ): Promise<"parked" | "lifted" | "stored" | "changed_hands"> {
+    before: LibraryStanding | undefined,
+  ): Promise<"parked" | "lifted" | "stored" | "changed_hands" | "overtaken"> {
     const answer = await this.#store.run(
       "put-standing",
       [librariesKey(server), standingsKey(server), parkedKey(organisationOf(server))],
-      [server, library, digestOf(server, library), grant, JSON.stringify(standing), parkedBy(standing) ?? ""],
+      [
+        server,
+        library,
+        digestOf(server, library),
+        grant,
+        JSON.stringify(standing),
+        parkedBy(standing) ?? "",
+        before === undefined ? "" : JSON.stringify(before),
+      ],
     );
-    return answer as "parked" | "lifted" | "stored" | "changed_hands";
+    return answer as "parked" | "lifted" | "stored" | "changed_hands" | "overtaken";
   }
 
   async listUses(server: ServerId, libraries: readonly string[]): Promise<readonly LibraryUse[]> {

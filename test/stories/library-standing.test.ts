@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { checkStandings } from "../../src/broker/libraries/check-standings.ts";
 import { listLibraryViews } from "../../src/broker/libraries/library-pages.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
 import { LibraryAdmin, OKAFOR } from "../kit/library-admin.ts";
@@ -107,6 +108,31 @@ it("another admin who takes over lifts what the one before was parked for, at on
   await look(built, minutes(5));
   expect((await tokenOf(built, "ACTIVE")).body.code).toBe("library_role_lost");
   await (await LibraryAdmin.signIn(built, OKAFOR)).authorize(["ACTIVE"], { replaces: ["amelia.hart"] });
+  expect((await tokenOf(built, "ACTIVE")).status).toBe(200);
+  expect(await libraryOf(built, "ACTIVE")).toMatchObject({ state: "authorized", trouble: null });
+});
+
+it("a look that was under way while the owner authorized again does not park the library anew", async () => {
+  const { built, amelia } = await lent();
+  admins(built, "b.okafor");
+  await look(built, hours(2));
+  await look(built, minutes(5));
+  expect((await tokenOf(built, "ACTIVE")).body.code).toBe("library_role_lost");
+  admins(built, "amelia.hart");
+  built.advance(minutes(10));
+  const { libraryPages, configuration } = built.broker;
+  const looked = await checkStandings({
+    ...libraryPages,
+    organisations: configuration,
+    libraries: {
+      ...libraryPages.libraries,
+      async listLibraries() {
+        await amelia.authorize(["ACTIVE"]);
+        return { kind: "unavailable", reason: "timeout" };
+      },
+    },
+  });
+  expect(looked).toBe(1);
   expect((await tokenOf(built, "ACTIVE")).status).toBe(200);
   expect(await libraryOf(built, "ACTIVE")).toMatchObject({ state: "authorized", trouble: null });
 });

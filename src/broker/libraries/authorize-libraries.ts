@@ -55,7 +55,8 @@ export async function startAuthorizeLibraries(
 
   const wanted = [...new Set(form.libraries)];
   const notListed = [...new Set(form.notListed ?? [])];
-  if (wanted.length === 0 || wanted.length + notListed.length > LIBRARIES_AT_ONCE) throw new Problem("invalid_request");
+  if (wanted.length === 0 || wanted.length + notListed.length > LIBRARIES_AT_ONCE)
+    throw new Problem("invalid_request");
   const lent = new Map((await ports.lent.listLibraries(server.id)).map((one) => [one.library, one.lentBy]));
   const agreed = new Set(form.replaces.map((name) => name.toLowerCase()));
   const libraries = wanted.map((library): LibraryWanted => {

@@ -87,8 +87,9 @@ async function checkLent(
     const said = look(library);
     if (said.kind === "administers" || said.kind === "bad") seen.set(library, said.kind === "administers");
     const [byte = 0] = ports.random.bytes(1);
-    const standing = nextStanding(standings.get(library), said, ports.clock.now(), byte / 256);
-    const stored = await ports.standings.putStanding(binding, standing);
+    const before = standings.get(library);
+    const standing = nextStanding(before, said, ports.clock.now(), byte / 256);
+    const stored = await ports.standings.putStanding(binding, standing, before);
     if (stored !== "parked" && stored !== "lifted") continue;
     const fields = { server: server.id, grant: grant.id, outcome: stored };
     if (stored === "lifted") ports.log.info(fields, "library");

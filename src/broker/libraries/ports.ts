@@ -123,12 +123,14 @@ export interface StandingStore {
   listStandings(server: ServerId): Promise<ReadonlyMap<string, LibraryStanding>>;
   /**
    * Stores it, and with it whether the library is parked: then every replica MUST refuse tokens for it from this moment. Only
-   * while the library is lent by this very grant; what was seen of another's owner says nothing.
+   * while the library is lent by this very grant; what was seen of another's owner says nothing. And MUST not where `before`
+   * is not what is stored any more: to authorize forgets it, and a look may have begun before that.
    */
   putStanding(
     of: Pick<LibraryBinding, "server" | "library" | "grant">,
     standing: LibraryStanding,
-  ): Promise<"parked" | "lifted" | "stored" | "changed_hands">;
+    before: LibraryStanding | undefined,
+  ): Promise<"parked" | "lifted" | "stored" | "changed_hands" | "overtaken">;
 }
 
 /** A library as iManage last listed it to somebody. */
