@@ -74,13 +74,14 @@ export class RedisLibraryStore implements LibraryStore, StandingStore, LibraryMe
     server: ServerId,
     library: string,
     note: AuditNote,
+    from?: GrantId,
   ): Promise<"withdrawn" | "not_lent"> {
     const organisation = organisationOf(server);
     const digest = digestOf(server, library);
     const grant = await this.#store.run(
       "unbind",
       [bindingKey(organisation, digest), gateKey(organisation)],
-      [digest, server, library, note.actor, note.requestId, ""],
+      [digest, server, library, note.actor, note.requestId, from ?? ""],
     );
     return grant === "" ? "not_lent" : "withdrawn";
   }

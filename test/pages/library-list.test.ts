@@ -283,7 +283,11 @@ test("T11 of a library that is not on his list nobody learns in a selection whet
     ),
   );
   answers.push(
-    await post(`${page}/authorize-selected`, cookie, `csrf=${csrf}&library=ONE&library=FOREIGN&email=DTAYLOR`),
+    await post(
+      `${page}/authorize-selected`,
+      cookie,
+      `csrf=${csrf}&library=ONE&library=FOREIGN&email=DTAYLOR`,
+    ),
   );
   for (const { status, text } of answers) {
     expect(status).toBe(200);

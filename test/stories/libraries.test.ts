@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { withdrawLibrary } from "../../src/broker/libraries/library-pages.ts";
 import { minutes, seconds } from "../../src/domain/instant.ts";
 import { checkInvariants } from "../kit/invariants.ts";
-import { LibraryAdmin, OKAFOR, VOSS } from "../kit/library-admin.ts";
+import { LibraryAdmin, NOTE, OKAFOR, VOSS } from "../kit/library-admin.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 const TOKEN_LIFE_MS = minutes(30);
@@ -69,13 +70,13 @@ describe("one sign-in for many libraries", () => {
   });
 });
 
-describe("T11 another admin's authorisation", () => {
-  const lentByAmelia = async () => {
-    const built = await world();
-    await (await LibraryAdmin.signIn(built)).authorize(["ACTIVE"]);
-    return built;
-  };
+const lentByAmelia = async () => {
+  const built = await world();
+  await (await LibraryAdmin.signIn(built)).authorize(["ACTIVE"]);
+  return built;
+};
 
+describe("T11 another admin's authorisation", () => {
   it("is not replaced by who was not told of it: 409 upstream_user_changed, both identities masked, the old grant intact", async () => {
     const built = await lentByAmelia();
     const before = (await tokenOf(built, "ACTIVE")).body;
@@ -127,6 +128,33 @@ describe("T11 another admin's authorisation", () => {
       },
     });
     expect((await tokenOf(built, "ACTIVE")).body.grant).toBe(before.grant);
+  });
+});
+
+describe("withdrawing", () => {
+  it("by who lent it takes nothing from the one who took his place at that very moment", async () => {
+    const built = await lentByAmelia();
+    const [amelia, okafor] = [await LibraryAdmin.signIn(built), await LibraryAdmin.signIn(built, OKAFOR)];
+    built.simulator.libraries.patch(5948, "ACTIVE", {
+      nrtadmin_role: ["b.okafor"],
+      nrtadmin_group: ["b.okafor"],
+    });
+    const { lent } = amelia.ports;
+    const between: typeof lent = {
+      listLibraries: (...of) => lent.listLibraries(...of),
+      lendLibraries: (...of) => lent.lendLibraries(...of),
+      withdrawLibrary: (...of) => lent.withdrawLibrary(...of),
+      async findLibrary(...of) {
+        const found = await lent.findLibrary(...of);
+        if (found?.lentBy.userId === "amelia.hart")
+          await okafor.authorize(["ACTIVE"], { replaces: ["amelia.hart"] });
+        return found;
+      },
+    };
+    const withdrawn = withdrawLibrary({ ...amelia.ports, lent: between }, amelia.signedIn, "ACTIVE", NOTE);
+    // His own authorization was the one that was replaced: what he may do now iManage cannot be asked.
+    await expect(withdrawn).rejects.toMatchObject({ code: "reauthorization_required" });
+    expect(await lent.findLibrary(built.server, "ACTIVE")).toMatchObject({ lentBy: { userId: "b.okafor" } });
   });
 });
 

@@ -111,15 +111,19 @@ export async function withdrawLibrary(
   note: Omit<AuditNote, "actor">,
 ): Promise<void> {
   const { server, session } = signedIn;
-  const lent = await ports.lent.findLibrary(server.id, library);
-  if (lent === undefined || !sameUpstreamUser(lent.lentBy, session.user)) {
-    const row = (await readLibraries(ports, signedIn, new Set([library]))).find(({ id }) => id === library);
-    if (row === undefined || !isAdmin(row)) throw new Problem("not_library_admin");
-  }
-  await ports.lent.withdrawLibrary(server.id, library, {
+  const audited: AuditNote = {
     ...note,
     actor: `user:${session.user.customerId}/${session.user.userId}`,
-  });
+  };
+  const lent = await ports.lent.findLibrary(server.id, library);
+  if (lent !== undefined && sameUpstreamUser(lent.lentBy, session.user)) {
+    const withdrawn = await ports.lent.withdrawLibrary(server.id, library, audited, lent.grant);
+    if (withdrawn === "withdrawn") return;
+    // Another has taken his place since.
+  }
+  const row = (await readLibraries(ports, signedIn, new Set([library]))).find(({ id }) => id === library);
+  if (row === undefined || !isAdmin(row)) throw new Problem("not_library_admin");
+  await ports.lent.withdrawLibrary(server.id, library, audited);
 }
 
 async function grantOf(

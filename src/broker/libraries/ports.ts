@@ -114,8 +114,16 @@ export interface LibraryStore {
     libraries: readonly LibraryWanted[],
     note: AuditNote,
   ): Promise<readonly ("lent" | "lent_by_another")[] | "gone">;
-  /** Takes the authorisation back; the last binding of a grant revokes it. */
-  withdrawLibrary(server: ServerId, library: string, note: AuditNote): Promise<"withdrawn" | "not_lent">;
+  /**
+   * Takes the authorisation back; the last binding of a grant revokes it.
+   * @param from only of this grant
+   */
+  withdrawLibrary(
+    server: ServerId,
+    library: string,
+    note: AuditNote,
+    from?: GrantId,
+  ): Promise<"withdrawn" | "not_lent">;
 }
 
 /** What looks at the owners of lent libraries have said. */
