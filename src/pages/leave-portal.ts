@@ -5,7 +5,7 @@ import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
 import type { PageDeps } from "./page-deps.ts";
-import { isOurForm } from "./page-session.ts";
+import { dropPageCookie, endPageSession, isOurForm, sentFromHere } from "./page-session.ts";
 import { addressOf, wayBack } from "./portal-visit.ts";
 import { sendPage } from "./send-page.ts";
 import { statusIcon } from "./status-icon.ts";
@@ -15,7 +15,8 @@ const texts = en.portal.left;
 
 /**
  * `POST /portal/leave`: the visit ends here and at the server, and the page says so. Sent again, or with a visit that is over
- * already, it says the same.
+ * already, it says the same. The button stands on *Background service authorization* too: that nobody can go on there in his
+ * place is only true if his sign-in there ends with it.
  */
 export function postPortalLeave(deps: PageDeps): RequestHandler {
   return async (request, response) => {
@@ -27,6 +28,10 @@ export function postPortalLeave(deps: PageDeps): RequestHandler {
       return sendPage(response, 403, formOutdatedPage(deps.settings, addressOf(visitor.session.page)));
     await leavePortal(deps.portal, cookie);
     clearCookie(response, deps.settings, name);
+    if (visitor !== undefined || sentFromHere(request, deps.settings.publicBaseUrl)) {
+      await endPageSession(deps, request);
+      dropPageCookie(deps, response);
+    }
     sendPage(response, 200, leftPage(deps, visitor));
   };
 }

@@ -496,3 +496,28 @@ test("five hundred libraries with long names fit into one selection", async () =
   expect(back.headers.location!.length).toBeLessThan(200);
   expect(world.lent.size).toBe(480);
 });
+
+test("who leaves is signed out of Background service authorization too, unless another site sent the form", async () => {
+  world.administers("ONE");
+  const [visit, signedIn] = [world.visit(), world.signIn()];
+  const leave = (cookie: string, csrf: string, site: string) =>
+    request(app)
+      .post("/portal/leave")
+      .type("form")
+      .set("Cookie", cookie)
+      .set("Sec-Fetch-Site", site)
+      .send({ csrf });
+  expect((await leave(`${visit.cookie}; ${signedIn.cookie}`, visit.csrf, "cross-site")).status).toBe(403);
+  expect((await leave(signedIn.cookie, "", "cross-site")).status).toBe(200);
+  expect(namesOf((await get(page, signedIn.cookie)).text)).toEqual(["ONE"]);
+
+  const left = await leave(`${visit.cookie}; ${signedIn.cookie}`, visit.csrf, "same-origin");
+  expect(left.text).toContain("Nobody can go on here in your place.");
+  expect(String(left.headers["set-cookie"])).toMatch(/__Host-imb-page=; .*Max-Age=0/);
+  expect(namesOf((await get(page, signedIn.cookie)).text)).toEqual([]);
+
+  // A visit that has run out meanwhile.
+  const later = world.signIn();
+  await leave(later.cookie, "", "same-origin");
+  expect(namesOf((await get(page, later.cookie)).text)).toEqual([]);
+});
