@@ -3,6 +3,7 @@ import { withdrawLibrary } from "../../src/broker/libraries/library-pages.ts";
 import { minutes, seconds } from "../../src/domain/instant.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { LibraryAdmin, NOTE, OKAFOR, VOSS } from "../kit/library-admin.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 const TOKEN_LIFE_MS = minutes(30);
@@ -129,6 +130,25 @@ describe("T11 another admin's authorisation", () => {
     });
     expect((await tokenOf(built, "ACTIVE")).body.grant).toBe(before.grant);
   });
+});
+
+it("of an organisation that is switched off nobody signs in or lends, not even who left for iManage before; to withdraw stays", async () => {
+  const built = await lentByAmelia();
+  const [amelia, okafor] = [await LibraryAdmin.signIn(built), await LibraryAdmin.signIn(built, OKAFOR)];
+  const { configuration } = built.broker;
+  const redeemed = () => built.simulator.counts().routes.token;
+  const before = redeemed();
+  const switchOff = async () => {
+    const organisation = (await configuration.findOrganisation(built.organisation as never))!;
+    await put.organisation(configuration, { ...organisation, enabled: false });
+  };
+  const off = { code: "organisation_disabled" };
+  await expect(amelia.authorize(["TEMPLATES"], { before: switchOff })).rejects.toMatchObject(off);
+  await expect(LibraryAdmin.signIn(built)).rejects.toMatchObject(off);
+  await expect(okafor.authorize(["LITIGATION"])).rejects.toMatchObject(off);
+  expect(redeemed()).toBe(before);
+  await amelia.withdraw("ACTIVE");
+  expect(await built.broker.libraryStore.findLibrary(built.server, "ACTIVE")).toBeUndefined();
 });
 
 describe("withdrawing", () => {

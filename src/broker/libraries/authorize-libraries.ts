@@ -13,7 +13,13 @@ import { type StartedAuthorization, startAuthorization } from "../authorization/
 import { rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
-import { isAdmin, type LibraryPagePorts, readOrThrow, type SignedIn } from "./library-pages.ts";
+import {
+  isAdmin,
+  type LibraryPagePorts,
+  readOrThrow,
+  refuseWhereSwitchedOff,
+  type SignedIn,
+} from "./library-pages.ts";
 
 /** What the form of *Authorize* says. */
 export interface AuthorizeForm {
@@ -46,6 +52,7 @@ export async function startAuthorizeLibraries(
   form: AuthorizeForm,
 ): Promise<StartedAuthorization> {
   const { server, session } = signedIn;
+  await refuseWhereSwitchedOff(ports, server);
   const { user } = session;
   const email = form.email.trim();
   const known = [user.email, user.userId]
@@ -95,6 +102,8 @@ async function finish(
   note: Omit<AuditNote, "actor">,
 ): Promise<FinishedPage> {
   const { server, request, purpose } = back;
+  // Switched off while he was at iManage: the code is left unused.
+  await refuseWhereSwitchedOff(ports, server);
   const redeemed = await redeem(ports, {
     server,
     registration: request.registration,

@@ -64,8 +64,21 @@ export async function startSignIn(
 ): Promise<StartedAuthorization> {
   const server = await ports.servers.findServer(serverId);
   if (server === undefined) throw new Problem("not_found");
+  await refuseWhereSwitchedOff(ports, server);
   const purpose = { act: "sign-in", ...(asserted !== undefined && { asserted }) } as const;
   return startAuthorization(ports, server, { by: "page", purpose }, asserted);
+}
+
+/**
+ * Where iManage is switched off nobody signs in, and nothing is redeemed.
+ * @throws Problem organisation_disabled
+ */
+export async function refuseWhereSwitchedOff(
+  { organisations }: Pick<LibraryPagePorts, "organisations">,
+  server: Server,
+): Promise<void> {
+  const firm = await organisations.findOrganisation(server.organisation);
+  if (firm?.enabled !== true) throw new Problem("organisation_disabled");
 }
 
 /**
