@@ -247,14 +247,24 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
     return this.#dueHint.restate(organisation);
   }
 
-  async pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]> {
+  async pending(
+    organisation: OrganisationId,
+    limit: number,
+    after?: PendingRevocation["entry"],
+  ): Promise<readonly PendingRevocation[]> {
     await this.#store.run(
       "revocations-ripen",
       [laterRevocationsKey(organisation), revocationsKey(organisation)],
       [limit],
     );
     const entries = await this.#store.call((redis) =>
-      redis.xrange(revocationsKey(organisation), "-", "+", "COUNT", limit),
+      redis.xrange(
+        revocationsKey(organisation),
+        after === undefined ? "-" : `(${after}`,
+        "+",
+        "COUNT",
+        limit,
+      ),
     );
     return entries.map(([entry, flat]) => {
       const field = fieldsOf(flat);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { withdrawLibrary } from "../../src/broker/libraries/library-pages.ts";
 import { minutes, seconds } from "../../src/domain/instant.ts";
+import { revocationsKey } from "../../src/store/keys.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { LibraryAdmin, NOTE, OKAFOR, VOSS } from "../kit/library-admin.ts";
 import { put } from "../kit/put-records.ts";
@@ -176,6 +177,24 @@ describe("withdrawing", () => {
     await expect(withdrawn).rejects.toMatchObject({ code: "reauthorization_required" });
     expect(await lent.findLibrary(built.server, "ACTIVE")).toMatchObject({ lentBy: { userId: "b.okafor" } });
   });
+});
+
+it("T22 a token that cannot be opened keeps no other from being revoked, however many of them wait in front", async () => {
+  const built = await lentByAmelia();
+  const [amelia, okafor] = [await LibraryAdmin.signIn(built), await LibraryAdmin.signIn(built, OKAFOR)];
+  await okafor.authorize(["LITIGATION"]);
+  const held = (await tokenOf(built, "LITIGATION")).body;
+  const redis = built.broker.stores.fast.connection;
+  const key = revocationsKey(built.organisation as never);
+  await amelia.withdraw("ACTIVE");
+  const [[, entry]] = (await redis.xrange(key, "-", "+", "COUNT", 1)) as [[string, string[]]];
+  const damaged = entry.map((value, i) => (entry[i - 1] === "sealed" ? `${value.slice(0, -4)}AAAA` : value));
+  for (let i = 0; i < 60; i++) await redis.xadd(key, "*", ...damaged);
+  await okafor.withdraw("LITIGATION");
+  await revoke(built);
+  expect(await lives(built, held.access_token)).toBe(false);
+  // Kept, for whoever brings the record back.
+  expect(await redis.xlen(key)).toBe(60);
 });
 
 describe("replacing the owner", () => {

@@ -76,7 +76,12 @@ export interface RefreshSchedule {
 
 /** Tokens of ended grants, waiting to be revoked at iManage. */
 export interface RevocationOutbox {
-  pending(organisation: OrganisationId, limit: number): Promise<readonly PendingRevocation[]>;
+  /** The oldest, or those behind `after`. */
+  pending(
+    organisation: OrganisationId,
+    limit: number,
+    after?: PendingRevocation["entry"],
+  ): Promise<readonly PendingRevocation[]>;
   settle(organisation: OrganisationId, entry: PendingRevocation["entry"]): Promise<void>;
 }
 

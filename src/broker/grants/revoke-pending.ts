@@ -1,9 +1,9 @@
-import type { OrganisationId } from "../../domain/id.ts";
+import type { OrganisationId, ServerId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import { openCredentials } from "../authorization/open-credentials.ts";
 import type { AuthorizationServer, ServerDirectory } from "../authorization/ports.ts";
 import type { ConfigurationStore } from "../organisations/ports.ts";
-import type { Clock, Log, Sealer } from "../ports.ts";
+import type { Clock, Log, LogFields, Sealer } from "../ports.ts";
 import { accessTokenContext, refreshTokenContext } from "../seal-contexts.ts";
 import type { GrantStore, PendingRevocation, RevocationOutbox } from "./ports.ts";
 
@@ -19,6 +19,8 @@ export interface RevocationPorts {
 }
 
 const BATCH = 50;
+/** A server that so many times in one run did not do it is left to the next: others wait behind. */
+const FAILURES = 10;
 
 /** Tells iManage about grants that ended. Run twice it does no harm; what iManage did not take stays for the next run. */
 export class Revoker {
@@ -59,9 +61,28 @@ export class Revoker {
   }
 
   async #drain(organisation: OrganisationId): Promise<void> {
-    for (const entry of await this.#ports.outbox.pending(organisation, BATCH)) {
-      if (await this.#revoke(entry)) await this.#ports.outbox.settle(organisation, entry.entry);
+    const { outbox } = this.#ports;
+    const failures = new Map<ServerId, number>();
+    let after: string | undefined;
+    let unopenable: LogFields | undefined;
+    for (;;) {
+      const batch = await outbox.pending(organisation, BATCH, after);
+      for (const entry of batch) {
+        const failed = failures.get(entry.server) ?? 0;
+        if (failed >= FAILURES) continue;
+        const answer = await this.#revoke(entry).catch(unopened);
+        if (answer === true) await outbox.settle(organisation, entry.entry);
+        else if (answer === false) failures.set(entry.server, failed + 1);
+        else unopenable ??= { grant: entry.grant, server: entry.server, code: answer.code };
+      }
+      after = batch.at(-1)?.entry;
+      if (batch.length < BATCH) break;
     }
+    if (unopenable !== undefined)
+      this.#ports.log.warn(
+        { organisation, ...unopenable },
+        "a token that waits to be revoked cannot be opened; it stays",
+      );
   }
 
   /** True: nothing is left to do for this token. */
@@ -88,4 +109,10 @@ export class Revoker {
     log.info({ grant: entry.grant, server: server.id, outcome: answer, detail: entry.kind }, "revocation");
     return answer !== "failed";
   }
+}
+
+/** One record's fault does not keep the others' waiting. */
+function unopened(error: unknown): Problem {
+  if (error instanceof Problem && error.code === "integrity_failure") return error;
+  throw error;
 }
