@@ -521,3 +521,17 @@ test("who leaves is signed out of Background service authorization too, unless a
   await leave(later.cookie, "", "same-origin");
   expect(namesOf((await get(page, later.cookie)).text)).toEqual([]);
 });
+
+test("T02 another person who is sent to this browser does not go on as the library admin who was there before", async () => {
+  world.administers("ONE");
+  const [visit, signedIn] = [world.visit(), world.signIn()];
+  const open = (link: string) => get(`/portal/open/${link}`, `${visit.cookie}; ${signedIn.cookie}`);
+  expect((await open(world.portalLink())).status).toBe(303);
+  expect(namesOf((await get(page, signedIn.cookie)).text)).toEqual(["ONE"]);
+
+  const again = world.visit();
+  const another = world.portalLink({ subject: { type: "user", issuer: "client", id: "u-2" } });
+  const opened = await get(`/portal/open/${another}`, `${again.cookie}; ${signedIn.cookie}`);
+  expect(String(opened.headers["set-cookie"])).toMatch(/__Host-imb-page=; .*Max-Age=0/);
+  expect(namesOf((await get(page, signedIn.cookie)).text)).toEqual([]);
+});
