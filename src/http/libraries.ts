@@ -147,7 +147,7 @@ export const getLibraries = route({
         authorized: count("authorized"),
         needs_attention: count("needs_attention"),
       },
-      page: `${deps.settings.publicBaseUrl}/servers/${query.server}/libraries`,
+      page: `${deps.authorization.publicBaseUrl}/servers/${query.server}/libraries`,
     };
   },
 });

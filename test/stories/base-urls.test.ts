@@ -76,6 +76,8 @@ describe("several public base URLs", () => {
         subject: { type: "user", id: AMELIA.subject },
       });
       expect(token.status).toBe(200);
+      const libraries = await client.call<{ page: string }>("GET", `/v1/libraries?server=${here.server}`);
+      expect(libraries.body.page.startsWith(`${base}/servers/`)).toBe(true);
       const { url, page } = await enterPortal({ client, organisation: here.organisation });
       expect(url.startsWith(`${base}/portal/open/`)).toBe(true);
       expect(page.url).toBe(`${base}/my-integrations`);
