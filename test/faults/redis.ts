@@ -181,8 +181,8 @@ export const redisFaults: readonly Fault[] = [
         without: {
           guard: "a process remembers what it committed",
           file: "src/store/redis-refresh-store.ts",
-          replace: 'if (as !== "orphaned") this.#echo.remember(',
-          by: "if (Date.now() === 0) this.#echo.remember(",
+          replace: "      this.#echo.remember(attempt,",
+          by: "      if (Date.now() === 0) this.#echo.remember(attempt,",
         },
       },
       {
