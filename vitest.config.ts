@@ -8,7 +8,8 @@ export default defineConfig({
     // Processes and not threads: tests start, stop and kill child processes, and a worker that dies takes
     // nothing along but its own file.
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the two cores: those that wait for a lease or a restart leave their core to others.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
