@@ -1,6 +1,6 @@
 import type { RequestHandler } from "express";
 import { startAuthorizeLibraries } from "../broker/libraries/authorize-libraries.ts";
-import { listLibraryViews, type SignedIn } from "../broker/libraries/library-pages.ts";
+import type { SignedIn } from "../broker/libraries/library-pages.ts";
 import type { LibraryView } from "../broker/libraries/library-view.ts";
 import { days } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -12,6 +12,7 @@ import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
 import { leaveForImanage } from "./leave-for-imanage.ts";
 import { libraryName, mayAuthorize, ownerToReplace, ownerWords } from "./library-parts.ts";
+import { findRow, type LibraryParams, libraryVisit } from "./library-visit.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { readForm, signedInVisit } from "./page-session.ts";
 import { sendPage } from "./send-page.ts";
@@ -19,25 +20,19 @@ import { en } from "./texts.en.ts";
 
 const texts = en.authorizeLibrary;
 
-interface Params {
-  readonly id: string;
-  readonly library: string;
-  [name: string]: string;
-}
-
 /** `GET /servers/:id/libraries/:library/authorize`: the form with the e-mail id; where another lent it, to take his place. */
-export function getAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
+export function getAuthorizeLibrary(deps: PageDeps): RequestHandler<LibraryParams> {
   return async (request, response) => {
-    const signedIn = await signedInVisit(deps, request, response);
-    if (signedIn === undefined) return;
-    const row = await findRow(deps, signedIn, request.params.library);
-    if (row === undefined || !mayAuthorize(row)) return sendNotFound(deps, response);
+    const at = await libraryVisit(deps, request, response);
+    if (at === undefined) return;
+    const { signedIn, row } = at;
+    if (!mayAuthorize(row)) return sendNotFound(deps, response);
     sendPage(response, 200, authorizePage(deps.settings, signedIn, row));
   };
 }
 
 /** `POST` there: *Use my credentials & authorize*. */
-export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
+export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<LibraryParams> {
   return async (request, response) => {
     const signedIn = await signedInVisit(deps, request, response);
     if (signedIn === undefined) return;
@@ -70,16 +65,6 @@ export function postAuthorizeLibrary(deps: PageDeps): RequestHandler<Params> {
 
 export const emailFault = ({ session: { user } }: SignedIn): string =>
   texts.emailMismatch(user.name ?? user.userId);
-
-/** Only a library that is on his list: an address alone makes no page speak of another. */
-export async function findRow(
-  deps: PageDeps,
-  signedIn: SignedIn,
-  library: string,
-): Promise<LibraryView | undefined> {
-  const rows = await listLibraryViews(deps.libraries, signedIn);
-  return rows.find((row) => row.library === library);
-}
 
 interface Refused {
   readonly email: string;

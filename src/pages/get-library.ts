@@ -3,8 +3,6 @@ import type { SignedIn } from "../broker/libraries/library-pages.ts";
 import type { LibraryView } from "../broker/libraries/library-view.ts";
 import type { Instant } from "../domain/instant.ts";
 import { librariesAddress } from "./addresses.ts";
-import { findRow } from "./authorize-library.ts";
-import { sendNotFound } from "./error-page.ts";
 import { type Html, html, words } from "./html.ts";
 import { layout } from "./layout.ts";
 import {
@@ -19,27 +17,20 @@ import {
   renewBy,
   status,
 } from "./library-parts.ts";
+import { type LibraryParams, libraryVisit } from "./library-visit.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
-import { signedInVisit } from "./page-session.ts";
 import { sendPage } from "./send-page.ts";
 import { en } from "./texts.en.ts";
 import { timeWords } from "./time-words.ts";
 
 const texts = en.library;
 
-interface Params {
-  readonly id: string;
-  readonly library: string;
-  [name: string]: string;
-}
-
 /** `GET /servers/:id/libraries/:library/details`: all that is known of one library, and who must do what. */
-export function getLibrary(deps: PageDeps): RequestHandler<Params> {
+export function getLibrary(deps: PageDeps): RequestHandler<LibraryParams> {
   return async (request, response) => {
-    const signedIn = await signedInVisit(deps, request, response);
-    if (signedIn === undefined) return;
-    const row = await findRow(deps, signedIn, request.params.library);
-    if (row === undefined) return sendNotFound(deps, response);
+    const at = await libraryVisit(deps, request, response);
+    if (at === undefined) return;
+    const { signedIn, row } = at;
     sendPage(response, 200, libraryPage(deps.settings, signedIn, row, deps.libraries.clock.now()));
   };
 }

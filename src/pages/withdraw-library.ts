@@ -3,12 +3,11 @@ import { type SignedIn, withdrawLibrary } from "../broker/libraries/library-page
 import type { LibraryView } from "../broker/libraries/library-view.ts";
 import type { Instant } from "../domain/instant.ts";
 import { librariesAddress, libraryAddress } from "./addresses.ts";
-import { findRow } from "./authorize-library.ts";
-import { sendNotFound } from "./error-page.ts";
 import { formOutdatedPage } from "./form-outdated.ts";
 import { type Html, html } from "./html.ts";
 import { layout } from "./layout.ts";
 import { dependents, libraryName, ownerWords } from "./library-parts.ts";
+import { type LibraryParams, libraryVisit } from "./library-visit.ts";
 import type { PageDeps, PageSettings } from "./page-deps.ts";
 import { auditNote, readForm, signedInVisit } from "./page-session.ts";
 import { seeOther, sendPage } from "./send-page.ts";
@@ -16,26 +15,19 @@ import { en } from "./texts.en.ts";
 
 const texts = en.withdrawLibrary;
 
-interface Params {
-  readonly id: string;
-  readonly library: string;
-  [name: string]: string;
-}
-
 /** `GET /servers/:id/libraries/:library/withdraw`: asked once more, since a background service stops. */
-export function getWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
+export function getWithdrawLibrary(deps: PageDeps): RequestHandler<LibraryParams> {
   return async (request, response) => {
-    const signedIn = await signedInVisit(deps, request, response);
-    if (signedIn === undefined) return;
-    const row = await findRow(deps, signedIn, request.params.library);
-    if (row === undefined) return sendNotFound(deps, response);
+    const at = await libraryVisit(deps, request, response);
+    if (at === undefined) return;
+    const { signedIn, row } = at;
     if (row.state === "unauthorized") return seeOther(response, librariesAddress(signedIn.server));
     sendPage(response, 200, withdrawPage(deps.settings, signedIn, row, deps.libraries.clock.now()));
   };
 }
 
 /** `POST` there. Withdrawing what is not lent is no fault: the page then shows that it is so. */
-export function postWithdrawLibrary(deps: PageDeps): RequestHandler<Params> {
+export function postWithdrawLibrary(deps: PageDeps): RequestHandler<LibraryParams> {
   return async (request, response) => {
     const signedIn = await signedInVisit(deps, request, response);
     if (signedIn === undefined) return;
