@@ -13,8 +13,9 @@ const KEPT_MS: Milliseconds = 15_000;
 export class OutcomeListener {
   readonly #connection: RedisConnection;
   readonly #waiting = new Map<string, Set<() => void>>();
-  /** When each grant was spoken of last, oldest first; older than anybody still waits is forgotten. */
-  readonly #heard = new Map<string, Milliseconds>();
+  /** The last announcement of each grant, oldest first; older than anybody still waits is forgotten. */
+  readonly #heard = new Map<string, { readonly at: Milliseconds; readonly number: number }>();
+  #announcements = 0;
 
   /** @param connection is used for nothing else: a subscribed connection takes no other command. */
   constructor(connection: RedisConnection) {
@@ -31,15 +32,19 @@ export class OutcomeListener {
     this.#connection.on("ready", () => this.#listenAgain());
   }
 
-  /** @param lookBackMs what was announced since then counts: it may overtake the answer that made somebody wait. */
+  /** How many announcements were heard: what one notes before he reads, so that none falls between reading and waiting. */
+  get heard(): number {
+    return this.#announcements;
+  }
+
+  /** @param since what `heard` was: a later announcement counts, for it may overtake the answer that made somebody wait. */
   next(
     grant: GrantId | ServerId,
     timeoutMs: Milliseconds,
-    lookBackMs: Milliseconds = 0,
+    since = this.#announcements,
   ): Promise<"announced" | "timeout"> {
-    const heardAt = this.#heard.get(grant);
-    if (heardAt !== undefined && performance.now() - heardAt < lookBackMs)
-      return Promise.resolve("announced");
+    const last = this.#heard.get(grant);
+    if (last !== undefined && last.number > since) return Promise.resolve("announced");
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(grant) ?? new Set();
       this.#waiting.set(grant, waiting);
@@ -71,8 +76,8 @@ export class OutcomeListener {
   #hear(grant: string): void {
     const now = performance.now();
     this.#heard.delete(grant);
-    this.#heard.set(grant, now);
-    for (const [oldest, at] of this.#heard) {
+    this.#heard.set(grant, { at: now, number: ++this.#announcements });
+    for (const [oldest, { at }] of this.#heard) {
       if (now - at < KEPT_MS) break;
       this.#heard.delete(oldest);
     }

@@ -217,12 +217,12 @@ export class RedisRefreshStore implements RefreshStore {
     await this.#durable.run("refresh-release", [grantKey(grant)], [grant, attempt]);
   }
 
-  outcome(
-    of: GrantId | ServerId,
-    timeoutMs: Milliseconds,
-    lookBackMs?: Milliseconds,
-  ): Promise<"announced" | "timeout"> {
-    return this.#outcomes.next(of, timeoutMs, lookBackMs);
+  outcome(of: GrantId | ServerId, timeoutMs: Milliseconds, since?: number): Promise<"announced" | "timeout"> {
+    return this.#outcomes.next(of, timeoutMs, since);
+  }
+
+  get heard(): number {
+    return this.#outcomes.heard;
   }
 }
 

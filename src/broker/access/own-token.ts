@@ -27,7 +27,7 @@ export interface OwnTokenPorts {
   readonly grants: Pick<GrantStore, "findGrant">;
   readonly servers: Pick<ServerDirectory, "findServer">;
   readonly tokens: OwnTokenStore;
-  readonly refreshes: Pick<RefreshStore, "outcome">;
+  readonly refreshes: Pick<RefreshStore, "outcome" | "heard">;
   readonly refresher: GrantRefresher;
 }
 
@@ -39,7 +39,7 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
   const server = known && (await ports.servers.findServer(known.server));
   if (server === undefined) throw new Problem("reauthorization_required");
   for (let tries = 0; tries < 4; tries++) {
-    const readAt = ports.clock.monotonicMs();
+    const heard = ports.refreshes.heard;
     const stored = await ports.tokens.readAccessToken(grant, MIN_TTL_MS);
     if (stored !== undefined) {
       return ports.sealer.open(stored.accessToken, accessTokenContext({ ...stored, grant, server }));
@@ -53,7 +53,7 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
     if (outcome.kind === "gated") await ports.refreshes.outcome(server.id, outcome.retryAfterMs);
     if (outcome.kind === "held") {
       // What was announced since the token was read counts: it may have come before the answer that says to wait.
-      await ports.refreshes.outcome(grant, outcome.remainingMs, ports.clock.monotonicMs() - readAt);
+      await ports.refreshes.outcome(grant, outcome.remainingMs, heard);
     }
   }
   throw new Problem("refresh_pending", { retryAfterMs: seconds(2) });

@@ -24,7 +24,7 @@ export interface AccessPorts {
   readonly access: AccessStore;
   readonly clients: Pick<ClientStore, "findPolicy">;
   readonly servers: Pick<ServerDirectory, "findServer">;
-  readonly refreshes: Pick<RefreshStore, "outcome">;
+  readonly refreshes: Pick<RefreshStore, "outcome" | "heard">;
   readonly refresher: GrantRefresher;
 }
 
@@ -76,7 +76,7 @@ export class AccessTokens {
     let failed: Extract<Awaited<ReturnType<GrantRefresher["refresh"]>>, { kind: "failed" }> | undefined;
 
     for (;;) {
-      const readAt = clock.monotonicMs();
+      const heard = this.#ports.refreshes.heard;
       const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate, mayWait });
       countsForRate = false;
       switch (answer.kind) {
@@ -87,7 +87,7 @@ export class AccessTokens {
           return this.#opened(answer, server, failed?.code);
         case "ageing":
           mayWait = false;
-          await this.#forTheNextToken(answer.grant, readAt);
+          await this.#forTheNextToken(answer.grant, heard);
           continue;
         case "stale":
         case "rejected":
@@ -109,11 +109,7 @@ export class AccessTokens {
           throw new Problem("refresh_pending", { retryAfterMs: 2_000 });
         case "held":
           // Woken by the holder's outcome, or when its lease must have ended; nobody refreshes without the lease.
-          await this.#ports.refreshes.outcome(
-            answer.grant,
-            Math.min(outcome.remainingMs + 50, left),
-            clock.monotonicMs() - readAt,
-          );
+          await this.#ports.refreshes.outcome(answer.grant, Math.min(outcome.remainingMs + 50, left), heard);
           break;
         case "gated":
           if (outcome.why === "busy") {
@@ -145,9 +141,9 @@ export class AccessTokens {
 
   /**
    * Waits a moment for the token that replaces one that is about to end. Whatever becomes of it, what is there then is
-   * served. @param readAt when the caller read last, by the monotonic clock
+   * served. @param heard what was heard before the caller read last
    */
-  async #forTheNextToken(grant: GrantId, readAt: Milliseconds): Promise<void> {
+  async #forTheNextToken(grant: GrantId, heard: number): Promise<void> {
     const { clock, refresher, refreshes } = this.#ports;
     const until = clock.monotonicMs() + timing.ageingWaitMs;
     const outcome = await this.#within(timing.ageingWaitMs, refresher.refresh(grant, { why: "due" })).catch(
@@ -156,7 +152,7 @@ export class AccessTokens {
     );
     if (outcome?.kind !== "held") return;
     const left = Math.max(0, until - clock.monotonicMs());
-    await refreshes.outcome(grant, left, clock.monotonicMs() - readAt);
+    await refreshes.outcome(grant, left, heard);
   }
 
   async #vend(

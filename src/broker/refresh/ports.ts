@@ -64,14 +64,12 @@ export interface RefreshStore {
   /**
    * Resolves with the next outcome of this grant that any process announces, or after `timeoutMs`: then read again. Of a
    * server: when a call there has ended.
-   * @param lookBackMs how long ago the caller read last. What was announced since then counts as next: it may arrive
-   *   before the answer because of which the caller waits.
+   * @param since what `heard` was before the caller read last. What was announced after that counts as next: it may
+   *   arrive before the answer because of which the caller waits.
    */
-  outcome(
-    of: GrantId | ServerId,
-    timeoutMs: Milliseconds,
-    lookBackMs?: Milliseconds,
-  ): Promise<"announced" | "timeout">;
+  outcome(of: GrantId | ServerId, timeoutMs: Milliseconds, since?: number): Promise<"announced" | "timeout">;
+  /** How many outcomes this process has heard of: a mark in their order, which no clock can get wrong. */
+  readonly heard: number;
 }
 
 /** Looks at a server's gate without asking it for anything. */
