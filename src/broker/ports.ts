@@ -55,6 +55,28 @@ export interface WrappedDataKeys {
   readonly wrapped: Readonly<Record<string, string>>;
 }
 
+/**
+ * Signs what is to be believed by somebody who has none of our keys: JWS (RFC 7515) with Ed25519, so that any JOSE library
+ * checks it offline.
+ */
+export interface Signer {
+  /** Compact JWS. @param type stands in `typ`, so that a signature for one thing is never taken for another's (RFC 8725 §3.11) */
+  sign(type: SignedType, payload: Readonly<Record<string, unknown>>): Promise<string>;
+  /** JWK set of every key whose signatures stand. */
+  publicKeys(): Promise<{ readonly keys: readonly SignerPublicKey[] }>;
+}
+
+export type SignedType = "audit-checkpoint+jws" | "shred-certificate+jws";
+
+export interface SignerPublicKey {
+  readonly kty: "OKP";
+  readonly crv: "Ed25519";
+  readonly x: string;
+  readonly kid: string;
+  readonly alg: "EdDSA";
+  readonly use: "sig";
+}
+
 /** Secret handles: 256 random bits behind the route of their organisation. Stored by digest only. */
 export interface Handles {
   make(route: Route): Secret;

@@ -8,9 +8,22 @@ import { deriveKey } from "./derive-key.ts";
 import { rootKeyMissing } from "./integrity.ts";
 
 /** What a root key is for. Each purpose has a key of its own (RFC 5869 §3.2), so no two uses can be played off. */
-export type RootPurpose = "wrap-data-keys" | "client-secret" | "broker-token" | "cursor";
+export type RootPurpose =
+  | "wrap-data-keys"
+  | "client-secret"
+  | "broker-token"
+  | "cursor"
+  | "record-mac"
+  | "signature";
 
-const PURPOSES: readonly RootPurpose[] = ["wrap-data-keys", "client-secret", "broker-token", "cursor"];
+const PURPOSES: readonly RootPurpose[] = [
+  "wrap-data-keys",
+  "client-secret",
+  "broker-token",
+  "cursor",
+  "record-mac",
+  "signature",
+];
 const KEY_BYTES = 32;
 const NO_SALT = new Uint8Array(0);
 
