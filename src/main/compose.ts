@@ -1,26 +1,19 @@
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
-import { exportAudit } from "../broker/audit/export-audit.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
-import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
+import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
-import { checkStandings } from "../broker/libraries/check-standings.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
-import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
-import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
-import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
-import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { Settings } from "../config/settings.ts";
-import { minutes } from "../domain/instant.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
@@ -37,51 +30,25 @@ import { makeHandles } from "../security/handles.ts";
 import { systemRandom } from "../security/random.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
-import { ChangeListener } from "../store/change-listener.ts";
-import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
-import { OutcomeListener } from "../store/outcome-listener.ts";
-import { RedisAccessStore } from "../store/redis-access-store.ts";
-import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
-import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
-import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
-import { RedisContainmentStore } from "../store/redis-containment-store.ts";
-import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
-import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
-import { RedisGrantStore } from "../store/redis-grant-store.ts";
-import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
-import { RedisJobStarts } from "../store/redis-job-starts.ts";
-import { RedisLibraryStore } from "../store/redis-library-store.ts";
-import { RedisOperatorStore } from "../store/redis-operator-store.ts";
-import { RedisPortalStore } from "../store/redis-portal-store.ts";
-import { RedisProfileStore } from "../store/redis-profile-store.ts";
-import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
-import { RedisStore } from "../store/redis-store.ts";
-import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
-import type { WorkerStories } from "../workers/start-workers.ts";
+import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
-import { egressProxy, redisAddress } from "./read-addresses.ts";
+import { egressProxy } from "./read-addresses.ts";
+import { tellWorkers } from "./tell-workers.ts";
 
-export interface Surroundings {
+export interface Surroundings extends StoreSurroundings {
   readonly settings: Settings;
   readonly rootKeyset: RootKeyset;
   readonly log: OperatorLog;
   readonly clock?: Clock;
   readonly timers?: Timers;
-  /** Shifts the time that Redis scripts see: 0 outside tests. */
-  readonly storeOffsetMs?: () => number;
-  /** How long refreshes wait for other processes' offers after Redis lost its memory: fixed outside tests. */
-  readonly storeSettlesMs?: number;
   /** Where tests hold, stop or kill a refresh. */
   readonly failPoints?: FailPoints | undefined;
 }
-
-/** An answer of Redis that somebody waits for comes by then, or he is told that the store is away (F28). */
-const FAST_MS = 900;
 
 /** Everything that can be told, introduced to everything that can be done. The only place that knows everyone. */
 export type Broker = Awaited<ReturnType<typeof compose>>;
@@ -91,38 +58,13 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const timers = given.timers ?? systemTimers();
   const random = systemRandom;
 
-  const address = await redisAddress(settings);
-  const connections: RedisConnection[] = [];
-  const connect = (patience: "fast" | "durable", what: string): RedisConnection => {
-    const connection = connectRedis(address, patience, (code) =>
-      log.warn({ code, detail: what }, "redis connection"),
-    );
-    connections.push(connection);
-    return connection;
-  };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
-  const announcements = connect("durable", "announcements");
-  const outcomes = new OutcomeListener(announcements);
-  const changed = new ChangeListener(announcements);
+  const stores = await openStores(settings, log, given);
+  const { fast, durable, configuration, refreshes, profiles, dataKeys } = stores;
+  const grantStore = stores.grants;
+  const diagnosisStore = stores.diagnoses;
+  const syncStore = stores.syncs;
+  const libraryStore = stores.libraries;
 
-  const configuration = new RedisConfigurationStore(fast);
-  const grantStore = new RedisGrantStore(fast);
-  const authorizations = new RedisAuthorizationStore(fast);
-  const refreshes = new RedisRefreshStore(
-    { fast, durable, outcomes },
-    {
-      ...(given.storeSettlesMs !== undefined && { settleMs: given.storeSettlesMs }),
-      onOffered: (offered, restored) => {
-        const fields = { count: restored, detail: `${offered} offered` };
-        if (restored > 0) log.error({ ...fields, code: "commits_were_lost" }, "commits restored");
-        else if (offered > 0) log.info(fields, "commits offered");
-      },
-    },
-  );
-  const auditBuffer = new RedisAuditBuffer(fast);
-
-  const dataKeys = new RedisDataKeyStore(fast);
   const sealer = makeSealer({ dataKeys, rootKeyset, random, clock });
   const handles = makeHandles(random);
   const clientSecrets = makeClientSecrets({ rootKeyset, random });
@@ -136,7 +78,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
   const api = new ImanageApi(outbound, { now: () => clock.now() });
 
-  const profiles = new RedisProfileStore(fast);
   const previousTokens = new PreviousTokenCheck({
     clock,
     log,
@@ -162,7 +103,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     clock,
     timers,
     sealer,
-    access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES),
+    access: stores.access,
     clients: configuration,
     servers: configuration,
     refreshes,
@@ -178,7 +119,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     organisations: configuration,
     authorizationServer,
   });
-  const diagnosisStore = new RedisDiagnosisStore(fast);
   const authorization: AuthorizationPorts = {
     clock,
     timers,
@@ -186,7 +126,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     log,
     sealer,
     handles,
-    authorizations,
+    authorizations: stores.authorizations,
     consents: grantStore,
     grants: grantStore,
     servers: configuration,
@@ -208,8 +148,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     refreshes,
     refresher,
   };
-  const syncStore = new RedisSyncStore(fast);
-  const libraryStore = new RedisLibraryStore(fast);
   const libraryPages: LibraryPagePorts = {
     ...authorization,
     lent: libraryStore,
@@ -247,7 +185,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     sealer,
     syncs: syncStore,
     schedule: syncStore,
-    announcements: changed,
+    announcements: stores.changed,
     documents: api,
     servers: configuration,
     clients: configuration,
@@ -263,35 +201,30 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const syncSweep = new SyncSweep(syncPorts);
 
   const auditSink = makeFileAuditSink(settings.AUDIT_FILE);
-  const auditPorts = { buffer: auditBuffer, sink: auditSink, organisations: configuration };
-  const workerStories: WorkerStories = {
-    sweepRefreshes: () => sweepDueGrants(grantStore),
-    refreshGrant: async (id) => (await refresher.refresh(id, { why: "due" })).kind === "refreshed",
-    nextDueGrant: (after, not) => nextDueGrant({ schedule: grantStore, random, timers }, after, not),
-    sweepSyncs: () => syncSweep.sweep(),
-    runSync: (id, signal, progressed) => syncRuns.run(id, signal, progressed),
-    exportAudit: () => exportAudit(auditPorts),
-    revokePending: () => revoker.revokeAll(),
-    lookAgain: () => lookAgain(lookAgainPorts),
-    checkStandings: () => checkStandings({ ...libraryPages, organisations: configuration }),
-    async reapUnbound() {
-      for (const { id } of await configuration.listOrganisations()) {
-        await grantStore.reapUnbound(id, 100);
-        await grantStore.warnOfExpiry(id, 500);
-        const now = await fast.now();
-        await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
-        await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));
-      }
-    },
-  };
-
+  const auditPorts = { buffer: stores.auditBuffer, sink: auditSink, organisations: configuration };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
+  const workerStories = tellWorkers({
+    log,
+    timers,
+    random,
+    configuration,
+    grants: grantStore,
+    profiles,
+    refresher,
+    revoker,
+    syncRuns,
+    syncSweep,
+    audit: auditPorts,
+    lookAgain: lookAgainPorts,
+    libraries: libraryPages,
+    now: () => fast.now(),
+  });
   const operators = {
     clock,
     random,
     handles,
     log,
-    sessions: new RedisOperatorStore(fast),
+    sessions: stores.operators,
     ...(await operatorSettings(settings)),
   };
   const changePorts: ChangePorts = {
@@ -309,7 +242,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const packages = makePackageTemplates(settings.PACKAGE_TEMPLATE_DIR);
   const portal: PortalPorts = {
     ...authorization,
-    portal: new RedisPortalStore(fast),
+    portal: stores.portal,
     grants: grantStore,
     organisations: configuration,
     revoker,
@@ -329,11 +262,11 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     dataKeys,
     configuration,
     grantStore,
-    auditBuffer,
+    auditBuffer: stores.auditBuffer,
     profiles,
     packages,
     previousTokens,
-    containment: new RedisContainmentStore(fast),
+    containment: stores.containment,
     clientSecrets,
     cursors: makeCursors(rootKeyset),
     refresher,
@@ -347,23 +280,19 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grants,
     diagnosis,
     api,
-    idempotency: new RedisIdempotencyStore(fast),
+    idempotency: stores.idempotency,
     syncs,
     changePorts,
     operators,
     changes: new ChangeReader(syncPorts, syncs),
     workerStories,
-    // However long Redis is away: an orderly end that is not noted would count as a crash.
-    jobStarts: new RedisJobStarts(durable),
+    jobStarts: stores.jobStarts,
     timers,
     stores: { fast, durable },
-    redisAddress: address,
+    redisAddress: stores.address,
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
-    async ready(): Promise<void> {
-      await Promise.all(connections.map(whenReady));
-      await Promise.all([outcomes.listen(), changed.listen()]);
-    },
+    ready: () => stores.ready(),
     /** The hints across organisations, written anew from what each organisation's own schedule says. */
     async reconcile(): Promise<void> {
       for (const { id } of await configuration.listOrganisations()) await grantStore.restateHint(id);
@@ -376,7 +305,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       await revoker.settled();
       await outbound.close();
       await auditSink.close();
-      for (const connection of connections) disconnect(connection);
+      stores.close();
     },
   };
 }

@@ -1,0 +1,94 @@
+import type { Settings } from "../config/settings.ts";
+import type { OperatorLog } from "../ops/log.ts";
+import { ChangeListener } from "../store/change-listener.ts";
+import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
+import { OutcomeListener } from "../store/outcome-listener.ts";
+import { RedisAccessStore } from "../store/redis-access-store.ts";
+import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
+import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
+import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
+import { RedisContainmentStore } from "../store/redis-containment-store.ts";
+import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
+import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
+import { RedisGrantStore } from "../store/redis-grant-store.ts";
+import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
+import { RedisJobStarts } from "../store/redis-job-starts.ts";
+import { RedisLibraryStore } from "../store/redis-library-store.ts";
+import { RedisOperatorStore } from "../store/redis-operator-store.ts";
+import { RedisPortalStore } from "../store/redis-portal-store.ts";
+import { RedisProfileStore } from "../store/redis-profile-store.ts";
+import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
+import { RedisStore } from "../store/redis-store.ts";
+import { RedisSyncStore } from "../store/redis-sync-store.ts";
+import { redisAddress } from "./read-addresses.ts";
+
+/** An answer of Redis that somebody waits for comes by then, or he is told that the store is away (F28). */
+const FAST_MS = 900;
+
+export interface StoreSurroundings {
+  /** Shifts the time that Redis scripts see: 0 outside tests. */
+  readonly storeOffsetMs?: () => number;
+  /** How long refreshes wait for other processes' offers after Redis lost its memory: fixed outside tests. */
+  readonly storeSettlesMs?: number;
+}
+
+/** Everything that Redis keeps for us, on three connections. */
+export async function openStores(settings: Settings, log: OperatorLog, given: StoreSurroundings) {
+  const address = await redisAddress(settings);
+  const connections: RedisConnection[] = [];
+  const connect = (patience: "fast" | "durable", what: string): RedisConnection => {
+    const connection = connectRedis(address, patience, (code) =>
+      log.warn({ code, detail: what }, "redis connection"),
+    );
+    connections.push(connection);
+    return connection;
+  };
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const announcements = connect("durable", "announcements");
+  const outcomes = new OutcomeListener(announcements);
+  const changed = new ChangeListener(announcements);
+  const refreshes = new RedisRefreshStore(
+    { fast, durable, outcomes },
+    {
+      ...(given.storeSettlesMs !== undefined && { settleMs: given.storeSettlesMs }),
+      onOffered: (offered, restored) => {
+        const fields = { count: restored, detail: `${offered} offered` };
+        if (restored > 0) log.error({ ...fields, code: "commits_were_lost" }, "commits restored");
+        else if (offered > 0) log.info(fields, "commits offered");
+      },
+    },
+  );
+  return {
+    address,
+    fast,
+    durable,
+    changed,
+    refreshes,
+    access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES),
+    auditBuffer: new RedisAuditBuffer(fast),
+    authorizations: new RedisAuthorizationStore(fast),
+    configuration: new RedisConfigurationStore(fast),
+    containment: new RedisContainmentStore(fast),
+    dataKeys: new RedisDataKeyStore(fast),
+    diagnoses: new RedisDiagnosisStore(fast),
+    grants: new RedisGrantStore(fast),
+    idempotency: new RedisIdempotencyStore(fast),
+    // However long Redis is away: an orderly end that is not noted would count as a crash.
+    jobStarts: new RedisJobStarts(durable),
+    libraries: new RedisLibraryStore(fast),
+    operators: new RedisOperatorStore(fast),
+    portal: new RedisPortalStore(fast),
+    profiles: new RedisProfileStore(fast),
+    syncs: new RedisSyncStore(fast),
+
+    /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
+    async ready(): Promise<void> {
+      await Promise.all(connections.map(whenReady));
+      await Promise.all([outcomes.listen(), changed.listen()]);
+    },
+    close(): void {
+      for (const connection of connections) disconnect(connection);
+    },
+  };
+}

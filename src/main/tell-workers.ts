@@ -1,0 +1,59 @@
+import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
+import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
+import type { Revoker } from "../broker/grants/revoke-pending.ts";
+import { checkStandings } from "../broker/libraries/check-standings.ts";
+import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
+import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
+import type { Log, Random, Timers } from "../broker/ports.ts";
+import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
+import type { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
+import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
+import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
+import { type Instant, minutes } from "../domain/instant.ts";
+import type { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
+import type { RedisGrantStore } from "../store/redis-grant-store.ts";
+import type { RedisProfileStore } from "../store/redis-profile-store.ts";
+import type { SyncRuns } from "../sync/run-sync.ts";
+import type { SyncSweep } from "../sync/sweep-syncs.ts";
+import type { WorkerStories } from "../workers/start-workers.ts";
+
+/** What each job of the workers tells. */
+export function tellWorkers(by: {
+  readonly log: Log;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly configuration: RedisConfigurationStore;
+  readonly grants: RedisGrantStore;
+  readonly profiles: RedisProfileStore;
+  readonly refresher: GrantRefresher;
+  readonly revoker: Revoker;
+  readonly syncRuns: SyncRuns;
+  readonly syncSweep: SyncSweep;
+  readonly audit: AuditPorts;
+  readonly lookAgain: LookAgainPorts;
+  readonly libraries: LibraryPagePorts;
+  /** The store's clock. */
+  readonly now: () => Promise<Instant>;
+}): WorkerStories {
+  const { log, timers, random, configuration, grants, profiles } = by;
+  return {
+    sweepRefreshes: () => sweepDueGrants(grants),
+    refreshGrant: async (id) => (await by.refresher.refresh(id, { why: "due" })).kind === "refreshed",
+    nextDueGrant: (after, not) => nextDueGrant({ schedule: grants, random, timers }, after, not),
+    sweepSyncs: () => by.syncSweep.sweep(),
+    runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
+    exportAudit: () => exportAudit(by.audit),
+    revokePending: () => by.revoker.revokeAll(),
+    lookAgain: () => lookAgain(by.lookAgain),
+    checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
+    async reapUnbound() {
+      for (const { id } of await configuration.listOrganisations()) {
+        await grants.reapUnbound(id, 100);
+        await grants.warnOfExpiry(id, 500);
+        const now = await by.now();
+        await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
+        await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));
+      }
+    },
+  };
+}
