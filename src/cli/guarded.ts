@@ -1,0 +1,24 @@
+import { Problem } from "../domain/problem.ts";
+import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import type { CliDeps } from "./build-cli.ts";
+import { ExpectedFault } from "./expected-fault.ts";
+
+/** Errors an operator can mend become one block on standard error; unforeseen ones keep their stack. */
+export function guarded(deps: Pick<CliDeps, "complain" | "explain" | "setExitCode">) {
+  return <A extends unknown[]>(command: (...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      try {
+        await command(...args);
+      } catch (error) {
+        const text = explain(error) ?? deps.explain(error);
+        if (text === undefined) throw error;
+        deps.complain(`${text.trimEnd()}\n`);
+        deps.setExitCode(1);
+      }
+    };
+}
+
+function explain(error: unknown): string | undefined {
+  if (error instanceof ExpectedFault) return error.message;
+  return error instanceof Problem ? `${error.message}\n${PROBLEMS[error.code].action}` : undefined;
+}
