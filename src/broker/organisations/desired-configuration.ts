@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { ClientAction } from "../../domain/client.ts";
 import { days, type Instant, seconds } from "../../domain/instant.ts";
 import { everyone, MEMBERS_LISTED_MAX, type Members } from "../../domain/members.ts";
 import {
@@ -9,9 +8,11 @@ import {
   type ServerSettings,
   type TrustedCertificates,
 } from "../../domain/server.ts";
-import type { DesiredConfiguration, DesiredRegistration, DesiredServer, SecretReference } from "./desired.ts";
+import type { DesiredConfiguration, DesiredRegistration, DesiredServer } from "./desired.ts";
+import { clientSchema, toClient } from "./desired-clients.ts";
 import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
-import { type AddressRules, checkEndpointUrl, checkReturnUrl, checkServerAddress } from "./server-address.ts";
+import { checked, name, secretFields, strict, title, toReference, whole } from "./schema-words.ts";
+import { type AddressRules, checkEndpointUrl, checkServerAddress } from "./server-address.ts";
 
 /** A fault or warning at a place of the file. */
 export interface Remark {
@@ -52,28 +53,9 @@ export function readDesiredConfiguration(
 
 // The shape: strict, snake_case, units in names.
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const ACTIONS = [
-  "token",
-  "status",
-  "connect",
-  "revoke",
-  "sync",
-  "configure",
-] as const satisfies readonly ClientAction[];
 const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
 
 function configurationSchema(rules: AddressRules, certificates: CertificateReaders) {
-  const name = z
-    .string()
-    .regex(
-      NAME,
-      "must be of lower-case letters, digits and hyphens, at most 63: records are found again by it",
-    );
-  const title = z
-    .string()
-    .regex(/^\P{Cc}{1,100}$/u, "must be one line of at most 100 characters")
-    .regex(/\S/, "must not be blank");
   const address = checked((text) => checkServerAddress(text, rules));
   const endpoint = checked((text) => checkEndpointUrl(text, rules));
 
@@ -150,13 +132,6 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
     error: "must not stand beside ca_file: give one of the two",
   });
 
-  const policy = strict({
-    organisation: name,
-    servers: z.array(name).min(1, "must name a server; leave it out to allow every server").optional(),
-    actions: z.array(z.enum(ACTIONS)),
-    tokens_per_minute: whole(1, 1_000_000).default(600),
-  });
-
   return strict({
     version: z.literal(1),
     shared_registrations: z.array(strict({ name, address, ...registration })).default([]),
@@ -171,47 +146,13 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
         }),
       )
       .default([]),
-    clients: z
-      .array(
-        strict({
-          name,
-          display_name: title.optional(),
-          state: z.enum(["active", "stopped"]).default("active"),
-          return_urls: z.array(checked((text) => checkReturnUrl(text, rules))).default([]),
-          ...secretFields("secret"),
-          policies: z.array(policy).default([]),
-        }),
-      )
-      .default([]),
+    clients: z.array(clientSchema(rules)).default([]),
   });
 }
 
 type Told = z.infer<ReturnType<typeof configurationSchema>>;
 /** Whom an organisation's integration is for, in a file's words. */
 export type ToldMembers = NonNullable<Told["organisations"][number]["members"]>;
-
-/** An object that knows all its fields: a misspelt one would be ignored in silence otherwise. */
-function strict<T extends z.ZodRawShape>(shape: T) {
-  const known = Object.keys(shape).filter((field) => field !== "client_secret" && field !== "secret");
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === "unrecognized_keys" ? `is not a field here; fields are ${known.join(", ")}` : undefined,
-  });
-}
-
-function secretFields<F extends "secret" | "client_secret">(field: F) {
-  const refused = z.never({
-    error: `must not stand in this file: put it into a file of its own and name that in ${field}_file, or name an environment variable in ${field}_env`,
-  });
-  return {
-    [field]: refused.optional(),
-    [`${field}_file`]: z.string().min(1, "must name a file").optional(),
-    [`${field}_env`]: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable, not a value")
-      .optional(),
-  } as Record<F, z.ZodOptional<z.ZodNever>> & Record<`${F}_file` | `${F}_env`, z.ZodOptional<z.ZodString>>;
-}
 
 function authorities(read: CertificateReader = () => ({ fault: "cannot be given here" })) {
   return z
@@ -225,20 +166,6 @@ function authorities(read: CertificateReader = () => ({ fault: "cannot be given 
       return z.NEVER;
     })
     .optional();
-}
-
-function checked(
-  judge: (text: string) => { readonly ok: true } | { readonly ok: false; readonly fault: string },
-) {
-  return z.string().superRefine((text, ctx) => {
-    const verdict = judge(text);
-    if (!verdict.ok) ctx.addIssue({ code: "custom", message: verdict.fault });
-  });
-}
-
-function whole(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z.int(error).min(min, error).max(max, error);
 }
 
 /** Start of the day, UTC: whoever warns of an expiry had better warn a few hours early. NaN where it is no day. */
@@ -294,19 +221,7 @@ const toDesired = (told: Told): DesiredConfiguration => ({
     members: toMembers(organisation.members),
     servers: organisation.servers.map(toServer),
   })),
-  clients: told.clients.map((client) => ({
-    name: client.name,
-    displayName: client.display_name ?? client.name,
-    state: client.state,
-    returnUrls: client.return_urls,
-    secret: toReference(client.secret_file, client.secret_env),
-    policies: client.policies.map((policy) => ({
-      organisation: policy.organisation,
-      servers: policy.servers,
-      actions: policy.actions,
-      tokensPerMinute: policy.tokens_per_minute,
-    })),
-  })),
+  clients: told.clients.map(toClient),
 });
 
 function toMembers(told: ToldMembers | undefined): Members {
@@ -369,11 +284,6 @@ function toRegistration(
     secret: toReference(told.client_secret_file, told.client_secret_env),
     secretExpiresAt: expires === undefined || expires === "never" ? undefined : dateOf(expires),
   };
-}
-
-function toReference(file: string | undefined, env: string | undefined): SecretReference | undefined {
-  if (file !== undefined) return { file };
-  return env === undefined ? undefined : { env };
 }
 
 function toSettings(told: NonNullable<ToldServer["settings"]>): Partial<ServerSettings> {
