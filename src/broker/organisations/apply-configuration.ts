@@ -1,4 +1,3 @@
-import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
 import {
   type ClientId,
   makeId,
@@ -10,7 +9,6 @@ import {
   routeOf,
   type ServerId,
 } from "../../domain/id.ts";
-import type { Instant } from "../../domain/instant.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { Registration, RegistrationSecret } from "../../domain/registration.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -20,20 +18,18 @@ import { clientSecretContext, registrationOwner } from "../seal-contexts.ts";
 import { settingsOf } from "./compare-settings.ts";
 import type { DesiredConfiguration, DesiredServer } from "./desired.ts";
 import {
-  type Change,
-  type ClientStep,
   type OrganisationStep,
   type Plan,
-  type PolicyStep,
   placeName,
   type RegistrationStep,
-  type SecretStanding,
   type ServerStep,
   type StoredConfiguration,
 } from "./plan.ts";
 import { ownRegistrationsOf, planConfiguration } from "./plan-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
 import { type ReadSecrets, readSecrets, type SecretPorts } from "./read-secrets.ts";
+import { ClientWriter } from "./write-clients.ts";
+import { follows, known, type WrittenIds } from "./written-ids.ts";
 
 export interface ApplyPorts extends SecretPorts {
   readonly store: ConfigurationStore;
@@ -134,15 +130,17 @@ async function readStored(
 
 /** Carries a plan out, and knows the ids by their names while it does. */
 class ConfigurationWriter {
-  readonly newClientSecrets: { client: string; id: ClientId; secret: Secret }[] = [];
   readonly #ports: ApplyPorts;
   readonly #plan: Plan;
   readonly #secrets: ReadSecrets;
   readonly #note: AuditNote;
-  readonly #organisations = new Map<string, OrganisationId>();
-  readonly #registrations = new Map<string, RegistrationId>();
-  readonly #servers = new Map<string, { id: ServerId; registration: RegistrationId }>();
-  readonly #clients = new Map<string, ClientId>();
+  readonly #clients: ClientWriter;
+  readonly #ids: WrittenIds = {
+    organisations: new Map(),
+    servers: new Map(),
+    registrations: new Map(),
+    clients: new Map(),
+  };
 
   constructor(
     ports: ApplyPorts,
@@ -155,14 +153,15 @@ class ConfigurationWriter {
     this.#note = note;
     this.#plan = plan;
     this.#secrets = secrets;
+    this.#clients = new ClientWriter(ports, secrets.clients, this.#ids, note);
     for (const step of plan.steps) {
-      if (step.kind === "registration" && step.stored) this.#registrations.set(step.name, step.stored.id);
-      if (step.kind === "client" && step.stored) this.#clients.set(step.name, step.stored.id);
+      if (step.kind === "registration" && step.stored) this.#ids.registrations.set(step.name, step.stored.id);
+      if (step.kind === "client" && step.stored) this.#ids.clients.set(step.name, step.stored.id);
     }
     for (const { record, servers } of stored.organisations) {
-      this.#organisations.set(record.name, record.id);
+      this.#ids.organisations.set(record.name, record.id);
       for (const { name, id, registration } of servers) {
-        this.#servers.set(`${record.name}/${name}`, { id, registration });
+        this.#ids.servers.set(`${record.name}/${name}`, { id, registration });
       }
     }
   }
@@ -182,21 +181,21 @@ class ConfigurationWriter {
     for (const step of steps) {
       if (step.kind === "registration" && step.act === "change") await this.#putRegistration(step);
     }
-    for (const step of steps) if (step.kind === "client") await this.#putClient(step);
-    for (const step of steps) if (step.kind === "policy") await this.#putPolicy(step);
+    for (const step of steps) if (step.kind === "client") await this.#clients.putClient(step);
+    for (const step of steps) if (step.kind === "policy") await this.#clients.putPolicy(step);
+  }
+
+  get newClientSecrets(): ApplyResult["newClientSecrets"] {
+    return this.#clients.newSecrets;
   }
 
   records(): AppliedRecords {
     return {
-      organisations: Object.fromEntries(this.#organisations),
-      servers: Object.fromEntries(this.#servers),
-      registrations: Object.fromEntries(this.#registrations),
-      clients: Object.fromEntries(this.#clients),
+      organisations: Object.fromEntries(this.#ids.organisations),
+      servers: Object.fromEntries(this.#ids.servers),
+      registrations: Object.fromEntries(this.#ids.registrations),
+      clients: Object.fromEntries(this.#ids.clients),
     };
-  }
-
-  #follows<T>({ stored, changes }: { readonly stored: T; readonly changes: readonly Change[] }) {
-    return { before: stored, fields: changes.map(({ field }) => field), note: this.#note };
   }
 
   async #putOrganisation(step: OrganisationStep): Promise<void> {
@@ -213,8 +212,8 @@ class ConfigurationWriter {
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(`o:${route}`);
-    await store.putOrganisation(organisation, this.#follows(step));
-    this.#organisations.set(organisation.name, organisation.id);
+    await store.putOrganisation(organisation, follows(step, this.#note));
+    this.#ids.organisations.set(organisation.name, organisation.id);
   }
 
   async #putRegistration(step: RegistrationStep): Promise<void> {
@@ -238,9 +237,9 @@ class ConfigurationWriter {
     await sealer.prepare(registrationOwner(id));
     await store.putRegistration(
       { ...base, secrets: await this.#registrationSecrets(step, base) },
-      this.#follows(step),
+      follows(step, this.#note),
     );
-    this.#registrations.set(step.name, id);
+    this.#ids.registrations.set(step.name, id);
   }
 
   /** Up to two live ones, newest first. Secrets of another client id are of no use and go. */
@@ -271,7 +270,7 @@ class ConfigurationWriter {
     const raised = (stored?.configurationGeneration ?? 0) + (step.raises || stored === undefined ? 1 : 0);
     if (desired === undefined) {
       if (stored !== undefined)
-        await store.putServer({ ...stored, configurationGeneration: raised }, this.#follows(step));
+        await store.putServer({ ...stored, configurationGeneration: raised }, follows(step, this.#note));
       return;
     }
     const organisation = this.#organisation(step.organisation);
@@ -293,57 +292,8 @@ class ConfigurationWriter {
       configurationGeneration: raised,
       createdAt: stored?.createdAt ?? clock.now(),
     };
-    await store.putServer(server, this.#follows(step));
-    this.#servers.set(step.name, { id: server.id, registration: server.registration });
-  }
-
-  async #putClient(step: ClientStep): Promise<void> {
-    const { store, clock, clientSecrets } = this.#ports;
-    const { desired, stored } = step;
-    const given = this.#secrets.clients.get(desired.name);
-    const made = stored === undefined && given === undefined ? clientSecrets.make() : undefined;
-    const client: Client = {
-      v: 1,
-      id: stored?.id ?? this.#makeId("cli", undefined),
-      name: desired.name,
-      displayName: desired.displayName,
-      secrets: this.#clientSecretsOf(stored?.secrets ?? [], made ?? given?.secret, given?.standing ?? "new"),
-      returnUrls: desired.returnUrls,
-      state: desired.state,
-      generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
-      createdAt: stored?.createdAt ?? clock.now(),
-    };
-    await store.putClient(client, this.#follows(step));
-    this.#clients.set(client.name, client.id);
-    if (made !== undefined) this.newClientSecrets.push({ client: client.name, id: client.id, secret: made });
-  }
-
-  #clientSecretsOf(
-    kept: readonly ClientSecret[],
-    secret: Secret | undefined,
-    standing: SecretStanding,
-  ): readonly ClientSecret[] {
-    if (secret === undefined) return kept;
-    return standing === "new"
-      ? withNewSecret(kept, this.#ports.clientSecrets.hmac(secret), this.#ports.clock.now())
-      : standing === "earlier"
-        ? [...kept].reverse()
-        : kept;
-  }
-
-  async #putPolicy(step: PolicyStep): Promise<void> {
-    const { client, desired } = step;
-    const policy: Policy = {
-      v: 1,
-      client: this.#known(this.#clients, client),
-      organisation: this.#organisation(desired.organisation),
-      servers: desired.servers?.map(
-        (name) => this.#known(this.#servers, `${desired.organisation}/${name}`).id,
-      ),
-      actions: [...new Set(desired.actions)],
-      tokensPerMinute: desired.tokensPerMinute,
-    };
-    await this.#ports.store.putPolicy(policy, this.#follows(step));
+    await store.putServer(server, follows(step, this.#note));
+    this.#ids.servers.set(step.name, { id: server.id, registration: server.registration });
   }
 
   #registrationOf(organisation: string, { registration }: DesiredServer): RegistrationId {
@@ -351,23 +301,16 @@ class ConfigurationWriter {
       "own" in registration
         ? { organisation, name: registration.own.name }
         : { organisation: undefined, name: registration.shared };
-    return this.#known(this.#registrations, placeName(place));
+    return known(this.#ids.registrations, placeName(place));
   }
 
-  #makeId<T extends "srv" | "reg" | "cli">(type: T, route: Route | undefined) {
+  #makeId<T extends "srv" | "reg">(type: T, route: Route | undefined) {
     const { clock, random } = this.#ports;
     return makeId(type, route, clock.now(), random.bytes(16));
   }
 
   #organisation(name: string): OrganisationId {
-    return this.#known(this.#organisations, name);
-  }
-
-  /** A reading without faults has no dangling reference, and what is referred to is written first. */
-  #known<T>(ids: ReadonlyMap<string, T>, name: string): T {
-    const id = ids.get(name);
-    if (id === undefined) throw new Error(`invariant: ${name} is written before what refers to it`);
-    return id;
+    return known(this.#ids.organisations, name);
   }
 }
 
@@ -377,10 +320,3 @@ function told<T>(wanted: T | undefined, stored: T | undefined): T {
   if (value === undefined) throw new Error("invariant: what stays as it is stored is stored");
   return value;
 }
-
-/** A client's secrets with a new one: up to two live ones, newest first. */
-export const withNewSecret = (
-  kept: readonly ClientSecret[],
-  hmac: string,
-  now: Instant,
-): readonly ClientSecret[] => [{ hmac, addedAt: now, expiresAt: undefined }, ...kept].slice(0, 2);

@@ -1,4 +1,3 @@
-import type { Client, Policy } from "../../domain/client.ts";
 import { everyone } from "../../domain/members.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { Registration } from "../../domain/registration.ts";
@@ -8,21 +7,17 @@ import { compareCertificates } from "./compare-certificates.ts";
 import { changeOfMembers } from "./compare-members.ts";
 import { settingsCompared } from "./compare-settings.ts";
 import type {
-  DesiredClient,
   DesiredConfiguration,
   DesiredOrganisation,
-  DesiredPolicy,
   DesiredRegistration,
   DesiredServer,
 } from "./desired.ts";
 import {
   acted,
-  type ClientStep,
   change,
   compare,
   type OrganisationStep,
   type Plan,
-  type PolicyStep,
   placeName,
   type Refusal,
   type RegistrationPlace,
@@ -32,8 +27,8 @@ import {
   type ServerStep,
   type Step,
   type StoredConfiguration,
-  type StoredOrganisation,
 } from "./plan.ts";
+import { findOtherClients, planClients } from "./plan-clients.ts";
 
 /** The difference between what a file wants and what is stored. Pure. */
 export function planConfiguration(
@@ -66,17 +61,7 @@ export function planConfiguration(
     ...registrations,
     ...servers,
     ...otherUsers(stored, servers, registrations),
-    ...desired.clients.flatMap((client) => {
-      const found = stored.clients.find(({ record }) => record.name === client.name);
-      return [
-        planClient(client, found?.record, standings.client(client.name)),
-        ...client.policies.map((policy) => {
-          const organisation = organisationOf(policy.organisation);
-          const kept = found?.policies.find((entry) => entry.organisation === organisation?.record.id);
-          return planPolicy(client.name, policy, kept, organisation);
-        }),
-      ];
-    }),
+    ...planClients(desired, stored, standings),
   ];
   return {
     steps,
@@ -247,66 +232,6 @@ function otherUsers(
   );
 }
 
-function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
-  const secretChange =
-    stored === undefined
-      ? change(
-          "secret",
-          undefined,
-          secret === "not given" ? "made now and shown once" : "taken from where the file points",
-        )
-      : secret === "new"
-        ? change("secret", undefined, "a new one; the one before stays valid beside it")
-        : secret === "earlier"
-          ? change("secret", undefined, "the earlier one is the newest again")
-          : undefined;
-  const changes = [
-    ...compare([
-      ["display_name", stored?.displayName, desired.displayName],
-      ["state", stored?.state, desired.state],
-      ["return_urls", stored?.returnUrls.join(" "), desired.returnUrls.join(" ")],
-    ]),
-    ...(secretChange === undefined ? [] : [secretChange]),
-  ];
-  return {
-    kind: "client",
-    name: desired.name,
-    ...acted(stored, changes),
-    desired,
-    stored,
-    secret,
-    raises: secretChange !== undefined || stored?.state !== desired.state,
-  };
-}
-
-function planPolicy(
-  client: string,
-  desired: DesiredPolicy,
-  stored: Policy | undefined,
-  organisation: StoredOrganisation | undefined,
-): PolicyStep {
-  const nameOf = (id: string) => organisation?.servers.find((server) => server.id === id)?.name ?? id;
-  const changes = compare([
-    ["servers", stored && serversText(stored.servers?.map(nameOf)), serversText(desired.servers)],
-    ["actions", stored && actionsText(stored.actions), actionsText(desired.actions)],
-    ["tokens_per_minute", stored && String(stored.tokensPerMinute), String(desired.tokensPerMinute)],
-  ]);
-  return {
-    kind: "policy",
-    name: `${client} → ${desired.organisation}`,
-    ...acted(stored, changes),
-    client,
-    desired,
-    stored,
-  };
-}
-
-const serversText = (names: readonly string[] | undefined): string =>
-  names === undefined ? "every server" : [...new Set(names)].sort().join(" ");
-
-const actionsText = (actions: readonly string[]): string =>
-  actions.length === 0 ? "none" : [...new Set(actions)].sort().join(" ");
-
 function findRefusals(
   desired: DesiredConfiguration,
   stored: StoredConfiguration,
@@ -374,8 +299,6 @@ function findStoredClaims(desired: DesiredConfiguration, stored: StoredConfigura
 
 function findOthers(desired: DesiredConfiguration, stored: StoredConfiguration): Plan["notInFile"] {
   const organisations = new Map(desired.organisations.map((entry) => [entry.name, entry]));
-  const clients = new Map(desired.clients.map((entry) => [entry.name, entry]));
-  const organisationNames = new Map(stored.organisations.map(({ record }) => [record.id, record.name]));
   return [
     ...stored.organisations.flatMap(({ record, servers }): Plan["notInFile"] => {
       const wanted = organisations.get(record.name);
@@ -384,14 +307,7 @@ function findOthers(desired: DesiredConfiguration, stored: StoredConfiguration):
         .filter((server) => !wanted.servers.some(({ name }) => name === server.name))
         .map((server) => ({ kind: "server", name: `${record.name}/${server.name}` }));
     }),
-    ...stored.clients.flatMap(({ record, policies }): Plan["notInFile"] => {
-      const wanted = clients.get(record.name);
-      if (wanted === undefined) return [{ kind: "client", name: record.name }];
-      return policies
-        .map(({ organisation }) => organisationNames.get(organisation) ?? organisation)
-        .filter((name) => !wanted.policies.some(({ organisation }) => organisation === name))
-        .map((name) => ({ kind: "policy", name: `${record.name} → ${name}` }));
-    }),
+    ...findOtherClients(desired, stored),
   ];
 }
 

@@ -3,8 +3,8 @@ import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { ClientSecrets } from "../clients/ports.ts";
 import type { AuditNote, Clock } from "../ports.ts";
-import { withNewSecret } from "./apply-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
+import { withNewSecret } from "./write-clients.ts";
 
 /**
  * Makes a client's next secret. The one before stays valid beside it, so that every replica of the app can be given the
