@@ -145,3 +145,12 @@ export interface LogFields {
   readonly elapsedMs?: number;
   readonly count?: number;
 }
+
+/** What a record was when its change was planned, and who changes it. */
+export interface RecordWrite<T> {
+  /** As it was read. Undefined: there is none of this name yet. */
+  readonly before: T | undefined;
+  /** What changes, by name: values may be secrets, or persons. */
+  readonly fields: readonly string[];
+  readonly note: AuditNote;
+}

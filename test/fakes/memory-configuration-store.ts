@@ -1,5 +1,6 @@
 import type { ClientStore } from "../../src/broker/clients/ports.ts";
-import type { ConfigurationStore, RecordWrite } from "../../src/broker/organisations/ports.ts";
+import type { ConfigurationStore } from "../../src/broker/organisations/ports.ts";
+import type { RecordWrite } from "../../src/broker/ports.ts";
 import type { Client, Policy } from "../../src/domain/client.ts";
 import { type ClientId, findRoute, type OrganisationId, parseId, routeOf } from "../../src/domain/id.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";

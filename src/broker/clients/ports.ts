@@ -2,6 +2,7 @@ import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
 import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { Secret } from "../../domain/secret.ts";
+import type { RecordWrite } from "../ports.ts";
 
 export interface ClientStore {
   findClient(id: ClientId): Promise<Client | undefined>;
@@ -16,6 +17,21 @@ export interface ClientStore {
   ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
   /** Organisations whose policies name this client. */
   organisationsOf(client: ClientId): Promise<readonly OrganisationId[]>;
+}
+
+/** Clients and policies as an operator manages them: a part of the configuration store, whose rules for writers hold here. */
+export interface ClientConfigurationStore {
+  findClient(id: ClientId): Promise<Client | undefined>;
+  findClientByName(name: string): Promise<Client | undefined>;
+  listClients(): Promise<readonly Client[]>;
+  putClient(client: Client, write: RecordWrite<Client>): Promise<void>;
+
+  findPolicy(
+    client: ClientId,
+    organisation: OrganisationId,
+  ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
+  /** Raises the organisation's policy generation in the same script: every cached verdict is void at once. */
+  putPolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void>;
 }
 
 /** Secrets of downstream clients: recognisable by prefix, checked by checksum before any look-up, kept as HMAC. */

@@ -1,9 +1,8 @@
 import type { ClientId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
-import type { ClientSecrets } from "../clients/ports.ts";
+import type { ClientConfigurationStore, ClientSecrets } from "../clients/ports.ts";
 import type { AuditNote, Clock } from "../ports.ts";
-import type { ConfigurationStore } from "./ports.ts";
 import { withNewSecret } from "./write-clients.ts";
 
 /**
@@ -11,7 +10,11 @@ import { withNewSecret } from "./write-clients.ts";
  * new one in its own time; the one before that is void. Broker tokens given out so far are void too.
  */
 export async function renewClientSecret(
-  ports: { readonly store: ConfigurationStore; readonly clientSecrets: ClientSecrets; readonly clock: Clock },
+  ports: {
+    readonly store: ClientConfigurationStore;
+    readonly clientSecrets: ClientSecrets;
+    readonly clock: Clock;
+  },
   name: string,
   note: AuditNote,
 ): Promise<{ readonly id: ClientId; readonly secret: Secret }> {

@@ -2,15 +2,14 @@ import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
 import { type ClientId, makeId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Secret } from "../../domain/secret.ts";
-import type { ClientSecrets } from "../clients/ports.ts";
+import type { ClientConfigurationStore, ClientSecrets } from "../clients/ports.ts";
 import type { AuditNote, Clock, Random } from "../ports.ts";
 import type { ClientStep, PolicyStep, SecretStanding } from "./plan.ts";
-import type { ConfigurationStore } from "./ports.ts";
 import type { ReadSecrets } from "./read-secrets.ts";
 import { follows, known, type WrittenIds } from "./written-ids.ts";
 
 export interface ClientWriterPorts {
-  readonly store: Pick<ConfigurationStore, "putClient" | "putPolicy">;
+  readonly store: Pick<ClientConfigurationStore, "putClient" | "putPolicy">;
   readonly clientSecrets: ClientSecrets;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,7 +1,6 @@
 import type { ClientId, OrganisationId, RegistrationId, ServerId } from "../../domain/id.ts";
-import type { AuditNote } from "../ports.ts";
+import type { AuditNote, RecordWrite } from "../ports.ts";
 import type { Change } from "./plan.ts";
-import type { RecordWrite } from "./ports.ts";
 
 /** Ids by the names a file uses, while a plan is carried out. */
 export interface WrittenIds {
