@@ -1,0 +1,72 @@
+import { kind, type ProblemKind } from "./problem-kind.ts";
+
+/** What is wrong with a request, or with the client that sends it. */
+export const REQUEST_PROBLEMS = {
+  invalid_request: kind(
+    400,
+    "client",
+    "The request is malformed.",
+    "Mend the fields that are named and send it again.",
+    "invalid_request",
+  ),
+  unsupported_grant_type: kind(
+    400,
+    "client",
+    "This grant type is not offered here.",
+    "Use client_credentials or urn:ietf:params:oauth:grant-type:token-exchange.",
+    "unsupported_grant_type",
+  ),
+  invalid_client: kind(
+    401,
+    "client",
+    "The client is not known or its proof does not fit.",
+    "Check the client id and secret; a new secret is made with the cli.",
+    "invalid_client",
+  ),
+  not_found: kind(
+    404,
+    "client",
+    "There is nothing here for this client.",
+    "Check the id, and that a policy names this client for the organisation.",
+    "invalid_target",
+  ),
+  not_allowed: kind(
+    403,
+    "client",
+    "A policy does not allow this client to do this.",
+    "Ask the operator to add the action to the client's policy.",
+    "unauthorized_client",
+  ),
+  idempotency_conflict: kind(
+    409,
+    "client",
+    "This Idempotency-Key was used with another request.",
+    "Send a new key with a new request.",
+  ),
+  configuration_refused: kind(
+    409,
+    "client",
+    "What was asked for does not go with what is there.",
+    "Read the refusals: each says what stands in the way. A dry run tells them beforehand.",
+  ),
+  rate_limited: kind(
+    429,
+    "time",
+    "This client asks more often than its policy allows.",
+    "Wait as long as Retry-After says.",
+    "temporarily_unavailable",
+  ),
+  return_url_not_registered: kind(
+    400,
+    "client",
+    "The return URL is not exactly one of the client's registered URLs.",
+    "Register the URL letter by letter, or send the registered one.",
+  ),
+
+  configuration_conflict: kind(
+    409,
+    "client",
+    "Somebody else changed the same settings at the same time.",
+    "Look at them as they are now, and send the change again if it is still wanted: what it has done already is not done twice.",
+  ),
+} as const satisfies Record<string, ProblemKind>;
