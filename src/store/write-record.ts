@@ -1,6 +1,9 @@
 import type { RecordWrite } from "../broker/ports.ts";
+import type { AuditAction } from "../domain/audit-actions.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisStore, ScriptName } from "./redis-store.ts";
+
+type Recorded = "organisation" | "server" | "registration" | "client" | "policy";
 
 /**
  * A record that an operator manages, with its name and its audit entry in one script.
@@ -18,13 +21,13 @@ export async function writeRecord<T>(
     readonly read: (stored: unknown) => T;
     readonly record: T;
     readonly more: readonly (string | number)[];
-    readonly audited: readonly [noun: string, named: Readonly<Record<string, string>>];
+    readonly audited: readonly [noun: Recorded, named: Readonly<Record<string, string>>];
   },
 ): Promise<void> {
   const { stored, read, record, more, audited } = to;
   const found = stored === "" ? undefined : JSON.stringify(read(JSON.parse(stored)));
   const [noun, named] = audited;
-  const entry = {
+  const entry: { readonly action: AuditAction } & Readonly<Record<string, string>> = {
     action: `${noun}.${before === undefined ? "created" : "changed"}`,
     actor: note.actor,
     ...named,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { accessTokenContext, refreshTokenContext } from "../../src/broker/seal-contexts.ts";
+import { auditFault } from "../../src/domain/audit-actions.ts";
 import type { GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
 import type { FamilyTruth } from "../../src/simulator/start-simulator.ts";
@@ -11,6 +12,7 @@ import {
   organisationPrefix,
   unboundKey,
 } from "../../src/store/keys.ts";
+import { fieldsOf } from "../../src/store/redis-grant-store.ts";
 import type { World } from "./world.ts";
 
 /** How a grant stands, by what the broker stores and what iManage knows. */
@@ -220,6 +222,7 @@ interface Stored {
   readonly due: ReadonlyMap<string, number>;
   readonly unbound: readonly string[];
   readonly audit: readonly number[];
+  readonly auditFaults: readonly string[];
   readonly lastAudit: number;
 }
 
@@ -256,6 +259,7 @@ async function readStore({ broker }: Pick<World, "broker">, organisation: Organi
       await Promise.all(named(noun).map(async ([id, key]) => [id, (await redis.get(key)) ?? ""] as const)),
     );
   const dueFlat = await redis.zrange(dueKey(organisation), "0", "-1", "WITHSCORES");
+  const entries = await redis.xrange(auditKey(organisation), "-", "+");
   const due = new Map<string, number>();
   for (let i = 0; i + 1 < dueFlat.length; i += 2) due.set(dueFlat[i]!, Number(dueFlat[i + 1]));
   return {
@@ -268,7 +272,8 @@ async function readStore({ broker }: Pick<World, "broker">, organisation: Organi
     listed: await redis.zrange(grantsKey(organisation), "0", "-1"),
     due,
     unbound: await redis.zrange(unboundKey(organisation), "0", "-1"),
-    audit: (await redis.xrange(auditKey(organisation), "-", "+")).map(([id]) => Number(id.split("-")[0])),
+    audit: entries.map(([id]) => Number(id.split("-")[0])),
+    auditFaults: entries.map(([, flat]) => auditFault(fieldsOf(flat)) ?? "").filter((fault) => fault !== ""),
     lastAudit: Number((await redis.hget(gateKey(organisation), "audit")) ?? "0"),
   };
 }
@@ -378,8 +383,8 @@ function attemptsFit({ grants }: Stored): string[] {
     );
 }
 
-function auditIsContiguous({ audit, lastAudit }: Stored): string[] {
-  const broken: string[] = [];
+function auditIsContiguous({ audit, auditFaults, lastAudit }: Stored): string[] {
+  const broken: string[] = [...auditFaults];
   audit.forEach((number, i) => {
     if (i > 0 && number !== audit[i - 1]! + 1)
       broken.push(`After audit entry ${audit[i - 1]} comes ${number}.`);

@@ -1,0 +1,148 @@
+/** Whose numbers an entry takes, and so who reads it: an organisation's admins and the operators, or operators alone. */
+export type AuditKept = "organisation" | "shared" | "both";
+
+interface AuditActionKind {
+  /** What has happened, as the page says it. */
+  readonly means: string;
+  readonly kept: AuditKept;
+  /** What its entry may tell, besides {@link EVERY_ENTRY}. */
+  readonly fields: readonly AuditField[];
+}
+
+/** Fields of entries, in words. Never a secret; of what was changed its name, and no value. */
+export const AUDIT_FIELDS = {
+  at: "when, in milliseconds since 1970, by the store's clock",
+  action: "what has happened: one of this list",
+  actor:
+    "who did it: `client:<id>`, `user:<customer>/<user id>` at iManage, `person:<client>/<id>`, `operator:<account>`, `cli:<account>`, `worker`",
+  request: "id of the request, as its answer and the log have it",
+  address: "where the request came from",
+  client: "the application",
+  server: "the iManage server",
+  grant: "the authorization",
+  token: "fingerprint of the access token, from which nobody gets the token",
+  subject: "`user` or `library`: for what kind of subject a token was",
+  purpose: "why, in the caller's words",
+  library: "the library",
+  lent_by: "the iManage user who lent the library, `<customer>/<user id>`",
+  replaced: "the iManage user whose place was taken, empty where the library was free",
+  why: "what is wrong with the library's owner, as a code",
+  generation: "how many times this person has authorised at this server",
+  sync: "the sync",
+  registration: "the registration at iManage",
+  name: "name of the record in configuration files",
+  fields: "names of what is another now, separated by blanks; no value",
+} as const satisfies Record<string, string>;
+
+export type AuditField = keyof typeof AUDIT_FIELDS;
+
+export const EVERY_ENTRY: readonly AuditField[] = ["at", "action", "actor", "request", "address"];
+
+const action = (
+  means: string,
+  fields: readonly AuditField[],
+  kept: AuditKept = "organisation",
+): AuditActionKind => ({ means, fields, kept });
+
+/**
+ * Everything that the audit can say. Whatever changes what somebody may reach, or hands something out, has its action here,
+ * and its entry is written in the script that does it. An action is never reused and never changes its meaning.
+ */
+export const AUDIT_ACTIONS = {
+  // Tokens and authorizations
+  "token.issued": action("An application got an access token.", [
+    "client",
+    "server",
+    "grant",
+    "token",
+    "subject",
+    "purpose",
+    "library",
+    "lent_by",
+  ]),
+  "grant.authorized": action("A person authorised at iManage.", ["server", "grant", "generation"]),
+  "grant.revoked": action("An authorization was ended for everyone who used it.", ["server", "grant"]),
+  "grant.reaped": action("An authorization that nobody used was ended.", ["server", "grant"]),
+  "binding.withdrawn": action("One use of an authorization was ended: an application's, or a library's.", [
+    "server",
+    "grant",
+    "library",
+  ]),
+
+  // Libraries
+  "library.authorized": action("A library was lent to background services.", [
+    "server",
+    "grant",
+    "library",
+    "replaced",
+  ]),
+  "library.parked": action("A library was put aside: its owner may not lend it any more.", [
+    "server",
+    "grant",
+    "library",
+    "why",
+  ]),
+  "library.lifted": action("A library that was put aside works again.", [
+    "server",
+    "grant",
+    "library",
+    "why",
+  ]),
+
+  // Calendars and syncs
+  "calendar.created": action("A calendar link was made.", ["server"]),
+  "calendar.revoked": action("A calendar link was revoked.", ["server"]),
+  "sync.created": action("A sync of a library was begun.", ["client", "server", "sync"]),
+  "sync.paused": action("A sync was paused.", ["client", "server", "sync"]),
+  "sync.resumed": action("A sync was resumed.", ["client", "server", "sync"]),
+  "sync.deleted": action("A sync was deleted with what it had stored.", ["client", "server", "sync"]),
+
+  // Records that operators and admins manage
+  "organisation.created": action("The organisation was set up.", ["name", "fields"]),
+  "organisation.changed": action("Settings of the organisation were changed.", ["name", "fields"]),
+  "server.created": action("An iManage server was added.", ["server", "name", "fields"]),
+  "server.changed": action("Settings of an iManage server were changed.", ["server", "name", "fields"]),
+  "registration.created": action(
+    "A registration at iManage was added.",
+    ["registration", "name", "fields"],
+    "both",
+  ),
+  "registration.changed": action(
+    "A registration at iManage was changed.",
+    ["registration", "name", "fields"],
+    "both",
+  ),
+  "policy.created": action("An application was allowed something.", ["client", "fields"]),
+  "policy.changed": action("What an application may do was changed.", ["client", "fields"]),
+  "client.created": action("An application was added.", ["client", "name", "fields"], "shared"),
+  "client.changed": action("An application was changed.", ["client", "name", "fields"], "shared"),
+} as const satisfies Record<string, AuditActionKind>;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
+
+export const isAuditAction = (word: string): word is AuditAction => Object.hasOwn(AUDIT_ACTIONS, word);
+
+/** What an entry tells against this list, as a sentence; undefined where it keeps to it. */
+export function auditFault(fields: Readonly<Record<string, string>>): string | undefined {
+  const name = fields.action ?? "";
+  if (!isAuditAction(name)) return `The audit has no action ${JSON.stringify(name)}.`;
+  const may: readonly string[] = [...EVERY_ENTRY, ...AUDIT_ACTIONS[name].fields];
+  const stranger = Object.keys(fields).find((field) => !may.includes(field));
+  return stranger && `An entry of ${name} may not have ${stranger}.`;
+}
+
+/** As the README has it; a test compares the two. */
+export function auditActionTable(): string {
+  const who = { organisation: "its admins, operators", shared: "operators", both: "its admins, operators" };
+  const rows = Object.entries(AUDIT_ACTIONS).map(
+    ([name, { means, fields, kept }]) =>
+      `| \`${name}\` | ${means} | ${fields.map((field) => `\`${field}\``).join(" ")} | ${who[kept]} |`,
+  );
+  return ["| Action | Means | Tells | Read by |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+/** As the README has it; a test compares the two. */
+export function auditFieldTable(): string {
+  const rows = Object.entries(AUDIT_FIELDS).map(([name, words]) => `| \`${name}\` | ${words} |`);
+  return ["| Field | Is |", "| --- | --- |", ...rows].join("\n");
+}
