@@ -8,6 +8,8 @@ export interface Client {
   /** Stable name for configuration files; unique among clients. */
   readonly name: string;
   readonly displayName: string;
+  /** Missing: `app`. Settable by file and CLI alone: nobody makes himself an operator through the interface he calls. */
+  readonly role?: ClientRole;
   readonly secrets: readonly ClientSecret[];
   /** Where a browser may be sent back to, compared letter by letter (T06). */
   readonly returnUrls: readonly string[];
@@ -17,6 +19,13 @@ export interface Client {
   readonly generation: number;
   readonly createdAt: Instant;
 }
+
+/** `operator`: manages clients and policies, and what concerns every organisation, as the operator's own programs do. */
+export type ClientRole = "app" | "operator";
+
+/** Whether a client may do what an operator does, in every organisation. No policy gives this. */
+export const mayOperate = (client: Pick<Client, "role" | "state">): boolean =>
+  client.role === "operator" && client.state === "active";
 
 export interface ClientSecret {
   /** HMAC-SHA-256 of the secret under a key of the root keyset, base64url: a store's reader learns nothing (T35). */
