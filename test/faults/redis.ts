@@ -102,7 +102,7 @@ export const redisFaults: readonly Fault[] = [
         title: "(F28)",
         without: {
           guard: "whoever waits for Redis waits less than a second",
-          file: "src/main/compose.ts",
+          file: "src/main/open-stores.ts",
           replace: ", given.storeOffsetMs, FAST_MS)",
           by: ", given.storeOffsetMs)",
         },

@@ -4,7 +4,7 @@ import { expireSoon } from "../kit/expire.ts";
 import { AMELIA, world } from "../kit/world.ts";
 
 const PROCESSES = Number(process.env.TEST_PROCESSES ?? 2);
-const EXPIRIES = Number(process.env.TEST_EXPIRIES ?? 10);
+const EXPIRIES = Number(process.env.TEST_EXPIRIES ?? 6);
 const CALLERS = Number(process.env.TEST_CALLERS ?? 200);
 const ANSWER_MS = 150;
 

@@ -53,7 +53,7 @@ it.each([
   },
 );
 
-const STOPS = Number(process.env.TEST_STOPS ?? 10);
+const STOPS = Number(process.env.TEST_STOPS ?? 6);
 
 it.each([
   { rotation: "leeway", mode: "leeway" },
