@@ -77,6 +77,25 @@ export interface SignerPublicKey {
   readonly use: "sig";
 }
 
+/**
+ * Ties what is stored readable to where it is stored, under a root key: whoever can write to the store and has no root key
+ * can neither make up a record nor move one to another id, owner or noun (T25). He can put back an earlier text of the same
+ * place; nothing in the store could tell.
+ */
+export interface RecordMac {
+  /** @param place key name under which the result is stored; fields of a hash are places of their own */
+  seal(place: string, text: string): string;
+  /**
+   * The text, or undefined: nothing that was sealed for this place.
+   * @throws Problem("integrity_failure") that names the root key, where that one is not usable
+   */
+  open(place: string, stored: string): string | undefined;
+  /** Id of the root key that `stored` needs; undefined: it is not sealed at all. */
+  rootKeyOf(stored: string): string | undefined;
+  /** Sealed under the primary root key. */
+  isCurrent(stored: string): boolean;
+}
+
 /** Secret handles: 256 random bits behind the route of their organisation. Stored by digest only. */
 export interface Handles {
   make(route: Route): Secret;
