@@ -28,6 +28,7 @@ import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeHandles } from "../security/handles.ts";
 import { systemRandom } from "../security/random.ts";
+import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
@@ -58,7 +59,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const timers = given.timers ?? systemTimers();
   const random = systemRandom;
 
-  const stores = await openStores(settings, log, given);
+  const stores = await openStores(settings, log, makeRecordMac(rootKeyset), given);
   const { fast, durable, configuration, refreshes, profiles, dataKeys } = stores;
   const grantStore = stores.grants;
   const diagnosisStore = stores.diagnoses;

@@ -1,3 +1,4 @@
+import type { RecordMac } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { ChangeListener } from "../store/change-listener.ts";
@@ -20,6 +21,7 @@ import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
+import { SealedRecords } from "../store/sealed-records.ts";
 import { redisAddress } from "./read-addresses.ts";
 
 /** An answer of Redis that somebody waits for comes by then, or he is told that the store is away (F28). */
@@ -33,7 +35,12 @@ export interface StoreSurroundings {
 }
 
 /** Everything that Redis keeps for us, on three connections. */
-export async function openStores(settings: Settings, log: OperatorLog, given: StoreSurroundings) {
+export async function openStores(
+  settings: Settings,
+  log: OperatorLog,
+  mac: RecordMac,
+  given: StoreSurroundings,
+) {
   const address = await redisAddress(settings);
   const connections: RedisConnection[] = [];
   const connect = (patience: "fast" | "durable", what: string): RedisConnection => {
@@ -46,6 +53,12 @@ export async function openStores(settings: Settings, log: OperatorLog, given: St
   const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
   const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
   const announcements = connect("durable", "announcements");
+  const sealed = new SealedRecords(mac, (place, why) =>
+    log.error(
+      { code: "integrity_failure", detail: `${place} is ${why}` },
+      "alert: a stored record is refused",
+    ),
+  );
   const outcomes = new OutcomeListener(announcements);
   const changed = new ChangeListener(announcements);
   const refreshes = new RedisRefreshStore(
@@ -65,10 +78,10 @@ export async function openStores(settings: Settings, log: OperatorLog, given: St
     durable,
     changed,
     refreshes,
-    access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES),
+    access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
     authorizations: new RedisAuthorizationStore(fast),
-    configuration: new RedisConfigurationStore(fast),
+    configuration: new RedisConfigurationStore(fast, sealed),
     containment: new RedisContainmentStore(fast),
     dataKeys: new RedisDataKeyStore(fast),
     diagnoses: new RedisDiagnosisStore(fast),

@@ -129,7 +129,7 @@ async function readiness(broker: Broker): Promise<Readiness> {
   const production = broker.settings.NODE_ENV === "production";
   const keys = await readKeyFacts({
     organisations: async () =>
-      (await broker.configuration.listOrganisations()).map(({ id, name }) => ({
+      (await broker.configuration.listOrganisationNames()).map(({ id, name }) => ({
         name,
         owner: organisationOwner(id),
       })),

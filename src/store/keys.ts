@@ -171,7 +171,7 @@ export const operatorSessionKey = (digest: string): string => `${shared("operato
 
 /** Hash: organisation name → id. Authoritative list of organisations. */
 export const organisationNamesKey = (): string => `${shared("organisation")}names`;
-/** Hash of a client: `record` (JSON), `state`, `generation`; and the hash of client names. */
+/** Hash of a client: `record` and `standing` (state and generation), each sealed; and the hash of client names. */
 export const clientKey = (id: ClientId): string => `${shared("client")}${id}`;
 export const clientNamesKey = (): string => `${shared("client")}names`;
 /** Set: organisations whose policies name the client. Written after the policy; a repeated write repairs it. */

@@ -1,9 +1,11 @@
 import type { AccessStore, VendAnswer, VendRequest } from "../broker/access/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
-import type { GrantId } from "../domain/id.ts";
+import type { GrantId, OrganisationId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { LibraryFault } from "../domain/library-standing.ts";
+import { isMember } from "../domain/members.ts";
+import type { Organisation } from "../domain/organisation.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import {
   auditKey,
@@ -14,18 +16,25 @@ import {
   gateKey,
   memberDigest,
   membersKey,
+  organisationKey,
+  policyKey,
   rateKey,
 } from "./keys.ts";
+import { readOrganisation } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
+import { markOf, type SealedRecords } from "./sealed-records.ts";
 
 export class RedisAccessStore implements AccessStore {
   readonly #store: RedisStore;
   readonly #auditCap: number;
+  readonly #sealed: SealedRecords;
+  readonly #organisations = new Map<OrganisationId, { mark: string; record: Organisation | undefined }>();
 
   /** @param auditCap entries that may wait for export; at the cap tokens stop (design §3.10). */
-  constructor(store: RedisStore, auditCap: number) {
+  constructor(store: RedisStore, auditCap: number, sealed: SealedRecords) {
     this.#store = store;
     this.#auditCap = auditCap;
+    this.#sealed = sealed;
   }
 
   async vend(request: VendRequest): Promise<VendAnswer> {
@@ -65,7 +74,42 @@ export class RedisAccessStore implements AccessStore {
         subject.type === "library" ? subject.id : "",
       ],
     )) as [VendAnswer["kind"], ...(string | number)[]];
+    if (answer[0] === "served") {
+      const [organisationMark, policyMark] = answer.splice(-2) as [string, string];
+      const refused = await this.#unlikeRecords(request, organisationMark, policyMark);
+      if (refused !== undefined) return refused;
+    }
     return readAnswer(answer);
+  }
+
+  /**
+   * The script reads a gate, a set of members and a generation, which whoever writes to Redis can set. What it let through
+   * is compared with the records, which he cannot (T25); those that were read last are at hand.
+   */
+  async #unlikeRecords(
+    { organisation: id, client, subject, policyMark: expected }: VendRequest,
+    organisationMark: string,
+    policyMark: string,
+  ): Promise<VendAnswer | undefined> {
+    if (policyMark !== expected) throw this.#sealed.refused(policyKey(id, client), policyMark);
+    let known = this.#organisations.get(id);
+    if (known?.mark !== organisationMark) {
+      const key = organisationKey(id);
+      const stored = await this.#store.call((redis) => redis.get(key));
+      known = { mark: markOf(stored), record: this.#sealed.read(key, stored, readOrganisation) };
+      this.#organisations.set(id, known);
+    }
+    const { record, mark } = known;
+    const why =
+      record?.enabled !== true
+        ? "disabled"
+        : subject.type === "user" && !isMember(record.members, { ...subject, claims: subject.claims ?? [] })
+          ? "not_a_member"
+          : undefined;
+    if (why === undefined) return undefined;
+    // Changed since the script looked: the change counts. The same record, and yet let through: somebody else wrote the gate.
+    if (mark !== organisationMark) return { kind: why };
+    throw this.#sealed.refused(gateKey(id), mark);
   }
 }
 

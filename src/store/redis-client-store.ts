@@ -3,48 +3,51 @@ import type { RecordWrite } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ClientId, OrganisationId } from "../domain/id.ts";
 import { clientKey, clientNamesKey, clientOrganisationsKey, gateKey, policyKey } from "./keys.ts";
-import { optional, readClient, readPolicy } from "./records.ts";
+import { readClient, readPolicy } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
-import { allNamed, idNamed, storedText, writeRecord } from "./write-record.ts";
+import { markOf, type SealedRecords } from "./sealed-records.ts";
+import { allNamed, findNamed, type RecordPlaces, storedText, writeRecord } from "./write-record.ts";
 
 /** Downstream clients, and what each may do in an organisation. */
 export class RedisClientStore implements ClientStore, ClientConfigurationStore {
   readonly #store: RedisStore;
+  readonly #sealed: SealedRecords;
+  readonly #places: RecordPlaces;
 
-  constructor(store: RedisStore) {
+  constructor(store: RedisStore, sealed: SealedRecords) {
     this.#store = store;
+    this.#sealed = sealed;
+    this.#places = { store, sealed };
   }
 
   async findClient(id: ClientId): Promise<Client | undefined> {
-    const text = await this.#store.call((redis) => redis.hget(clientKey(id), "record"));
-    return text === null ? undefined : readClient(JSON.parse(text));
+    const key = clientKey(id);
+    const stored = await this.#store.call((redis) => redis.hget(key, "record"));
+    return this.#sealed.read(key, stored, readClient);
   }
 
-  async findStanding(id: ClientId): Promise<{ state: Client["state"]; generation: number } | undefined> {
-    const [state, generation] = await this.#store.call((redis) =>
-      redis.hmget(clientKey(id), "state", "generation"),
-    );
-    if (state === null || state === undefined) return undefined;
-    return { state: state as Client["state"], generation: Number(generation) };
+  async findStanding(id: ClientId): Promise<ClientStanding | undefined> {
+    const key = clientKey(id);
+    const stored = await this.#store.call((redis) => redis.hget(key, "standing"));
+    return this.#sealed.read(standingPlace(key), stored, (standing) => standing as ClientStanding);
   }
 
   async findClientByName(name: string): Promise<Client | undefined> {
-    const id = await idNamed(this.#store, clientNamesKey(), name);
-    return id === undefined ? undefined : this.findClient(id as ClientId);
+    return findNamed(this.#places, clientNamesKey(), name, (id) => this.findClient(id as ClientId));
   }
 
   async listClients(): Promise<readonly Client[]> {
-    return allNamed(this.#store, clientNamesKey(), (id) => this.findClient(id as ClientId));
+    return allNamed(this.#places, clientNamesKey(), (id) => this.findClient(id as ClientId));
   }
 
   async putClient(client: Client, write: RecordWrite<Client>): Promise<void> {
     const { id, name, state, generation } = client;
     const key = clientKey(id);
-    await writeRecord(this.#store, "put-client", [key, clientNamesKey()], write, {
-      stored: (await this.#store.call((redis) => redis.hget(key, "record"))) ?? "",
+    await writeRecord(this.#places, "put-client", [key, clientNamesKey()], write, {
+      stored: await this.#store.call((redis) => redis.hget(key, "record")),
       read: readClient,
       record: client,
-      more: [name, id, state, generation],
+      more: [name, id, this.#sealed.seal(standingPlace(key), { state, generation })],
       audited: ["client", { client: id, name }],
     });
   }
@@ -52,17 +55,22 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
   async findPolicy(
     client: ClientId,
     organisation: OrganisationId,
-  ): Promise<{ policy: Policy | undefined; generation: number }> {
+  ): Promise<{ policy: Policy | undefined; generation: number; mark: string }> {
+    const key = policyKey(organisation, client);
     // The generation first: a policy that changes in between is then believed older than it is, and read again.
     const generation = await this.#store.call((redis) => redis.hget(gateKey(organisation), "policies"));
-    const policy = optional(readPolicy)(await this.#store.readJson(policyKey(organisation, client)));
-    return { policy, generation: Number(generation ?? 0) };
+    const stored = await storedText(this.#store, key);
+    return {
+      policy: this.#sealed.read(key, stored, readPolicy),
+      generation: Number(generation ?? 0),
+      mark: markOf(stored),
+    };
   }
 
   async putPolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void> {
     const { client, organisation } = policy;
     const key = policyKey(organisation, client);
-    await writeRecord(this.#store, "put-policy", [key, gateKey(organisation)], write, {
+    await writeRecord(this.#places, "put-policy", [key, gateKey(organisation)], write, {
       stored: await storedText(this.#store, key),
       read: readPolicy,
       record: policy,
@@ -77,3 +85,8 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
     return ids.sort() as OrganisationId[];
   }
 }
+
+type ClientStanding = Pick<Client, "state" | "generation">;
+
+/** A field of the client's hash beside the record: a place of its own, so that neither is taken for the other. */
+export const standingPlace = (clientKey: string): string => `${clientKey} standing`;

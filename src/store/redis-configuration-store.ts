@@ -17,31 +17,39 @@ import {
   serverKey,
   serverNamesKey,
 } from "./keys.ts";
-import { optional, readOrganisation, readRegistration, readServer } from "./records.ts";
+import { readOrganisation, readRegistration, readServer } from "./records.ts";
 import { RedisClientStore } from "./redis-client-store.ts";
 import type { RedisStore } from "./redis-store.ts";
-import { allNamed, idNamed, storedText, writeRecord } from "./write-record.ts";
+import type { SealedRecords } from "./sealed-records.ts";
+import { allNamed, findNamed, type RecordPlaces, storedText, writeRecord } from "./write-record.ts";
 
 /** Records that operators manage. Clients and policies are the other class's; who changes configuration changes both. */
 export class RedisConfigurationStore extends RedisClientStore implements ConfigurationStore {
   readonly #store: RedisStore;
+  readonly #sealed: SealedRecords;
+  readonly #places: RecordPlaces;
 
-  constructor(store: RedisStore) {
-    super(store);
+  constructor(store: RedisStore, sealed: SealedRecords) {
+    super(store, sealed);
     this.#store = store;
+    this.#sealed = sealed;
+    this.#places = { store, sealed };
   }
 
   async findOrganisation(id: OrganisationId): Promise<Organisation | undefined> {
-    return optional(readOrganisation)(await this.#store.readJson(organisationKey(id)));
+    return this.#find(organisationKey(id), readOrganisation);
   }
 
   async findOrganisationByName(name: string): Promise<Organisation | undefined> {
-    const id = await idNamed(this.#store, organisationNamesKey(), name);
-    return id === undefined ? undefined : this.findOrganisation(id as OrganisationId);
+    return findNamed(this.#places, organisationNamesKey(), name, (id) =>
+      this.findOrganisation(id as OrganisationId),
+    );
   }
 
   async listOrganisations(): Promise<readonly Organisation[]> {
-    return allNamed(this.#store, organisationNamesKey(), (id) => this.findOrganisation(id as OrganisationId));
+    return allNamed(this.#places, organisationNamesKey(), (id) =>
+      this.findOrganisation(id as OrganisationId),
+    );
   }
 
   async putOrganisation(organisation: Organisation, write: RecordWrite<Organisation>): Promise<void> {
@@ -51,36 +59,46 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
       : [...members.subjects.map(memberDigest), ...members.claims.map(claimDigest)];
     const key = organisationKey(id);
     // Names of organisations lie in another slot, so the record comes first: who loses the name leaves a record nobody finds.
-    await writeRecord(this.#store, "put-organisation", [key, gateKey(id), membersKey(id)], write, {
+    await writeRecord(this.#places, "put-organisation", [key, gateKey(id), membersKey(id)], write, {
       stored: await storedText(this.#store, key),
       read: readOrganisation,
       record: organisation,
       more: [enabled ? 1 : 0, members.everyone ? "" : "some", known.join(" ")],
       audited: ["organisation", { name }],
     });
-    if ((await idNamed(this.#store, organisationNamesKey(), name)) === undefined)
+    const holder = () => this.#store.call((redis) => redis.hget(organisationNamesKey(), name));
+    if ((await holder()) === null)
       await this.#store.call((redis) => redis.hsetnx(organisationNamesKey(), name, id));
-    if ((await idNamed(this.#store, organisationNamesKey(), name)) !== id)
-      throw new Problem("configuration_conflict");
+    if ((await holder()) !== id) throw new Problem("configuration_conflict");
   }
 
   async findServer(id: ServerId): Promise<Server | undefined> {
-    return optional(readServer)(await this.#store.readJson(serverKey(id)));
+    return this.#find(serverKey(id), readServer);
   }
 
   async findServerByName(organisation: OrganisationId, name: string): Promise<Server | undefined> {
-    const id = await idNamed(this.#store, serverNamesKey(organisation), name);
-    return id === undefined ? undefined : this.findServer(id as ServerId);
+    return findNamed(
+      this.#places,
+      serverNamesKey(organisation),
+      name,
+      (id) => this.findServer(id as ServerId),
+      (server) => server.organisation === organisation,
+    );
   }
 
   async listServers(organisation: OrganisationId): Promise<readonly Server[]> {
-    return allNamed(this.#store, serverNamesKey(organisation), (id) => this.findServer(id as ServerId));
+    return allNamed(
+      this.#places,
+      serverNamesKey(organisation),
+      (id) => this.findServer(id as ServerId),
+      (server) => server.organisation === organisation,
+    );
   }
 
   async putServer(server: Server, write: RecordWrite<Server>): Promise<void> {
     const { id, name, organisation } = server;
     const key = serverKey(id);
-    await writeRecord(this.#store, "put-record", [key, serverNamesKey(organisation)], write, {
+    await writeRecord(this.#places, "put-record", [key, serverNamesKey(organisation)], write, {
       stored: await storedText(this.#store, key),
       read: readServer,
       record: server,
@@ -90,32 +108,50 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
   }
 
   async findRegistration(id: RegistrationId): Promise<Registration | undefined> {
-    return optional(readRegistration)(await this.#store.readJson(registrationKey(id)));
+    return this.#find(registrationKey(id), readRegistration);
   }
 
   async findRegistrationByName(
     organisation: OrganisationId | undefined,
     name: string,
   ): Promise<Registration | undefined> {
-    const id = await idNamed(this.#store, registrationNamesKey(organisation), name);
-    return id === undefined ? undefined : this.findRegistration(id as RegistrationId);
+    return findNamed(
+      this.#places,
+      registrationNamesKey(organisation),
+      name,
+      (id) => this.findRegistration(id as RegistrationId),
+      (registration) => registration.organisation === organisation,
+    );
   }
 
   async listSharedRegistrations(): Promise<readonly Registration[]> {
-    return allNamed(this.#store, registrationNamesKey(undefined), (id) =>
-      this.findRegistration(id as RegistrationId),
+    return allNamed(
+      this.#places,
+      registrationNamesKey(undefined),
+      (id) => this.findRegistration(id as RegistrationId),
+      (registration) => registration.organisation === undefined,
     );
   }
 
   async putRegistration(registration: Registration, write: RecordWrite<Registration>): Promise<void> {
     const { id, name, organisation } = registration;
     const key = registrationKey(id);
-    await writeRecord(this.#store, "put-record", [key, registrationNamesKey(organisation)], write, {
+    await writeRecord(this.#places, "put-record", [key, registrationNamesKey(organisation)], write, {
       stored: await storedText(this.#store, key),
       read: readRegistration,
       record: registration,
       more: [name, id],
       audited: ["registration", { registration: id, name }],
     });
+  }
+
+  /** Names and ids as they are listed, without a look at the records: what a wrong root keyset does not open. */
+  async listOrganisationNames(): Promise<readonly Pick<Organisation, "id" | "name">[]> {
+    const names = await this.#store.call((redis) => redis.hgetall(organisationNamesKey()));
+    return Object.entries(names).map(([name, id]) => ({ name, id: id as OrganisationId }));
+  }
+
+  async #find<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
+    return this.#sealed.read(key, await storedText(this.#store, key), read);
   }
 }

@@ -1,9 +1,13 @@
 import type { RecordWrite } from "../broker/ports.ts";
-import type { AuditAction } from "../domain/audit-actions.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisStore, ScriptName } from "./redis-store.ts";
+import { AlteredRecord, type SealedRecords } from "./sealed-records.ts";
 
-type Recorded = "organisation" | "server" | "registration" | "client" | "policy";
+/** Where records that operators manage are kept, and what makes them believed. */
+export interface RecordPlaces {
+  readonly store: RedisStore;
+  readonly sealed: SealedRecords;
+}
 
 /**
  * A record that an operator manages, with its name and its audit entry in one script.
@@ -12,23 +16,25 @@ type Recorded = "organisation" | "server" | "registration" | "client" | "policy"
  * comes in between, the script sees by the text.
  */
 export async function writeRecord<T>(
-  store: RedisStore,
+  { store, sealed }: RecordPlaces,
   script: ScriptName,
-  keys: readonly string[],
+  keys: readonly [record: string, ...others: string[]],
   { before, fields, note }: RecordWrite<T>,
   to: {
-    readonly stored: string;
+    readonly stored: string | null;
     readonly read: (stored: unknown) => T;
-    readonly record: T;
+    /** Undefined: it is deleted. */
+    readonly record: (T & object) | undefined;
     readonly more: readonly (string | number)[];
-    readonly audited: readonly [noun: Recorded, named: Readonly<Record<string, string>>];
+    readonly audited: readonly [noun: string, named: Readonly<Record<string, string>>];
   },
 ): Promise<void> {
   const { stored, read, record, more, audited } = to;
-  const found = stored === "" ? undefined : JSON.stringify(read(JSON.parse(stored)));
+  const [place] = keys;
+  const found = sealed.read(place, stored, read);
   const [noun, named] = audited;
-  const entry: { readonly action: AuditAction } & Readonly<Record<string, string>> = {
-    action: `${noun}.${before === undefined ? "created" : "changed"}`,
+  const entry = {
+    action: `${noun}.${before === undefined ? "created" : record === undefined ? "deleted" : "changed"}`,
     actor: note.actor,
     ...named,
     fields: fields.join(" "),
@@ -36,33 +42,60 @@ export async function writeRecord<T>(
     address: note.address ?? "",
   };
   const outcome =
-    found === (before && JSON.stringify(before)) &&
+    JSON.stringify(found) === JSON.stringify(before) &&
     (await store.run(script, keys, [
-      stored,
-      JSON.stringify(record),
+      stored ?? "",
+      record === undefined ? "" : sealed.seal(place, record),
       ...more,
       ...Object.entries(entry).flat(),
     ]));
   if (outcome !== "stored") throw new Problem("configuration_conflict");
 }
 
-/** Empty: nothing is stored there. */
-export async function storedText(store: RedisStore, key: string): Promise<string> {
-  return (await store.call((redis) => redis.get(key))) ?? "";
+/** Null: nothing is stored there. */
+export const storedText = (store: RedisStore, key: string): Promise<string | null> =>
+  store.call((redis) => redis.get(key));
+
+/** A record by its name. Names lie beside records: that a name leads to a record of another name is refused here. */
+export async function findNamed<T extends { readonly name: string }>(
+  { store, sealed }: RecordPlaces,
+  names: string,
+  name: string,
+  find: (id: string) => Promise<T | undefined>,
+  belongs: (record: T) => boolean = () => true,
+): Promise<T | undefined> {
+  const id = await store.call((redis) => redis.hget(names, name));
+  if (id === null) return undefined;
+  const record = await find(id);
+  if (record !== undefined && (record.name !== name || !belongs(record)))
+    throw sealed.misled(`${names} ${name}`, id);
+  return record;
 }
 
-/** A record's id by its name. */
-export async function idNamed(store: RedisStore, names: string, name: string): Promise<string | undefined> {
-  return (await store.call((redis) => redis.hget(names, name))) ?? undefined;
-}
-
-/** Every record that has a name, in the order of ids. */
-export async function allNamed<T>(
-  store: RedisStore,
+/**
+ * Every record that has a name, in the order of ids. One that was altered is left out, and told in the log: it must not keep
+ * the jobs from all others. Who wants it by its id or name is refused.
+ */
+export async function allNamed<T extends { readonly name: string }>(
+  { store, sealed }: RecordPlaces,
   names: string,
   find: (id: string) => Promise<T | undefined>,
+  belongs: (record: T) => boolean = () => true,
 ): Promise<readonly T[]> {
-  const ids = await store.call((redis) => redis.hvals(names));
-  const records = await Promise.all(ids.sort().map(find));
+  const ids = Object.entries(await store.call((redis) => redis.hgetall(names)));
+  const records = await Promise.all(
+    ids
+      .sort(([, a], [, b]) => (a < b ? -1 : 1))
+      .map(async ([name, id]) => {
+        try {
+          const record = await find(id);
+          if (record === undefined || (record.name === name && belongs(record))) return record;
+          throw sealed.misled(`${names} ${name}`, id);
+        } catch (error) {
+          if (error instanceof AlteredRecord) return undefined;
+          throw error;
+        }
+      }),
+  );
   return records.filter((record) => record !== undefined);
 }

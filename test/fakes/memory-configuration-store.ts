@@ -97,6 +97,7 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
     return {
       policy: this.#read<Policy>(`policy ${client} ${organisation}`),
       generation: this.#policyGenerations.get(organisation) ?? 0,
+      mark: this.#records.get(`policy ${client} ${organisation}`) ?? "",
     };
   }
   async putPolicy(policy: Policy, write: RecordWrite<Policy>) {

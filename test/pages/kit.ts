@@ -480,6 +480,7 @@ export class World {
         findPolicy: async (client) => ({
           policy: client === this.client.id ? this.policy : undefined,
           generation: 1,
+          mark: "",
         }),
       },
       authorizationServer: {

@@ -115,6 +115,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
       findPolicy: async (client, organisation) => ({
         policy: organisation === ids.organisation ? policies.get(client) : undefined,
         generation: 1,
+        mark: "",
       }),
     },
     accessToken: (request) => tokens.provide(request),

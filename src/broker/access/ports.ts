@@ -10,7 +10,10 @@ export interface AccessStore {
   /**
    * Reads a grant's access token and, when it is handed out, writes the audit entry: one script, one round trip, which
    * also checks that the organisation is enabled, the policy generation, containment, rate and the audit's cap.
-   * MUST NOT answer `served` without the entry being written (no audit, no token).
+   * MUST NOT answer `served` without the entry being written (no audit, no token), nor on what the script alone can see:
+   * that the organisation is enabled, that the person is a member and that the policy is the one of `policyMark` MUST hold
+   * of records that only a broker can have written.
+   * @throws Problem("integrity_failure") where script and records disagree (T25)
    */
   vend(request: VendRequest): Promise<VendAnswer>;
 }
@@ -25,6 +28,7 @@ export interface VendRequest {
   readonly rejected: string | undefined;
   /** The generation of policies under which this request was allowed. */
   readonly policyGeneration: number;
+  readonly policyMark: string;
   readonly tokensPerMinute: number;
   /** False when the same request asks again after waiting: it counts once. */
   readonly countsForRate: boolean;

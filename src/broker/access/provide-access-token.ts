@@ -57,7 +57,7 @@ export interface ProvidedAccessToken {
 export class AccessTokens {
   readonly #ports: AccessPorts;
   /** Policies with the generation they belong to. The vend script says when one is out of date, so nothing here expires. */
-  readonly #policies = new Map<string, { policy: Policy | undefined; generation: number }>();
+  readonly #policies = new Map<string, { policy: Policy | undefined; generation: number; mark: string }>();
   /** Servers never change where tokens go; what does change (settings) is read by who refreshes. */
   readonly #servers = new Map<ServerId, Server>();
 
@@ -161,7 +161,7 @@ export class AccessTokens {
   ): Promise<VendAnswer> {
     const organisation = organisationOf(request.server);
     for (let stale = 0; ; stale++) {
-      const { policy, generation } = await this.#policy(request.client, organisation, stale > 0);
+      const { policy, generation, mark } = await this.#policy(request.client, organisation, stale > 0);
       const verdict = evaluatePolicy(policy, { action: "token", server: request.server });
       if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
       const answer = await this.#ports.access.vend({
@@ -170,6 +170,7 @@ export class AccessTokens {
         client: request.client,
         subject: request.subject,
         policyGeneration: generation,
+        policyMark: mark,
         tokensPerMinute: policy!.tokensPerMinute,
         note: request.note,
         ...now,

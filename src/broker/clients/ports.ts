@@ -14,7 +14,12 @@ export interface ClientStore {
   findPolicy(
     client: ClientId,
     organisation: OrganisationId,
-  ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
+  ): Promise<{
+    readonly policy: Policy | undefined;
+    readonly generation: number;
+    /** Names this very text of it: whoever hands out a token under it sees that it is the one that is stored. */
+    readonly mark: string;
+  }>;
   /** Organisations whose policies name this client. */
   organisationsOf(client: ClientId): Promise<readonly OrganisationId[]>;
 }

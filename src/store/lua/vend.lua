@@ -9,7 +9,8 @@
 --       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
 --       19 library or ''  20 clock offset (ms)
 -- Answers a list whose first item names it:
---   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning
+--   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning organisation policy
+--     the last two: how the stored records begin, so that who reads the answer sees whether they say the same as the gate
 --   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
 --   parked grant why: a library whose owner may not lend it any more
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
@@ -114,4 +115,5 @@ if now - tonumber(g[8] or '0') > life / 4 then
   end
 end
 
-return { 'served', grant, g[2], g[6], g[5], g[3], g[4], math.floor(left), g[7], seq, behind and '1' or '0', g[13] or '' }
+return { 'served', grant, g[2], g[6], g[5], g[3], g[4], math.floor(left), g[7], seq, behind and '1' or '0', g[13] or '',
+  redis.call('GETRANGE', prefix .. 'organisation', 0, 95), redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 import {
   type ApplyPorts,
   applyConfiguration,
@@ -7,12 +7,14 @@ import {
 import { changesNothing } from "../../../src/broker/organisations/plan.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { makeClientSecrets } from "../../../src/security/client-secrets.ts";
-import { createRootKeyset, parseRootKeyset } from "../../../src/security/root-keyset.ts";
+import { makeRecordMac } from "../../../src/security/record-mac.ts";
+import { parseRootKeyset } from "../../../src/security/root-keyset.ts";
 import { makeSealer } from "../../../src/security/sealer.ts";
 import { connectRedis, disconnect, whenReady } from "../../../src/store/connect-redis.ts";
 import { RedisConfigurationStore } from "../../../src/store/redis-configuration-store.ts";
 import { RedisDataKeyStore } from "../../../src/store/redis-data-key-store.ts";
 import { RedisStore } from "../../../src/store/redis-store.ts";
+import { SealedRecords } from "../../../src/store/sealed-records.ts";
 import { BY_TEST } from "../../kit/put-records.ts";
 import { sharedRedisUrl } from "../../kit/redis.ts";
 import { desiredOf, smallFile } from "./wanted.ts";
@@ -25,10 +27,10 @@ test("on Redis, with real keys: applied twice changes nothing, and a new secret 
   const redis = new RedisStore(connection);
   const random = { bytes: (count: number) => randomBytes(count) };
   const clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
-  const rootKeyset = parseRootKeyset(createRootKeyset(random, clock.now()).reveal());
+  const rootKeyset = parseRootKeyset(inject("rootKeyset"));
   let secret = "first";
   const ports: ApplyPorts = {
-    store: new RedisConfigurationStore(redis),
+    store: new RedisConfigurationStore(redis, new SealedRecords(makeRecordMac(rootKeyset), () => {})),
     sealer: makeSealer({ dataKeys: new RedisDataKeyStore(redis), rootKeyset, random, clock }),
     clientSecrets: makeClientSecrets({ rootKeyset, random }),
     secretSource: { read: async () => new Secret(secret) },
