@@ -6,6 +6,7 @@ import type { RegistrationHelpPorts } from "../broker/organisations/registration
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -14,6 +15,7 @@ import { addConfigurationCommands } from "./configuration-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
 
@@ -50,6 +52,7 @@ export interface CliBroker
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
+  readonly recordSeals: RecordSeals;
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -80,5 +83,6 @@ export function buildCli(deps: CliDeps): Command {
   addGrantCommands(cli, deps);
   addClientCommands(cli, deps);
   addServerCommands(cli, deps);
+  addRecordCommands(cli, deps);
   return cli;
 }

@@ -31,6 +31,7 @@ export const AUDIT_FIELDS = {
   sync: "the sync",
   registration: "the registration at iManage",
   name: "name of the record in configuration files",
+  record: "key name of the record",
   fields: "names of what is another now, separated by blanks; no value",
 } as const satisfies Record<string, string>;
 
@@ -114,8 +115,20 @@ export const AUDIT_ACTIONS = {
   ),
   "policy.created": action("An application was allowed something.", ["client", "fields"]),
   "policy.changed": action("What an application may do was changed.", ["client", "fields"]),
+  "policy.deleted": action("An application was allowed nothing any more.", ["client", "fields"]),
   "client.created": action("An application was added.", ["client", "name", "fields"], "shared"),
   "client.changed": action("An application was changed.", ["client", "name", "fields"], "shared"),
+  "client.secret_added": action("A client got a further secret.", ["client", "name", "fields"], "shared"),
+  "client.secret_removed": action(
+    "A secret of a client was made void.",
+    ["client", "name", "fields"],
+    "shared",
+  ),
+  "record.sealed": action(
+    "An operator took over a record that no broker of this version had written, or that was altered.",
+    ["record"],
+    "both",
+  ),
 } as const satisfies Record<string, AuditActionKind>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

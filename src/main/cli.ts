@@ -47,6 +47,7 @@ const cli = buildCli({
         clock: broker.clock,
         random: broker.random,
         grants: broker.grantStore,
+        recordSeals: broker.recordSeals,
         profiles: broker.profiles,
         packages: broker.packages,
         note: {

@@ -265,6 +265,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grantStore,
     auditBuffer: stores.auditBuffer,
     profiles,
+    recordSeals: stores.recordSeals,
     packages,
     previousTokens,
     containment: stores.containment,

@@ -18,6 +18,7 @@ import { RedisLibraryStore } from "../store/redis-library-store.ts";
 import { RedisOperatorStore } from "../store/redis-operator-store.ts";
 import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
+import { RedisRecordSeals } from "../store/redis-record-seals.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
@@ -93,6 +94,7 @@ export async function openStores(
     operators: new RedisOperatorStore(fast),
     portal: new RedisPortalStore(fast),
     profiles: new RedisProfileStore(fast),
+    recordSeals: new RedisRecordSeals(fast, mac),
     syncs: new RedisSyncStore(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */

@@ -3,6 +3,7 @@ import type { RecordWrite } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ClientId, OrganisationId } from "../domain/id.ts";
 import { clientKey, clientNamesKey, clientOrganisationsKey, gateKey, policyKey } from "./keys.ts";
+import { standingPlace } from "./places.ts";
 import { readClient, readPolicy } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 import { markOf, type SealedRecords } from "./sealed-records.ts";
@@ -87,6 +88,3 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
 }
 
 type ClientStanding = Pick<Client, "state" | "generation">;
-
-/** A field of the client's hash beside the record: a place of its own, so that neither is taken for the other. */
-export const standingPlace = (clientKey: string): string => `${clientKey} standing`;

@@ -6,9 +6,7 @@ import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { Server } from "../domain/server.ts";
 import {
-  claimDigest,
   gateKey,
-  memberDigest,
   membersKey,
   organisationKey,
   organisationNamesKey,
@@ -17,6 +15,7 @@ import {
   serverKey,
   serverNamesKey,
 } from "./keys.ts";
+import { gateWords } from "./places.ts";
 import { readOrganisation, readRegistration, readServer } from "./records.ts";
 import { RedisClientStore } from "./redis-client-store.ts";
 import type { RedisStore } from "./redis-store.ts";
@@ -53,17 +52,14 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
   }
 
   async putOrganisation(organisation: Organisation, write: RecordWrite<Organisation>): Promise<void> {
-    const { id, name, enabled, members } = organisation;
-    const known = members.everyone
-      ? []
-      : [...members.subjects.map(memberDigest), ...members.claims.map(claimDigest)];
+    const { id, name } = organisation;
     const key = organisationKey(id);
     // Names of organisations lie in another slot, so the record comes first: who loses the name leaves a record nobody finds.
     await writeRecord(this.#places, "put-organisation", [key, gateKey(id), membersKey(id)], write, {
       stored: await storedText(this.#store, key),
       read: readOrganisation,
       record: organisation,
-      more: [enabled ? 1 : 0, members.everyone ? "" : "some", known.join(" ")],
+      more: gateWords(organisation),
       audited: ["organisation", { name }],
     });
     const holder = () => this.#store.call((redis) => redis.hget(organisationNamesKey(), name));

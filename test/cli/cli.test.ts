@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DiagnosisEvent } from "../../src/broker/diagnosis/diagnose-server.ts";
+import type { RecordSeal } from "../../src/broker/records/ports.ts";
 import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import { type Diagnosis, verdictOf } from "../../src/domain/diagnosis.ts";
@@ -48,6 +49,7 @@ let learned: LearnedProfile;
 let closed: ClosedGate | undefined;
 let connected: number;
 let events: DiagnosisEvent[];
+let seals: readonly RecordSeal[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "cli-test-"));
@@ -60,6 +62,7 @@ beforeEach(() => {
   closed = undefined;
   connected = 0;
   events = [];
+  seals = [];
   broker = {
     store: new MemoryConfigurationStore(),
     sealer: new MemorySealer(),
@@ -72,6 +75,14 @@ beforeEach(() => {
         const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;
         return own.slice(from, from + limit);
       },
+    },
+    recordSeals: {
+      survey: async () => seals,
+      seal: async (record) => {
+        seals = seals.map((one) => (one === record ? { ...one, state: "sealed" } : one));
+        return true;
+      },
+      rewrap: async () => true,
     },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {
@@ -562,5 +573,44 @@ describe("diagnose", () => {
   test("of a server that is not there is one sentence", async () => {
     const { err, code } = await run("diagnose", "meridian/none");
     expect([err.startsWith("There is no server meridian/none."), code]).toEqual([true, 1]);
+  });
+});
+
+describe("records", () => {
+  const record = (state: RecordSeal["state"], place: string): RecordSeal => ({
+    noun: "organisation",
+    name: "meridian",
+    place,
+    state,
+    rootKey: undefined,
+    outdated: false,
+    text: '{"v":1}',
+  });
+
+  test("check names what no broker wrote, and ends with 1; a dry run of seal shows the contents and takes nothing over", async () => {
+    seals = [record("sealed", "b1:{o:a}:organisation"), record("unsealed", "b1:{o:b}:organisation")];
+    const checked = await run("records", "check");
+    expect(checked).toMatchObject({ code: 1, err: "" });
+    expect(checked.out).toContain("1 are not.\n  unsealed organisation meridian (b1:{o:b}:organisation)");
+
+    expect((await run("records", "seal", "--dry-run")).out).toContain(
+      'Would be taken over:\n  unsealed organisation meridian (b1:{o:b}:organisation)\n    {"v":1}',
+    );
+    expect(seals[1]?.state).toBe("unsealed");
+    expect((await run("records", "seal")).code).toBe(0);
+    expect(JSON.parse((await run("records", "check", "--json")).out)).toEqual({ records: 2, refused: [] });
+  });
+
+  test("an altered one stays refused unless its place is named, and a place without a record is told", async () => {
+    seals = [record("altered", "b1:{o:a}:organisation")];
+    expect(await run("records", "seal")).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("Refused, and left so:"),
+    });
+    expect(await run("records", "seal", "b1:{o:x}:organisation")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("b1:{o:x}:organisation"),
+    });
+    expect((await run("records", "seal", "b1:{o:a}:organisation")).code).toBe(0);
   });
 });
