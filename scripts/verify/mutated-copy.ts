@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Guard } from "../../test/faults/fault.ts";
+import type { Guard } from "../../test/kit/promise.ts";
 import { ROOT } from "../checks.ts";
 
 /** A copy of the project in which guards are taken away; the original is never touched. */

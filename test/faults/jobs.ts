@@ -1,7 +1,7 @@
-import type { Fault } from "./fault.ts";
+import type { ProvenPromise } from "../kit/promise.ts";
 
 /** Jobs, the morning's herd, receivers and keys: F36 to F40. */
-export const jobsFaults: readonly Fault[] = [
+export const jobsFaults: readonly ProvenPromise[] = [
   {
     id: "F36",
     promise:

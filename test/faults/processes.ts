@@ -1,4 +1,4 @@
-import type { Fault, Guard } from "./fault.ts";
+import type { Guard, ProvenPromise } from "../kit/promise.ts";
 
 const leaseIsRespected: Guard = {
   guard: "the lease that somebody else holds, and his note that a request has left",
@@ -17,7 +17,7 @@ const leaseEnds: Guard = {
 };
 
 /** What may become of our own processes and their locks: F16 to F25. */
-export const processesFaults: readonly Fault[] = [
+export const processesFaults: readonly ProvenPromise[] = [
   {
     id: "F16",
     promise:

@@ -1,11 +1,11 @@
-import type { Fault } from "./fault.ts";
+import type { ProvenPromise } from "../kit/promise.ts";
 
 const ANSWERS = "test/faults/provider-answers.test.ts";
 const REFRESHES = "test/faults/provider-refreshes.test.ts";
 const GATE = "test/stories/server-gate.test.ts";
 
 /** What iManage may do: F01 to F15. */
-export const providerFaults: readonly Fault[] = [
+export const providerFaults: readonly ProvenPromise[] = [
   {
     id: "F01",
     promise:

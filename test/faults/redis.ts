@@ -1,10 +1,10 @@
-import type { Fault } from "./fault.ts";
+import type { ProvenPromise } from "../kit/promise.ts";
 
 const AWAY = "test/faults/redis-away.test.ts";
 const ECHO = "test/store/commit-echo.test.ts";
 
 /** What may become of Redis: F26 to F35. */
-export const redisFaults: readonly Fault[] = [
+export const redisFaults: readonly ProvenPromise[] = [
   {
     id: "F26",
     promise: "A command whose reply was lost is sent again and happens once.",
