@@ -1,9 +1,11 @@
 import type { Log } from "../broker/ports.ts";
 
+type GuardedEvent = "uncaughtException" | "unhandledRejection" | "SIGUSR1";
+
 /** The part of `process` that is used here; tests bring their own. */
 export interface GuardedProcess {
-  on(event: "uncaughtException" | "unhandledRejection", listener: (reason: unknown) => void): unknown;
-  off(event: "uncaughtException" | "unhandledRejection", listener: (reason: unknown) => void): unknown;
+  on(event: GuardedEvent, listener: (reason: unknown) => void): unknown;
+  off(event: GuardedEvent, listener: (reason: unknown) => void): unknown;
   exit(code: number): void;
   readonly report?: { excludeEnv?: boolean; excludeNetwork?: boolean; reportOnUncaughtException?: boolean };
 }
@@ -12,7 +14,8 @@ export interface GuardedProcess {
  * An error that nobody caught ends the process: its state is no longer known, others take its leases over. What is
  * logged is the error's class, its code and the place in our own code, never its message: foreign ones hold bodies and
  * addresses (T36). Diagnostic reports carry no environment (T24), and none is written for such an error, because it
- * would carry the message.
+ * would carry the message. SIGUSR1, by which Node would open a debugger to all of this memory, does nothing; the image
+ * says so to Node itself too (`--disable-sigusr1`), for the moments before this line.
  * @returns takes the guards away.
  */
 export function installCrashGuards(parts: {
@@ -41,9 +44,12 @@ export function installCrashGuards(parts: {
   const onRejection = guard("unhandled rejection");
   target.on("uncaughtException", onException);
   target.on("unhandledRejection", onRejection);
+  const ignore = (): void => {};
+  target.on("SIGUSR1", ignore);
   return () => {
     target.off("uncaughtException", onException);
     target.off("unhandledRejection", onRejection);
+    target.off("SIGUSR1", ignore);
   };
 }
 
