@@ -65,7 +65,7 @@ describe("a line of the log", () => {
     expect(only()).toMatchObject({ detail: "[secret]", message: "[secret]" });
   });
 
-  it("stays one line, whatever it is told (log injection)", () => {
+  it("T09 stays one line, whatever it is told (log injection)", () => {
     const { log, lines, only } = logged();
     log.info(
       { requestId: 'a\r\n{"level":"error"}', detail: "b\u2028c\u0085d\u001b[31me\u202ef" },

@@ -19,7 +19,7 @@ const LIBRARY_ADMIN = { ...AMELIA, email: "amelia.hart@hartlowell.example" };
  * T20 and T36. The whole story, with everything that can go wrong in it, on a Redis whose files can be read; then every
  * secret that anybody made in it is looked for in six encodings, wherever something was written or answered.
  */
-it("no token, code, verifier or secret lies in Redis, its files, the logs, the audit or an answer it does not belong in", async () => {
+it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the logs, the audit or an answer it does not belong in", async () => {
   const redis = await ownRedisForThisTest({ extraArgs: READABLE_FILES });
   const recorded = recordHttp();
   const here = await world({ redisUrl: redis.url });

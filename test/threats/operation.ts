@@ -1,0 +1,150 @@
+import type { ProvenPromise } from "../kit/promise.ts";
+
+/** What may leak, be tampered with or come in by the packages: T36 to T40. */
+export const operationThreats: readonly ProvenPromise[] = [
+  {
+    id: "T36",
+    promise:
+      "No token, code or secret is in a log line, an error, a job, a page, a dashboard or an answer it does not belong in.",
+    proofs: [
+      {
+        file: "test/stories/canary.test.ts",
+        title: "T20 T36 no token, code, verifier or secret lies in Redis, its files, the logs, the audit",
+        without: {
+          guard: "a refusal repeats names alone of what was sent",
+          file: "src/http/read-request.ts",
+          replace: '(/^[a-z]{1,20}(_[a-z]{1,20}){0,3}$/.test(key) ? key : "?")',
+          by: "key",
+        },
+      },
+      {
+        file: "test/security/secret.test.ts",
+        title: "T36: a secret",
+        without: {
+          guard: "what a secret prints when it is inspected",
+          file: "src/domain/secret.ts",
+          replace: '  [Symbol.for("nodejs.util.inspect.custom")](): string {\n    return PRINTED;',
+          by: '  [Symbol.for("nodejs.util.inspect.custom")](): string {\n    return this.#value;',
+        },
+      },
+      {
+        file: "test/ops/printable.test.ts",
+        title: "the last line of redaction (T36)",
+        without: {
+          guard: "what looks like a token is taken out of a line",
+          file: "src/ops/printable.ts",
+          replace: ".replace(LONG_WORD, (word) => (isHarmless(word) ? word : REDACTED))",
+          by: "",
+        },
+      },
+      {
+        file: "test/workers/start-workers.test.ts",
+        title: "T36 a job that fails leaves its problem code and nothing else of the error",
+        without: {
+          guard: "an error of ours with a code alone, in place of the one that was thrown",
+          file: "src/workers/job-failure.ts",
+          replace: "  const failure = new UnrecoverableError(code);\n  failure.stack = code;\n",
+          by: "  const failure = new UnrecoverableError(String(error));\n",
+        },
+      },
+    ],
+  },
+  {
+    id: "T37",
+    promise:
+      "What operators look at shows ids alone, changes nothing, and opens to nobody on the public listener.",
+    proofs: [
+      {
+        file: "test/ops/ops-listener.test.ts",
+        title: "T37: the board",
+        without: {
+          guard: "a job on the board is made anew from what is harmless",
+          file: "src/ops/queue-board.ts",
+          replace: "data: { ids: idsIn(this.#job.data) },",
+          by: "data: this.#job.data,",
+        },
+      },
+      {
+        file: "test/ops/ops-listener.test.ts",
+        title: "T37: the board",
+        without: {
+          guard: "the reason of a failure is a code of the catalogue",
+          file: "src/ops/queue-board.ts",
+          replace: "failedReason: reasonOf(this.#job.failedReason),",
+          by: "failedReason: this.#job.failedReason,",
+        },
+      },
+      {
+        file: "test/ops/ops-listener.test.ts",
+        title: "T37: the board",
+        without: {
+          guard: "only routes that look are served",
+          file: "src/ops/queue-board.ts",
+          replace: 'const looking = routes.filter(({ method }) => method === "get");',
+          by: "const looking = routes;",
+        },
+      },
+    ],
+  },
+  {
+    id: "T38",
+    promise: "No change is without its entry, and no entry is altered, dropped or moved unseen.",
+    proofs: [],
+    open: "entries are numbered without a gap, but not chained or signed yet",
+  },
+  {
+    id: "T39",
+    promise:
+      "Whatever a request holds, it is answered or refused: no fault of ours, and no prototype is touched.",
+    proofs: [],
+    open: "being written",
+  },
+  {
+    id: "T40",
+    promise: "What npm brings is what was looked at: pinned, without install scripts, few.",
+    proofs: [
+      {
+        file: "test/scripts/packages.test.ts",
+        title: "T40 the lock file is that of package.json",
+        without: {
+          guard: "one version, and the one that is locked",
+          file: "package.json",
+          replace: '"ioredis": "6.0.0"',
+          by: '"ioredis": "^6.0.0"',
+        },
+      },
+      {
+        file: "test/scripts/packages.test.ts",
+        title: "T40 no package runs a script when it is installed",
+        without: {
+          guard: "no install scripts",
+          file: ".npmrc",
+          replace: "ignore-scripts=true",
+          by: "ignore-scripts=false",
+        },
+      },
+      {
+        file: "test/scripts/packages.test.ts",
+        title: "T40 no package runs a script when it is installed",
+        without: {
+          guard: "a package that wants an install script is looked at first (here one more wants to)",
+          file: "package-lock.json",
+          replace: '    "node_modules/ioredis": {\n',
+          by: '    "node_modules/ioredis": {\n      "hasInstallScript": true,\n',
+        },
+      },
+      {
+        file: "test/scripts/packages.test.ts",
+        title: "T40 no release that is known to have been taken over",
+        without: {
+          guard: "a look at releases that were taken over (here one of them is put in)",
+          file: "package-lock.json",
+          replace: '    "node_modules/ioredis": {\n',
+          by: '    "node_modules/x/node_modules/event-stream": {\n      "version": "3.3.6"\n    },\n    "node_modules/ioredis": {\n',
+        },
+      },
+    ],
+    differs:
+      "Advisories and provenance live at the registry: `npm audit` and `npm audit signatures` need the network, and belong into the pipeline of whoever builds the image. Here an offline list of taken-over releases is compared. Which addresses a container may reach is the operator's: docker-compose.yml gives Redis no way out, the broker needs one.",
+  },
+];
