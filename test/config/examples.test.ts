@@ -43,6 +43,6 @@ describe("configuration files", () => {
 });
 
 test("every file of the folder is read by a test", () => {
-  // The packages' templates: test/ops/package-templates.test.ts.
-  expect(files.filter((name) => !/\.(env|yaml)$/.test(name))).toEqual(["package"]);
+  // The packages' templates: test/ops/package-templates.test.ts; the rules for Redis' users: test/store/redis-acl.test.ts.
+  expect(files.filter((name) => !/\.(env|yaml)$/.test(name))).toEqual(["package", "redis-acl.conf"]);
 });
