@@ -30,3 +30,6 @@ export interface SealContext {
   /** Which attempt brought it, for tokens; 0 otherwise. */
   readonly attempt: number;
 }
+
+/** Id of the data key that sealed it: named in every envelope. */
+export const dataKeyOf = (sealed: Sealed): string => sealed.split(".", 2)[1] ?? "";

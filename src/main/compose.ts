@@ -6,6 +6,7 @@ import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
+import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
@@ -26,6 +27,7 @@ import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
+import { makeDataKeyring } from "../security/data-keyring.ts";
 import { makeHandles } from "../security/handles.ts";
 import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
@@ -204,6 +206,16 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const auditSink = makeFileAuditSink(settings.AUDIT_FILE);
   const auditPorts = { buffer: stores.auditBuffer, sink: auditSink, organisations: configuration };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
+  const rotations: RotationPorts = {
+    clock,
+    log,
+    sealer,
+    keyring: makeDataKeyring({ rootKeyset, random }),
+    keys: dataKeys,
+    sealed: stores.sealed,
+    servers: configuration,
+    forgetKeys: sealer.forget,
+  };
   const workerStories = tellWorkers({
     log,
     timers,
@@ -218,6 +230,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
+    rotations,
     now: () => fast.now(),
   });
   const operators = {
@@ -261,6 +274,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     random,
     sealer,
     dataKeys,
+    rotations,
     configuration,
     grantStore,
     auditBuffer: stores.auditBuffer,

@@ -20,6 +20,7 @@ import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRecordSeals } from "../store/redis-record-seals.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
+import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
@@ -95,6 +96,8 @@ export async function openStores(
     portal: new RedisPortalStore(fast),
     profiles: new RedisProfileStore(fast),
     recordSeals: new RedisRecordSeals(fast, mac),
+    // Looks through everything: it may take its time.
+    sealed: new RedisSealedStore(durable),
     syncs: new RedisSyncStore(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */

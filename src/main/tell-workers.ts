@@ -1,6 +1,7 @@
 import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { Revoker } from "../broker/grants/revoke-pending.ts";
+import { advanceRotations, type RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import { checkStandings } from "../broker/libraries/check-standings.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
@@ -32,6 +33,7 @@ export function tellWorkers(by: {
   readonly audit: AuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
+  readonly rotations: RotationPorts;
   /** The store's clock. */
   readonly now: () => Promise<Instant>;
 }): WorkerStories {
@@ -46,6 +48,7 @@ export function tellWorkers(by: {
     revokePending: () => by.revoker.revokeAll(),
     lookAgain: () => lookAgain(by.lookAgain),
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
+    rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
       for (const { id } of await configuration.listOrganisations()) {
         await grants.reapUnbound(id, 100);

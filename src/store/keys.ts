@@ -84,6 +84,11 @@ export function dataKeysKey(owner: KeyOwner): string {
   return owner.startsWith("o:") ? `b1:{${owner}}:data-keys` : `${shared("registration")}${name}:data-keys`;
 }
 
+/** JSON of the `DataKeyRotation` under way, or the last one. */
+export const dataKeyRotationKey = (owner: KeyOwner): string => `${dataKeysKey(owner)}:rotation`;
+/** Set of owners whose rotation has not come to its end. Written before the rotation: a member may have none. */
+export const rotatingKey = (): string => `${shared("data-keys")}rotating`;
+
 /** Hash of one grant; its fields are listed in `lua/README.md`. */
 export const grantKey = (id: GrantId): string => `${organisation(routeOf(id))}grant:${id}`;
 /** Sorted set: grants by creation. */
@@ -184,6 +189,9 @@ export const syncsKey = (id: OrganisationId): string => `${organisationPrefix(id
 export const syncObjectsKey = (id: SyncId): string => `${organisation(routeOf(id))}sync-objects:${id}`;
 /** Stream of sealed changes, read by cursor. */
 export const syncChangesKey = (id: SyncId): string => `${organisation(routeOf(id))}sync-changes:${id}`;
+/** The same, sealed with another data key: what is to take its place. */
+export const syncChangesCopyKey = (id: SyncId, dataKey: string): string =>
+  `${organisation(routeOf(id))}sync-changes-copy:${id}:${dataKey}`;
 export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
 export const syncDueHintKey = (): string => `${shared("due")}sync`;
 

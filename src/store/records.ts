@@ -3,6 +3,7 @@ import type { AuthorizationRequest, PageSession, PendingCompletion } from "../br
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client, Policy } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
+import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
@@ -56,6 +57,8 @@ export const readPageSession = reader<PageSession>("page session");
 export const readPortalSession = reader<PortalSession>("portal session");
 export const readDiagnosis = reader<Diagnosis>("diagnosis");
 export const readDataKeys = reader<WrappedDataKeys>("data key record");
+
+export const readDataKeyRotation = reader<DataKeyRotation>("data key rotation");
 
 export const readOperatorSession = reader<OperatorSession>("operator session");
 

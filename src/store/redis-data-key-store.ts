@@ -1,10 +1,12 @@
+import type { KeyChange, KeyStore, OwnerKeyRecords } from "../broker/keys/ports.ts";
 import type { DataKeyStore, WrappedDataKeys } from "../broker/ports.ts";
+import type { Instant } from "../domain/instant.ts";
 import type { KeyOwner } from "../domain/sealed.ts";
-import { dataKeysKey } from "./keys.ts";
-import { optional, readDataKeys } from "./records.ts";
+import { dataKeyRotationKey, dataKeysKey, rotatingKey } from "./keys.ts";
+import { optional, readDataKeyRotation, readDataKeys } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 
-export class RedisDataKeyStore implements DataKeyStore {
+export class RedisDataKeyStore implements DataKeyStore, KeyStore {
   readonly #store: RedisStore;
 
   constructor(store: RedisStore) {
@@ -18,5 +20,55 @@ export class RedisDataKeyStore implements DataKeyStore {
   async insert(owner: KeyOwner, keys: WrappedDataKeys): Promise<WrappedDataKeys> {
     await this.#store.call((redis) => redis.set(dataKeysKey(owner), JSON.stringify(keys), "NX"));
     return (await this.find(owner))!;
+  }
+
+  async read(owner: KeyOwner): Promise<OwnerKeyRecords> {
+    const [keys, rotation] = await Promise.all([
+      this.find(owner),
+      this.#store.readJson(dataKeyRotationKey(owner)),
+    ]);
+    return { keys, rotation: optional(readDataKeyRotation)(rotation) };
+  }
+
+  async change(
+    owner: KeyOwner,
+    read: OwnerKeyRecords,
+    { keys, rotation, audited }: KeyChange,
+  ): Promise<boolean> {
+    if (rotation !== undefined && rotation.phase !== "done")
+      await this.#store.call((redis) => redis.sadd(rotatingKey(), owner));
+    const entry = audited && {
+      action: audited.action,
+      actor: audited.note.actor,
+      key: audited.key,
+      ...(owner.startsWith("s:") && { registration: owner.slice(2) }),
+      request: audited.note.requestId,
+    };
+    const changed = await this.#store.run(
+      "change-data-keys",
+      [dataKeysKey(owner), dataKeyRotationKey(owner)],
+      [
+        ...[read.keys, read.rotation, keys, rotation].map((it) =>
+          it === undefined ? "" : JSON.stringify(it),
+        ),
+        ...Object.entries(entry ?? {}).flat(),
+      ],
+    );
+    return changed === 1;
+  }
+
+  async rotating(): Promise<readonly KeyOwner[]> {
+    const owners = (await this.#store.call((redis) => redis.smembers(rotatingKey()))) as KeyOwner[];
+    const all = await Promise.all(owners.map(async (owner) => ({ owner, ...(await this.read(owner)) })));
+    for (const { owner, rotation } of all)
+      if (rotation?.phase === "done") await this.#store.call((redis) => redis.srem(rotatingKey(), owner));
+    return all
+      .filter(({ rotation }) => rotation !== undefined && rotation.phase !== "done")
+      .map(({ owner }) => owner)
+      .sort();
+  }
+
+  now(): Promise<Instant> {
+    return this.#store.now();
   }
 }

@@ -16,6 +16,7 @@ export const QUEUES = {
   reap: "reap",
   lookAgain: "look-again",
   libraryStanding: "library-standing",
+  keyRotation: "key-rotation",
 } as const;
 
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES];

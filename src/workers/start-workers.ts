@@ -5,6 +5,7 @@ import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { auditExportJob } from "./audit-export.job.ts";
 import { CrashGuard, type Progressed } from "./crash-guard.ts";
 import { jobFailure } from "./job-failure.ts";
+import { keyRotationJob } from "./key-rotation.job.ts";
 import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
@@ -45,6 +46,8 @@ export interface WorkerStories {
   lookAgain(): Promise<unknown>;
   /** Do those who lent libraries still administer them? Where it is time to look. */
   checkStandings(): Promise<unknown>;
+  /** What data keys are being rotated, a part of the way. */
+  rotateKeys(): Promise<unknown>;
 }
 
 export interface WorkerParts {
@@ -65,6 +68,7 @@ export interface WorkerTiming {
   readonly auditExportMs: Milliseconds;
   readonly revocationMs: Milliseconds;
   readonly reapMs: Milliseconds;
+  readonly keyRotationMs: Milliseconds;
   /** How often the schedules are written again, so that queues that were deleted heal (F34). */
   readonly restateMs: Milliseconds;
   /** How long closing waits for jobs under way; what is left then runs again elsewhere. */
@@ -85,6 +89,7 @@ const TIMING: WorkerTiming = {
   auditExportMs: seconds(2),
   revocationMs: seconds(5),
   reapMs: minutes(1),
+  keyRotationMs: seconds(5),
   restateMs: minutes(1),
   graceMs: seconds(8),
   // Together at most 15 s; BullMQ's own are 30 s each.
@@ -136,6 +141,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
     { name: QUEUES.lookAgain, everyMs: timing.reapMs, run: lookAgainJob(stories) },
     { name: QUEUES.libraryStanding, everyMs: timing.reapMs, run: libraryStandingJob(stories) },
+    { name: QUEUES.keyRotation, everyMs: timing.keyRotationMs, run: keyRotationJob(stories) },
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
   const workers = [

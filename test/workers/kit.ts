@@ -32,6 +32,7 @@ export async function workersOn(
       reapUnbound: async () => {},
       lookAgain: async () => {},
       checkStandings: async () => {},
+      rotateKeys: async () => {},
       ...stories,
     },
     jobStarts: new RedisJobStarts(new RedisStore(connection)),
