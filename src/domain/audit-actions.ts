@@ -32,6 +32,7 @@ export const AUDIT_FIELDS = {
   registration: "the registration at iManage",
   name: "name of the record in configuration files",
   record: "key name of the record",
+  key: "id of the data key, or of the root key by which data keys are wrapped now",
   fields: "names of what is another now, separated by blanks; no value",
 } as const satisfies Record<string, string>;
 
@@ -127,6 +128,25 @@ export const AUDIT_ACTIONS = {
   "record.sealed": action(
     "An operator took over a record that no broker of this version had written, or that was altered.",
     ["record"],
+    "both",
+  ),
+
+  // Keys
+  "data_key.added": action("A new key for stored secrets was made.", ["registration", "key"], "both"),
+  "data_key.promoted": action("New secrets are sealed with the new key.", ["registration", "key"], "both"),
+  "data_key.retired": action(
+    "A key with which nothing is sealed any more was destroyed.",
+    ["registration", "key"],
+    "both",
+  ),
+  "data_key.rewrapped": action(
+    "The keys for stored secrets are wrapped by another root key.",
+    ["registration", "key"],
+    "both",
+  ),
+  "organisation.shredded": action(
+    "The keys of an organisation were destroyed, and its records deleted.",
+    ["name", "key"],
     "both",
   ),
 } as const satisfies Record<string, AuditActionKind>;

@@ -6,6 +6,13 @@ import { dataKeyRotationKey, dataKeysKey, rotatingKey } from "./keys.ts";
 import { optional, readDataKeyRotation, readDataKeys } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 
+const ACTIONS = {
+  added: { action: "data_key.added" },
+  promoted: { action: "data_key.promoted" },
+  retired: { action: "data_key.retired" },
+  rewrapped: { action: "data_key.rewrapped" },
+} as const;
+
 export class RedisDataKeyStore implements DataKeyStore, KeyStore {
   readonly #store: RedisStore;
 
@@ -38,7 +45,7 @@ export class RedisDataKeyStore implements DataKeyStore, KeyStore {
     if (rotation !== undefined && rotation.phase !== "done")
       await this.#store.call((redis) => redis.sadd(rotatingKey(), owner));
     const entry = audited && {
-      action: audited.action,
+      ...ACTIONS[audited.what],
       actor: audited.note.actor,
       key: audited.key,
       ...(owner.startsWith("s:") && { registration: owner.slice(2) }),

@@ -107,13 +107,8 @@ export class RedisSealedStore implements SealedStore {
   }
 
   async copyChanges(sync: SyncId, to: string, changes: readonly StoredChange[]): Promise<void> {
-    const key = syncChangesCopyKey(sync, to);
-    await this.#store.call(async (redis) => {
-      const copying = redis.pipeline();
-      for (const { id, at, sealed } of changes) copying.xadd(key, id, "at", at, "c", sealed);
-      // One that is there already was copied by another who is at the same: it says the same.
-      await copying.exec();
-    });
+    const entries = changes.flatMap(({ id, at, sealed }) => [id, at, sealed]);
+    await this.#store.run("copy-changes", [syncChangesCopyKey(sync, to)], entries);
   }
 
   async takeCopy(sync: SyncId, to: string): Promise<boolean> {

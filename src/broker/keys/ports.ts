@@ -31,7 +31,7 @@ export interface KeyChange {
   readonly keys?: WrappedDataKeys;
   readonly rotation?: DataKeyRotation;
   readonly audited?: {
-    readonly action: "data_key.added" | "data_key.promoted" | "data_key.retired" | "data_key.rewrapped";
+    readonly what: "added" | "promoted" | "retired" | "rewrapped";
     readonly key: string;
     readonly note: AuditNote;
   };

@@ -63,7 +63,7 @@ export async function startRotation(
       pass: undefined,
       last: undefined,
     };
-    const audited = { action: "data_key.added", key: added.id, note } as const;
+    const audited = { what: "added", key: added.id, note } as const;
     if (await keys.change(owner, read, { keys: added.keys, rotation, audited }))
       return { rotation, started: true };
   }
@@ -122,7 +122,7 @@ async function promote(ports: RotationPorts, { keys, rotation, ...read }: Known,
     {
       keys: { ...keys, current: rotation.to },
       rotation: { ...rotation, phase: "resealing", promotedAt: now },
-      audited: { action: "data_key.promoted", key: rotation.to, note: BY_WORKER },
+      audited: { what: "promoted", key: rotation.to, note: BY_WORKER },
     },
   );
   ports.forgetKeys(rotation.owner);
@@ -138,7 +138,7 @@ async function retire(ports: RotationPorts, { keys, rotation, ...read }: Known, 
     {
       keys: { ...keys, wrapped },
       rotation: { ...rotation, phase: "done", endedAt: now },
-      audited: { action: "data_key.retired", key: from.join(" "), note: BY_WORKER },
+      audited: { what: "retired", key: from.join(" "), note: BY_WORKER },
     },
   );
   ports.forgetKeys(rotation.owner);
