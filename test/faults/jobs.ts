@@ -116,4 +116,67 @@ export const jobsFaults: readonly ProvenPromise[] = [
       },
     ],
   },
+  {
+    id: "F40",
+    promise:
+      "A data key is rotated under load, and whoever does it is killed: no request fails, all is sealed anew, and no key goes while anything needs it.",
+    proofs: [
+      {
+        file: "test/race/key-rotation-killed.test.ts",
+        title: "under load: each request is served",
+        full: {
+          TEST_ROTATED_GRANTS: "100000",
+          TEST_ROTATION_KILLS: "50",
+          TEST_ROTATION_RATE: "500",
+          TEST_ROTATION_PROCESSES: "2",
+        },
+        without: {
+          guard: "what an old key sealed is sealed anew before the old key goes",
+          file: "src/domain/data-key-rotation.ts",
+          replace: "if (metIn(last) > 0) return",
+          by: "if (metIn(last) > 1_000_000) return",
+        },
+      },
+      {
+        file: "test/stories/data-key-rotation.test.ts",
+        title: "what a refresh stores while its grant is sealed anew stays",
+        without: {
+          guard: "the text that was read, in what replaces it",
+          file: "src/store/lua/reseal-grant.lua",
+          replace: "after[ARGV[i]] = ARGV[i + 1] end",
+          by: "after[ARGV[i]] = ARGV[i + 1] end\nsetmetatable(after, { __index = function() return ARGV[3] end })",
+        },
+      },
+      {
+        file: "test/stories/data-key-rotation.test.ts",
+        title: "no data key is retired while anything names it",
+        without: {
+          guard: "counting what lies where nobody seals it anew",
+          file: "src/store/lua/sealed-find.lua",
+          replace: "  elseif any(values_of(key)) then",
+          by: "  elseif noun == 'registration' and any(values_of(key)) then",
+        },
+      },
+      {
+        file: "test/stories/data-key-rotation.test.ts",
+        title: "each token is served before, meanwhile and after",
+        without: {
+          guard: "the time in which a process may still write what it sealed before",
+          file: "src/domain/data-key-rotation.ts",
+          replace: "return last.startedAt < keptUntil ?",
+          by: "return last.startedAt < 0 ?",
+        },
+      },
+      {
+        file: "test/stories/data-key-rotation.test.ts",
+        title: "a page that comes while changes are copied",
+        without: {
+          guard: "looking whether the copy has everything before it takes the place",
+          file: "src/store/lua/take-changes-copy.lua",
+          replace: "if copied ~= last then return 0 end",
+          by: "redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', redis.call('XLEN', KEYS[2]))",
+        },
+      },
+    ],
+  },
 ];

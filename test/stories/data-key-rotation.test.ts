@@ -7,6 +7,8 @@ import { metIn, rotationTiming } from "../../src/domain/data-key-rotation.ts";
 import { type ClientId, makeId, type OrganisationId, routeOf } from "../../src/domain/id.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
+import { expireSoon } from "../kit/expire.ts";
+import { checkInvariants } from "../kit/invariants.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
@@ -240,4 +242,30 @@ test("F40: no data key is retired while anything names it, wherever that is; sta
   for (const [key] of Object.values(places)) await redis.del(key);
   here.advance(rotationTiming.againMs);
   expect(await work(here)).toBe("ended");
+});
+
+test("F40: what a refresh stores while its grant is sealed anew stays", async () => {
+  const here = await world({ serverSettings: { rotation: "leeway" } });
+  here.simulator.setSwitches({ refresh_mode: "leeway", leeway_seconds: 60 });
+  const [grant] = await manyGrants(here, 1);
+  await startRotation(here.broker.rotations, ownerOf(here), BY_TEST);
+  here.advance(rotationTiming.knownAfterMs);
+  const { sealed } = here.broker.rotations;
+  let refreshed = 0;
+  const disturbed: SealedStore = new Proxy(sealed, {
+    get(_, name) {
+      if (name !== "replaceInGrant") return Reflect.get(sealed, name).bind(sealed);
+      return async (...args: Parameters<SealedStore["replaceInGrant"]>) => {
+        if (refreshed++ === 0) {
+          await expireSoon(here, grant!);
+          expect((await token(here, "user.0")).status).toBe(200);
+        }
+        return sealed.replaceInGrant(...args);
+      };
+    },
+  });
+  await advanceRotation({ ...here.broker.rotations, sealed: disturbed }, ownerOf(here));
+  expect(refreshed).toBeGreaterThan(0);
+  const findings = await checkInvariants(here);
+  expect(findings.sentences).toEqual(findings.with("healthy").map(({ sentence }) => sentence));
 });
