@@ -17,7 +17,7 @@ import {
   egressSettings,
   outgoingAddressSettings,
 } from "./settings-egress.ts";
-import { keyRelations, keySettings } from "./settings-keys.ts";
+import { keyRelations, keySettings, wrapperRelations, wrapperSettings } from "./settings-keys.ts";
 import { operatorRelations, operatorSettings } from "./settings-operators.ts";
 import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
@@ -40,6 +40,7 @@ const fields = {
   ...publicAddressSettings,
   ...listenerSettings,
   ...keySettings,
+  ...wrapperSettings,
   ...trustedProxySettings,
   ...egressSettings,
   ...egressProxySettings,
@@ -57,6 +58,7 @@ const object = z.object(fields);
 /** In the order in which an operator reads their faults. */
 const relations: readonly Relation<z.output<typeof object>>[] = [
   ...keyRelations,
+  ...wrapperRelations,
   ...operatorRelations,
   ...publicAddressRelations,
   ...egressRelations,

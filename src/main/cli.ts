@@ -10,7 +10,8 @@ import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
 import { createRootKeyset, parseRootKeyset } from "../security/root-keyset.ts";
 import { compose } from "./compose.ts";
-import { explain, rootKeysetOf } from "./run.ts";
+import { rootKeysetOf } from "./root-keys.ts";
+import { explain } from "./run.ts";
 
 /** How long a command waits for Redis before it says that Redis is away. */
 const REDIS_WAIT_MS = 5_000;

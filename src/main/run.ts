@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { Queue } from "bullmq";
 import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
+import { KmsError } from "../kms/kms-error.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
@@ -12,18 +10,13 @@ import { makeLog, type OperatorLog } from "../ops/log.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
-import { systemRandom } from "../security/random.ts";
-import {
-  createRootKeyset,
-  loadRootKeyset,
-  type RootKeyset,
-  RootKeysetError,
-} from "../security/root-keyset.ts";
+import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
 import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
+import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
@@ -161,28 +154,9 @@ class StartRefused extends Error {
   }
 }
 
-/** In production the file that the operator names; otherwise one of the work folder's own, made when it is missing. */
-export async function rootKeysetOf(settings: Settings, log?: OperatorLog): Promise<RootKeyset> {
-  const production = settings.NODE_ENV === "production";
-  const path = settings.ROOT_KEYSET_FILE ?? ".data/root-keyset.json";
-  if (!production && !existsSync(path)) {
-    await mkdir(dirname(path), { recursive: true });
-    // `wx`: of two processes that start together one makes it, the other reads it.
-    await writeFile(path, createRootKeyset(systemRandom, Date.now()).reveal(), {
-      mode: 0o600,
-      flag: "wx",
-    }).catch(() => {});
-    log?.warn(
-      { code: "root_keyset_made", detail: path },
-      "a root keyset was made: lost with it is every authorization",
-    );
-  }
-  return loadRootKeyset(path, { production });
-}
-
 /** A sentence for what an operator can mend; undefined: unforeseen. */
 export function explain(error: unknown): string | undefined {
-  const known = [SettingsError, RootKeysetError, ListenError, StartRefused];
+  const known = [SettingsError, RootKeysetError, KmsError, ListenError, StartRefused];
   return known.some((kind) => error instanceof kind) ? (error as Error).message : undefined;
 }
 

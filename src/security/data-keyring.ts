@@ -10,7 +10,7 @@ export function makeDataKeyring(parts: {
 }): DataKeyring {
   return {
     primary: parts.rootKeyset.primary,
-    ids: parts.rootKeyset.ids,
+    ids: parts.rootKeyset.known,
     dataKeysOf: ({ wrapped }) => Object.keys(wrapped).filter((name) => name !== FINGERPRINT),
     add: (owner, keys) => addDataKey(parts, owner, keys),
     rewrap: (owner, keys) => rewrapDataKeys(parts, owner, keys),

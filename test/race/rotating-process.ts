@@ -7,7 +7,7 @@ import type { KeyStore, SealedStore } from "../../src/broker/keys/ports.ts";
 import { advanceRotation } from "../../src/broker/keys/rotate-data-keys.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import { compose } from "../../src/main/compose.ts";
-import { rootKeysetOf } from "../../src/main/run.ts";
+import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import type { RotatingOrders, Step } from "./rotating-orders.ts";
 

@@ -5,7 +5,7 @@
 import { readSettings } from "../../src/config/settings.ts";
 import type { SyncId } from "../../src/domain/id.ts";
 import { compose } from "../../src/main/compose.ts";
-import { rootKeysetOf } from "../../src/main/run.ts";
+import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";

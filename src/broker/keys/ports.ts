@@ -123,3 +123,16 @@ export interface SealedStore {
   /** Puts the copy in the place of what is stored. False: something came meanwhile, and the copy lacks it. */
   takeCopy(sync: SyncId, to: string): Promise<boolean>;
 }
+
+/**
+ * Wraps root keys by a key that never leaves its service (KMS). Asked when a process starts and by operators' commands, never on
+ * the way to a token: a service that is away harms nobody whose broker runs.
+ */
+export interface RootKeyWrapper {
+  /** For operators: which service and which key of it. */
+  readonly name: string;
+  /** @param context what opens it again must name the same */
+  wrap(key: Uint8Array, context: string): Promise<string>;
+  /** @throws an error that says in a sentence who must act */
+  unwrap(wrapped: string, context: string): Promise<Uint8Array>;
+}
