@@ -5,6 +5,7 @@ import type { GateReader } from "../broker/refresh/ports.ts";
 import { describeClosedServer } from "../domain/closed-server.ts";
 import type { Grant } from "../domain/grant.ts";
 import { rfc3339 } from "../domain/instant.ts";
+import { ruleText } from "../domain/policy-texts.en.ts";
 import { redirectUriOf } from "../domain/registration.ts";
 import { codeLifeOf } from "../domain/server-profile.ts";
 
@@ -88,7 +89,7 @@ export async function clientRows(store: ConfigurationStore): Promise<Row[]> {
       const policies = await Promise.all(
         organisations.map(async ({ id, name }) => {
           const { policy } = await store.findPolicy(client.id, id);
-          return policy === undefined ? [] : [`${name}: ${policy.actions.join(" ") || "nothing"}`];
+          return policy === undefined ? [] : policy.rules.map((rule) => `${name}: ${ruleText(rule)}`);
         }),
       );
       return {

@@ -114,6 +114,10 @@ export const AUDIT_ACTIONS = {
     ["registration", "name", "fields"],
     "both",
   ),
+  "policy.budget_exceeded": action(
+    "An application asked for more different authorizations within an hour than it is allowed. Told once an hour.",
+    ["client", "server", "grant"],
+  ),
   "policy.created": action("An application was allowed something.", ["client", "fields"]),
   "policy.changed": action("What an application may do was changed.", ["client", "fields"]),
   "policy.deleted": action("An application was allowed nothing any more.", ["client", "fields"]),

@@ -1,4 +1,4 @@
-import type { ClientId, OrganisationId, ServerId } from "./id.ts";
+import type { ClientId } from "./id.ts";
 import type { Instant } from "./instant.ts";
 
 /** A downstream app that asks for tokens. It knows only organisations that a policy names. */
@@ -32,35 +32,4 @@ export interface ClientSecret {
   readonly hmac: string;
   readonly addedAt: Instant;
   readonly expiresAt: Instant | undefined;
-}
-
-/** `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. */
-export type ClientAction = "token" | "status" | "connect" | "revoke" | "sync" | "configure";
-
-/** What one client may do in one organisation. No policy: the organisation does not exist for that client. */
-export interface Policy {
-  readonly v: 1;
-  readonly client: ClientId;
-  readonly organisation: OrganisationId;
-  /** Undefined: every server of the organisation. */
-  readonly servers: readonly ServerId[] | undefined;
-  readonly actions: readonly ClientAction[];
-  /** Token requests a minute, and as many at once as a tenth of that (at least 20). */
-  readonly tokensPerMinute: number;
-}
-
-export type PolicyVerdict =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly because: "no_policy" | "server" | "action" };
-
-/** Default deny: everything that is not named is refused. */
-export function evaluatePolicy(
-  policy: Policy | undefined,
-  asked: { readonly action: ClientAction; readonly server?: ServerId },
-): PolicyVerdict {
-  if (policy === undefined) return { allowed: false, because: "no_policy" };
-  if (asked.server !== undefined && policy.servers !== undefined && !policy.servers.includes(asked.server)) {
-    return { allowed: false, because: "server" };
-  }
-  return policy.actions.includes(asked.action) ? { allowed: true } : { allowed: false, because: "action" };
 }

@@ -34,8 +34,13 @@ export const pagesOf = (role: PortalRole): readonly [PortalPage, ...PortalPage[]
   role === "organisation_admin" ? ["settings", "my-integrations"] : ["my-integrations"];
 
 /** What a client's policy must allow before it may open the pages for a person in this role. */
-export const portalAction = (role: PortalRole): "connect" | "configure" =>
-  role === "organisation_admin" ? "configure" : "connect";
+export const portalRequest = (
+  role: PortalRole,
+  person: UserSubject,
+): { readonly action: "connect" | "configure"; readonly subject: UserSubject | undefined } =>
+  role === "organisation_admin"
+    ? { action: "configure", subject: undefined }
+    : { action: "connect", subject: person };
 
 /** Is whoever signed in at iManage the one the client named, by user id or e-mail? iManage's ids know no case. */
 export function isAssertedUser(asserted: string, user: UpstreamUser): boolean {

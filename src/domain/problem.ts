@@ -21,7 +21,7 @@ export class Problem extends Error {
   }
 
   get remedy(): Remedy {
-    return PROBLEMS[this.code].remedy;
+    return this.details.instead?.remedy ?? PROBLEMS[this.code].remedy;
   }
 }
 
@@ -30,6 +30,8 @@ export interface ProblemDetails {
   readonly detail?: string;
   /** Where time is the remedy: how long to wait. */
   readonly retryAfterMs?: Milliseconds;
+  /** Who acts this time, and how, where the code alone does not tell. */
+  readonly instead?: { readonly remedy: Remedy; readonly action: string };
   /** Where a person must act: the page to send him to. */
   readonly link?: string;
   /** Members of the answer that belong to this code (for example `elapsed_ms`). */

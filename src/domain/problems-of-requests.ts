@@ -49,6 +49,13 @@ export const REQUEST_PROBLEMS = {
     "What was asked for does not go with what is there.",
     "Read the refusals: each says what stands in the way. A dry run tells them beforehand.",
   ),
+  grant_budget_exceeded: kind(
+    429,
+    "time",
+    "This client has had tokens of as many different authorisations within an hour as its policy allows.",
+    "Wait as long as Retry-After says; those it had within the hour are served. If it needs more, the operator raises grants_per_hour; if nobody knows why, the operator looks at what this client does.",
+    "temporarily_unavailable",
+  ),
   rate_limited: kind(
     429,
     "time",

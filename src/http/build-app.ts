@@ -84,6 +84,7 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
       client,
+      caller: { client, address: request.ip ?? "" },
       // An id of the wrong shape names nothing, and is not told apart from one that names nothing.
       params: route.params && readParams(route.params, request.params),
       query: route.query

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { beginConnect } from "../broker/authorization/begin-connect.ts";
-import { completeConnect, resultPage } from "../broker/authorization/complete-connect.ts";
+import { completeConnect, mayConnect, resultPage } from "../broker/authorization/complete-connect.ts";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
 import { organisationOf } from "../domain/id.ts";
@@ -87,13 +87,14 @@ export const postConnectSessions = route({
     "return_url_not_registered",
   ],
   idempotent: true,
-  async handle({ deps, client, body, record, idempotencyKey: key }) {
+  async handle({ deps, client, caller, body, record, idempotencyKey: key }) {
     const begin = async () => {
       const begun = await beginConnect(deps.authorization, await record(), {
         server: body.server,
         subject: body.subject,
         returnUrl: body.return_url,
         loginHint: body.login_hint,
+        address: caller.address,
         ...(body.check_pkce === true && { checksPkce: true }),
       });
       return { ...sessionBody(deps, begun.session), start_url: begun.startUrl };
@@ -112,10 +113,11 @@ export const getConnectSession = route({
   summary: "How a connect session stands",
   params: z.strictObject({ id: connectSessionId }),
   answer: { status: 200, description: "The session.", schema: session },
-  problems: ["not_found"],
-  async handle({ deps, client, params }) {
+  problems: ["not_found", "not_allowed"],
+  async handle({ deps, caller, params }) {
     const found = await deps.authorization.authorizations.findConnectSession(params.id);
-    if (found === undefined || found.client !== client) throw new Problem("not_found");
+    if (found === undefined || found.client !== caller.client) throw new Problem("not_found");
+    await mayConnect(deps.authorization, found, caller.address);
     return sessionBody(deps, found);
   },
 });
@@ -139,6 +141,7 @@ export const postConnectSessionComplete = route({
   answer: { status: 200, description: "Connected.", schema: session },
   problems: [
     "not_found",
+    "not_allowed",
     "authorization_response_invalid",
     "connect_session_used",
     "completed_too_late",

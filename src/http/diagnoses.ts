@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { allow } from "../broker/clients/policies.ts";
 import { API_INTERVAL_MS, type DiagnosisEvent, diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
 import { supportBundle } from "../broker/diagnosis/support-bundle.ts";
 import { bundleBody, diagnosisBody, findingBody } from "../broker/diagnosis/tell-diagnosis.ts";
-import { allowed } from "../broker/grants/manage-grants.ts";
 import { diagnosisSteps } from "../domain/diagnosis.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
@@ -56,8 +56,8 @@ const diagnosis = z
 const params = z.strictObject({ id: serverId });
 
 /** Foreign and unknown are the same 404. */
-async function mayConfigure({ deps, client, params: { id } }: RouteCall<{ id: ServerId }, unknown, unknown>) {
-  await allowed(deps.grants, client, organisationOf(id), "configure", id);
+async function mayConfigure({ deps, caller, params: { id } }: RouteCall<{ id: ServerId }, unknown, unknown>) {
+  await allow(deps.grants, caller, organisationOf(id), { action: "configure", server: id });
 }
 
 export const postDiagnose = route({

@@ -11,16 +11,16 @@ export function problemBody(
   problem: Problem,
 ): Record<string, unknown> {
   const kind = PROBLEMS[problem.code];
-  const { detail, link, members, faults, retryAfterMs } = problem.details;
+  const { detail, link, members, faults, retryAfterMs, instead } = problem.details;
   return {
     type: `${deps.settings.publicBaseUrl}/docs/problems#${problem.code}`,
     title: kind.title,
     status: kind.status,
     ...(detail === undefined || kind.status >= 500 ? {} : { detail }),
     code: problem.code,
-    remedy: kind.remedy,
-    action: kind.action,
-    retryable: kind.remedy === "time",
+    remedy: problem.remedy,
+    action: instead?.action ?? kind.action,
+    retryable: problem.remedy === "time",
     ...(retryAfterMs === undefined ? {} : { retry_after: wholeSeconds(retryAfterMs) }),
     ...(link === undefined ? {} : { link }),
     ...(faults === undefined ? {} : { faults }),

@@ -91,9 +91,9 @@ export const getGrants = route({
   query: z.strictObject({ organisation: organisationId, ...pageQuery }),
   answer: { status: 200, description: "A page of grants, oldest first.", schema: pageOf(grant) },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, query }) {
+  async handle({ deps, caller, query }) {
     const after = query.cursor === undefined ? undefined : readPosition(deps.cursors, query.cursor);
-    const page = await listGrants(deps.grants, client, query.organisation, after, query.limit);
+    const page = await listGrants(deps.grants, caller, query.organisation, after, query.limit);
     return {
       items: page.items.map(grantBody),
       next:
@@ -120,8 +120,8 @@ export const getGrantById = route({
   params: z.strictObject({ id: grantId }),
   answer: { status: 200, description: "The grant.", schema: grant },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params }) {
-    return grantBody(await getGrant(deps.grants, client, params.id));
+  async handle({ deps, caller, params }) {
+    return grantBody(await getGrant(deps.grants, caller, params.id));
   },
 });
 
@@ -150,8 +150,8 @@ export const getGrantTimeline = route({
     }),
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params }) {
-    const entries = await readTimeline(deps.grants, client, params.id);
+  async handle({ deps, caller, params }) {
+    const entries = await readTimeline(deps.grants, caller, params.id);
     return { items: entries.map(({ at, kind, detail }) => ({ at: rfc3339(at), kind, detail })) };
   },
 });
@@ -166,7 +166,7 @@ export const deleteGrantById = route({
   params: z.strictObject({ id: grantId }),
   answer: { status: 204, description: "Ended." },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params, note }) {
-    await deleteGrant(deps.grants, client, params.id, note);
+  async handle({ deps, caller, params, note }) {
+    await deleteGrant(deps.grants, caller, params.id, note);
   },
 });

@@ -1,9 +1,11 @@
 import { z } from "zod";
-import { allowed } from "../broker/grants/manage-grants.ts";
+import { allow } from "../broker/clients/policies.ts";
+import type { Caller } from "../broker/clients/ports.ts";
 import { type LibraryView, viewLibraries } from "../broker/libraries/library-view.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
 import { LIBRARY_TROUBLES } from "../domain/library-trouble.ts";
+import { evaluatePolicy } from "../domain/policy.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Cursors, HttpDeps } from "./deps.ts";
 import { route } from "./route.ts";
@@ -131,9 +133,8 @@ export const getLibraries = route({
     }),
   },
   problems,
-  async handle({ deps, client, query }) {
-    await allowed(deps.grants, client, organisationOf(query.server), "status", query.server);
-    const all = (await viewLibraries(deps.libraries, query.server, undefined)).toSorted(byId);
+  async handle({ deps, caller, query }) {
+    const all = (await listVisible(deps, caller, query.server)).toSorted(byId);
     const after = query.cursor === undefined ? undefined : readPosition(deps.cursors, query.cursor);
     const rest = after === undefined ? all : all.filter((one) => one.library > after);
     const shown = rest.slice(0, query.limit);
@@ -151,6 +152,22 @@ export const getLibraries = route({
     };
   },
 });
+
+/** A server's libraries, those that the caller's policy names. */
+async function listVisible(
+  deps: HttpDeps,
+  caller: Caller,
+  server: ServerId,
+): Promise<readonly LibraryView[]> {
+  const asked = { action: "status", server } as const;
+  const policy = await allow(deps.grants, caller, organisationOf(server), asked);
+  const now = deps.grants.clock.now();
+  const { address } = caller;
+  return (await viewLibraries(deps.libraries, server, undefined)).filter(
+    ({ library: id }) =>
+      evaluatePolicy(policy, { ...asked, subject: { type: "library", id }, address }, now).allowed,
+  );
+}
 
 const byId = (a: LibraryView, b: LibraryView): number => (a.library < b.library ? -1 : 1);
 
@@ -177,8 +194,9 @@ export const getLibrary = route({
   params,
   answer: { status: 200, description: "The library.", schema: library },
   problems,
-  async handle({ deps, client, params: { server, library: id } }) {
-    await allowed(deps.grants, client, organisationOf(server), "status", server);
+  async handle({ deps, caller, params: { server, library: id } }) {
+    const subject = { type: "library", id } as const;
+    await allow(deps.grants, caller, organisationOf(server), { action: "status", server, subject });
     return libraryBody(await find(deps, server, id));
   },
 });
@@ -193,9 +211,10 @@ export const deleteLibrary = route({
   params,
   answer: { status: 204, description: "Withdrawn." },
   problems,
-  async handle({ deps, client, params: { server, library: id }, note }) {
+  async handle({ deps, caller, params: { server, library: id }, note }) {
     const organisation = organisationOf(server);
-    await allowed(deps.grants, client, organisation, "revoke", server);
+    const subject = { type: "library", id } as const;
+    await allow(deps.grants, caller, organisation, { action: "revoke", server, subject });
     const withdrawn = await deps.libraries.lent.withdrawLibrary(server, id, note);
     if (withdrawn === "not_lent") throw new Problem("not_found");
     deps.grants.revoker.revokeSoon(organisation);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { allowed } from "../broker/grants/manage-grants.ts";
+import { allow, isKnownTo } from "../broker/clients/policies.ts";
 import { type ChangeOutcome, changeOrganisation } from "../broker/organisations/change-organisation.ts";
 import type { OrganisationId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
@@ -109,10 +109,13 @@ export const getOrganisations = route({
     schema: z.object({ items: z.array(organisationAnswer) }),
   },
   problems: [],
-  async handle({ deps, client }) {
+  async handle({ deps, client, caller }) {
+    const named = await deps.grants.clients.organisationsOf(client);
     const found = await Promise.all(
-      (await deps.grants.clients.organisationsOf(client)).map((id) =>
-        deps.configuration.store.findOrganisation(id),
+      named.map(async (id) =>
+        (await isKnownTo(deps.grants, caller, id))
+          ? deps.configuration.store.findOrganisation(id)
+          : undefined,
       ),
     );
     return { items: found.filter((one) => one !== undefined).map(organisationBody) };
@@ -127,8 +130,8 @@ export const getOrganisation = route({
   params,
   answer: { status: 200, description: "The organisation.", schema: organisationAnswer },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params: { id } }) {
-    await allowed(deps.grants, client, id, "configure");
+  async handle({ deps, caller, params: { id } }) {
+    await allow(deps.grants, caller, id, { action: "configure" });
     return organisationBody(await find(deps, id));
   },
 });
@@ -149,8 +152,8 @@ export const putOrganisation = route({
     schema: changeAnswer.extend({ organisation: organisationAnswer }),
   },
   problems: ["not_found", "not_allowed", "configuration_refused", "configuration_conflict"],
-  async handle({ deps, client, params: { id }, query, body, note }) {
-    await allowed(deps.grants, client, id, "configure");
+  async handle({ deps, client, caller, params: { id }, query, body, note }) {
+    await allow(deps.grants, caller, id, { action: "configure" });
     const onlyAsked = query.dry_run === "true";
     const outcome = await changeOrganisation(deps.configuration, id, body, { dryRun: onlyAsked, note });
     refuseUnapplied(outcome, onlyAsked);

@@ -51,7 +51,7 @@ export const postPortalSessions = route({
   },
   problems: ["not_found", "not_allowed", "return_url_not_registered"],
   idempotent: true,
-  async handle({ deps, client, body, record, idempotencyKey: key }) {
+  async handle({ deps, client, caller, body, record, idempotencyKey: key }) {
     const open = async () => {
       const { session, url } = await openPortal(deps.portal, await record(), {
         organisation: body.organisation,
@@ -60,6 +60,7 @@ export const postPortalSessions = route({
         displayName: body.display_name,
         upstreamUser: body.upstream_user,
         returnUrl: body.return_url,
+        address: caller.address,
         page: body.page,
       });
       const { type, id, issuer } = session.subject;

@@ -9,9 +9,10 @@ import { instant, minTtl, purpose, rejected, serverId, subject } from "./schemas
 export const accessToken = z.object({
   access_token: z.string(),
   token_type: z.literal("Bearer"),
-  expires_in: z
-    .int()
-    .meta({ description: "Seconds. A hint: iManage's limit is inactivity, a 401 is the truth." }),
+  expires_in: z.int().meta({
+    description:
+      "Seconds. A hint: iManage's limit is inactivity, a 401 is the truth. A policy may have it told shorter: then ask again, the token itself lives on.",
+  }),
   expires_at: instant,
   header: z.literal("X-Auth-Token"),
   api_base_url: z.string(),
@@ -30,6 +31,7 @@ export const accessTokenProblems = [
   "not_found",
   "not_allowed",
   "rate_limited",
+  "grant_budget_exceeded",
   "authorization_required",
   "reauthorization_required",
   "library_role_lost",
@@ -72,7 +74,7 @@ export const postAccessTokens = route({
       client,
       server: body.server,
       subject: body.subject,
-      minTtlMs: body.min_ttl * 1_000,
+      ...(body.min_ttl === undefined ? {} : { minTtlMs: body.min_ttl * 1_000 }),
       ...(body.rejected === undefined ? {} : { rejected: body.rejected }),
       note: body.purpose === undefined ? note : { ...note, purpose: body.purpose },
     });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { allowed } from "../broker/grants/manage-grants.ts";
+import { allow } from "../broker/clients/policies.ts";
+import type { Caller } from "../broker/clients/ports.ts";
 import {
   packageFor,
   type RegistrationHelpPorts,
@@ -7,7 +8,7 @@ import {
 } from "../broker/organisations/registration-help.ts";
 import { PACKAGE_KINDS } from "../broker/organisations/registration-package.ts";
 import { renderRegistrationSheet, sheetAsJson } from "../broker/organisations/render-registration-sheet.ts";
-import { type ClientId, organisationOf, type ServerId } from "../domain/id.ts";
+import { organisationOf, type ServerId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
 import type { HttpDeps } from "./deps.ts";
@@ -15,8 +16,8 @@ import { Content, route } from "./route.ts";
 import { serverId } from "./schemas.ts";
 
 /** Both need what changes a server needs: they are for the one who sets it up. */
-async function findForSetUp(deps: HttpDeps, client: ClientId, id: ServerId): Promise<Server> {
-  await allowed(deps.grants, client, organisationOf(id), "configure", id);
+async function findForSetUp(deps: HttpDeps, caller: Caller, id: ServerId): Promise<Server> {
+  await allow(deps.grants, caller, organisationOf(id), { action: "configure", server: id });
   const server = await deps.configuration.store.findServer(id);
   if (server === undefined) throw new Problem("not_found");
   return server;
@@ -66,8 +67,8 @@ export const getServerRegistration = route({
     others: [MARKDOWN],
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params: { id }, prefers }) {
-    const sheet = await sheetFor(portsOf(deps), await findForSetUp(deps, client, id));
+  async handle({ deps, caller, params: { id }, prefers }) {
+    const sheet = await sheetFor(portsOf(deps), await findForSetUp(deps, caller, id));
     if (prefers("application/json", MARKDOWN) === MARKDOWN) {
       return new Content(`${MARKDOWN}; charset=utf-8`, renderRegistrationSheet(sheet, "markdown"));
     }
@@ -86,8 +87,8 @@ export const getServerPackage = route({
   query: z.strictObject({ kind: z.enum(PACKAGE_KINDS) }),
   answer: { status: 200, description: "The package.", others: ["application/zip"] },
   problems: ["not_found", "not_allowed", "package_template_faulty"],
-  async handle({ deps, client, params: { id }, query: { kind } }) {
-    const server = await findForSetUp(deps, client, id);
+  async handle({ deps, caller, params: { id }, query: { kind } }) {
+    const server = await findForSetUp(deps, caller, id);
     const { fileName, bytes } = await packageFor(portsOf(deps), server, kind);
     return new Content("application/zip", bytes, {
       "Content-Disposition": `attachment; filename="${fileName}"`,

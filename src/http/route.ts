@@ -1,5 +1,6 @@
 import type { Response } from "express";
 import type { z } from "zod";
+import type { Caller } from "../broker/clients/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import type { ClientId } from "../domain/id.ts";
@@ -52,6 +53,8 @@ export const everyRoute = [
 export interface RouteCall<P, Q, B> {
   readonly deps: HttpDeps;
   readonly client: ClientId;
+  /** The same with where it calls from: what policies are asked about. */
+  readonly caller: Caller;
   readonly params: P;
   readonly query: Q;
   readonly body: B;

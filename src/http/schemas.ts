@@ -78,8 +78,10 @@ export const minTtl = z
   .int()
   .min(0)
   .max(timing.maxMinTtlMs / 1_000)
-  .default(timing.defaultMinTtlMs / 1_000)
-  .meta({ description: "Seconds that the token must still live." });
+  .optional()
+  .meta({
+    description: `Seconds that the token must still live; ${timing.defaultMinTtlMs / 1_000} if not given, or less where the policy allows less.`,
+  });
 
 /** The same in a form, where every value is text. */
 export const minTtlText = z.coerce

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { allowed } from "../broker/grants/manage-grants.ts";
+import { allow } from "../broker/clients/policies.ts";
 import { changeServer } from "../broker/organisations/change-organisation.ts";
 import { awaitedBy } from "../domain/awaiting.ts";
 import { describeClosedServer } from "../domain/closed-server.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
+import { evaluatePolicy, UNLISTED_SERVER } from "../domain/policy.ts";
 import { Problem } from "../domain/problem.ts";
 import { redirectUriOf } from "../domain/registration.ts";
 import { Secret } from "../domain/secret.ts";
@@ -156,11 +157,14 @@ export const getServers = route({
     schema: z.object({ items: z.array(serverAnswer) }),
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, query: { organisation } }) {
-    await allowed(deps.grants, client, organisation, "status");
-    const { policy } = await deps.grants.clients.findPolicy(client, organisation);
+  async handle({ deps, caller, query: { organisation } }) {
+    const policy = await allow(deps.grants, caller, organisation, { action: "status" });
+    const asked = { action: "status", subject: undefined, address: caller.address } as const;
+    const now = deps.grants.clock.now();
     const servers = await deps.configuration.store.listServers(organisation);
-    const seen = servers.filter(({ id }) => policy?.servers?.includes(id) ?? true);
+    const seen = servers.filter(
+      ({ id: server }) => evaluatePolicy(policy, { ...asked, server }, now).allowed,
+    );
     return { items: await Promise.all(seen.map((server) => serverBody(deps, server))) };
   },
 });
@@ -173,8 +177,8 @@ export const getServer = route({
   params: z.strictObject({ id: serverId }),
   answer: { status: 200, description: "The server.", schema: serverAnswer },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, client, params: { id } }) {
-    await allowed(deps.grants, client, organisationOf(id), "status", id);
+  async handle({ deps, caller, params: { id } }) {
+    await allow(deps.grants, caller, organisationOf(id), { action: "status", server: id });
     return serverBody(deps, await find(deps, id));
   },
 });
@@ -227,8 +231,10 @@ export const putServer = route({
     schema: changeAnswer.extend({ server: serverAnswer.nullable() }),
   },
   problems: ["not_found", "not_allowed", "configuration_refused", "configuration_conflict"],
-  async handle({ deps, client, params: { id, name }, query, body, note }) {
-    await allowed(deps.grants, client, id, "configure");
+  async handle({ deps, client, caller, params: { id, name }, query, body, note }) {
+    // Whoever may work with some servers alone adds none, and learns of the others' names nothing.
+    const stored = (await deps.configuration.store.listServers(id)).find((one) => one.name === name);
+    await allow(deps.grants, caller, id, { action: "configure", server: stored?.id ?? UNLISTED_SERVER });
     const onlyAsked = query.dry_run === "true";
     const { registration: told, ...rest } = body;
     const { client_secret: secret, ...named } =

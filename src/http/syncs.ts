@@ -86,9 +86,9 @@ export const postSyncs = route({
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
   problems,
-  async handle({ deps, client, body, note }) {
+  async handle({ deps, caller, body, note }) {
     const { sync: created } = await deps.syncs.create({
-      client,
+      caller,
       server: body.server,
       library: body.library,
       ...(body.interval === undefined ? {} : { intervalMs: Math.round(body.interval * 1_000) }),
@@ -111,8 +111,8 @@ export const getSyncs = route({
     schema: z.object({ items: z.array(sync) }),
   },
   problems,
-  handle: async ({ deps, client, query }) => ({
-    items: (await deps.syncs.list(client, query.organisation)).map(syncBody),
+  handle: async ({ deps, caller, query }) => ({
+    items: (await deps.syncs.list(caller, query.organisation)).map(syncBody),
   }),
 });
 
@@ -124,7 +124,7 @@ export const getSync = route({
   params,
   answer: one,
   problems,
-  handle: async ({ deps, client, params: { id } }) => syncBody(await deps.syncs.find(client, id)),
+  handle: async ({ deps, caller, params: { id } }) => syncBody(await deps.syncs.find(caller, id)),
 });
 
 export const postSyncRun = route({
@@ -135,7 +135,7 @@ export const postSyncRun = route({
   params,
   answer: one,
   problems,
-  handle: async ({ deps, client, params: { id } }) => syncBody(await deps.syncs.runNow(client, id)),
+  handle: async ({ deps, caller, params: { id } }) => syncBody(await deps.syncs.runNow(caller, id)),
 });
 
 export const postSyncPause = route({
@@ -146,8 +146,8 @@ export const postSyncPause = route({
   params,
   answer: one,
   problems,
-  handle: async ({ deps, client, params: { id }, note }) =>
-    syncBody(await deps.syncs.pause(client, id, note)),
+  handle: async ({ deps, caller, params: { id }, note }) =>
+    syncBody(await deps.syncs.pause(caller, id, note)),
 });
 
 export const postSyncResume = route({
@@ -160,8 +160,8 @@ export const postSyncResume = route({
   params,
   answer: one,
   problems,
-  handle: async ({ deps, client, params: { id }, note }) =>
-    syncBody(await deps.syncs.resume(client, id, note)),
+  handle: async ({ deps, caller, params: { id }, note }) =>
+    syncBody(await deps.syncs.resume(caller, id, note)),
 });
 
 export const deleteSync = route({
@@ -172,7 +172,7 @@ export const deleteSync = route({
   params,
   answer: { status: 204, description: "Ended." },
   problems,
-  handle: ({ deps, client, params: { id }, note }) => deps.syncs.delete(client, id, note),
+  handle: ({ deps, caller, params: { id }, note }) => deps.syncs.delete(caller, id, note),
 });
 
 export const getSyncChanges = route({
@@ -222,9 +222,9 @@ export const getSyncChanges = route({
     }),
   },
   problems: ["cursor_expired", ...problems],
-  async handle({ deps, client, params: { id }, query, untilGone }) {
+  async handle({ deps, caller, params: { id }, query, untilGone }) {
     const page = await deps.changes.read({
-      client,
+      caller,
       sync: id,
       ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
       waitMs: query.wait * 1_000,

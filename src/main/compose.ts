@@ -105,6 +105,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const accessTokens = new AccessTokens({
     clock,
     timers,
+    log,
     sealer,
     access: stores.access,
     clients: configuration,
@@ -162,7 +163,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
-  const grants: GrantPorts = { grants: grantStore, clients: configuration, revoker };
+  const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
 
   const diagnosis: DiagnosisPorts = {
     clock,

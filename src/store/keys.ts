@@ -54,6 +54,10 @@ export const containmentKey = (id: OrganisationId): string => `${organisationPre
 export const rateKey = (id: OrganisationId, client: ClientId): string =>
   `${organisationPrefix(id)}rate:${client}`;
 
+/** Sorted set: grants of which one client got tokens, by when last; and beside it when that was too many. Both live an hour. */
+export const grantBudgetKey = (id: OrganisationId, client: ClientId): string =>
+  `${organisationPrefix(id)}grants-had:${client}`;
+
 /** JSON of a `Policy`. */
 export const policyKey = (id: OrganisationId, client: ClientId): string =>
   `${organisationPrefix(id)}policy:${client}`;

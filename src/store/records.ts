@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { AuthorizationRequest, PageSession, PendingCompletion } from "../broker/authorization/ports.ts";
 import type { WrappedDataKeys } from "../broker/ports.ts";
-import type { Client, Policy } from "../domain/client.ts";
+import type { Client } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
 import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
@@ -9,6 +9,7 @@ import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
 import type { OperatorSession } from "../domain/operator.ts";
 import type { Organisation } from "../domain/organisation.ts";
+import type { Policy, PolicyRule } from "../domain/policy.ts";
 import type { PortalSession } from "../domain/portal-session.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Registration } from "../domain/registration.ts";
@@ -46,7 +47,15 @@ export const readServer = (stored: unknown): Server => {
 };
 export const readRegistration = reader<Registration>("registration");
 export const readClient = reader<Client>("client");
-export const readPolicy = reader<Policy>("policy");
+const readStoredPolicy = reader<
+  Omit<Policy, "rules"> & Partial<Pick<Policy, "rules">> & Partial<Pick<PolicyRule, "servers" | "actions">>
+>("policy");
+/** A policy from before there were rules is one rule, for every user and library. */
+export const readPolicy = (stored: unknown): Policy => {
+  const { servers, actions, rules, ...policy } = readStoredPolicy(stored);
+  if (rules !== undefined) return { ...policy, rules };
+  return { ...policy, rules: [{ servers, users: "all", libraries: "all", actions: actions ?? [] }] };
+};
 export const readConnectSession = reader<ConnectSession>("connect session");
 export const readConnectStart = reader<{ readonly v: 1; readonly session: ConnectSessionId }>(
   "connect start link",

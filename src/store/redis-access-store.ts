@@ -14,6 +14,7 @@ import {
   claimDigest,
   containmentKey,
   gateKey,
+  grantBudgetKey,
   memberDigest,
   membersKey,
   organisationKey,
@@ -49,6 +50,7 @@ export class RedisAccessStore implements AccessStore {
         containmentKey(organisation),
         rateKey(organisation, client),
         membersKey(organisation),
+        grantBudgetKey(organisation, client),
       ],
       [
         client,
@@ -72,6 +74,7 @@ export class RedisAccessStore implements AccessStore {
           ? [memberDigest(subject.id), ...(subject.claims ?? []).map(claimDigest)].join(" ")
           : "",
         subject.type === "library" ? subject.id : "",
+        request.grantsPerHour ?? "",
       ],
     )) as [VendAnswer["kind"], ...(string | number)[]];
     if (answer[0] === "served") {
@@ -146,6 +149,8 @@ function readAnswer([kind, ...rest]: [VendAnswer["kind"], ...(string | number)[]
       return { kind, grant, why: rest[1] as LibraryFault };
     case "contained":
       return { kind, by: String(rest[0]) };
+    case "budget_exceeded":
+      return { kind, grant, retryAfterMs: Number(rest[1]), noted: rest[2] === 1 };
     case "rate_limited":
       return { kind, retryAfterMs: Number(rest[0]) };
     default:

@@ -1,7 +1,8 @@
 import type { ClientConfigurationStore, ClientStore } from "../broker/clients/ports.ts";
 import type { RecordWrite } from "../broker/ports.ts";
-import type { Client, Policy } from "../domain/client.ts";
+import type { Client } from "../domain/client.ts";
 import type { ClientId, OrganisationId } from "../domain/id.ts";
+import type { Policy } from "../domain/policy.ts";
 import { clientKey, clientNamesKey, clientOrganisationsKey, gateKey, policyKey } from "./keys.ts";
 import { standingPlace } from "./places.ts";
 import { readClient, readPolicy } from "./records.ts";

@@ -28,6 +28,8 @@ export interface SyncPorts {
 }
 
 export interface SyncTokenRequest {
+  /** By what in the client's policy: the token stays in the broker, so `sync` is enough. */
+  readonly action: "sync";
   readonly client: ClientId;
   readonly server: ServerId;
   readonly subject: LibrarySubject;

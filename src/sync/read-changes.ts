@@ -1,5 +1,6 @@
+import type { Caller } from "../broker/clients/ports.ts";
 import { changeContext } from "../broker/seal-contexts.ts";
-import type { ClientId, SyncId } from "../domain/id.ts";
+import type { SyncId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
@@ -34,7 +35,7 @@ export interface ChangePage {
 }
 
 export interface ReadChanges {
-  readonly client: ClientId;
+  readonly caller: Caller;
   readonly sync: SyncId;
   /** Undefined: from the oldest change that is kept. */
   readonly cursor?: string;
@@ -67,13 +68,13 @@ export class ChangeReader {
   /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
   async read(request: ReadChanges): Promise<ChangePage> {
     const { clock, syncs, announcements } = this.#ports;
-    const { client, sync: id, cursor, signal } = request;
+    const { caller, sync: id, cursor, signal } = request;
     const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);
     const deadline = clock.monotonicMs() + Math.min(Math.max(0, request.waitMs ?? 0), WAIT_MAX_MS);
 
     for (;;) {
       // Each time anew: the policy may have gone while we waited.
-      const { server } = await this.#syncs.find(client, id);
+      const { server } = await this.#syncs.find(caller, id);
       const after = cursor === undefined ? undefined : await this.#cursors.read(id, cursor);
       const leftMs = deadline - clock.monotonicMs();
       // Listen first, then look: a change that comes in between is announced to us.

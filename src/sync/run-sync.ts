@@ -114,6 +114,7 @@ export class SyncRuns {
   /** A page with a token of this very moment. A token that iManage refuses is reported, once, and replaced. */
   async #page(sync: Sync, cursor: Running): Promise<{ page: DocumentPage; server: Server }> {
     const request: SyncTokenRequest = {
+      action: "sync",
       client: sync.client,
       server: sync.server,
       subject: { type: "library", id: sync.library },

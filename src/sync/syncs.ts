@@ -1,7 +1,6 @@
+import type { Caller } from "../broker/clients/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
-import { evaluatePolicy } from "../domain/client.ts";
 import {
-  type ClientId,
   makeId,
   type OrganisationId,
   organisationOf,
@@ -10,13 +9,15 @@ import {
   type SyncId,
 } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import { evaluatePolicy, type PolicyRequest } from "../domain/policy.ts";
+import { mustAllow } from "../domain/policy-refusal.ts";
 import { Problem } from "../domain/problem.ts";
 import { DOCUMENT_FIELDS, type DocumentField } from "./document-fields.ts";
 import { syncTiming } from "./plan.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
 
 export interface CreateSync {
-  readonly client: ClientId;
+  readonly caller: Caller;
   readonly server: ServerId;
   readonly library: string;
   readonly intervalMs?: Milliseconds;
@@ -39,9 +40,10 @@ export class Syncs {
 
   /** One sync per client and library: asked again, it answers the one there is, as it is. */
   async create(request: CreateSync): Promise<{ readonly sync: Sync; readonly created: boolean }> {
-    const { client, server, library, note } = request;
+    const { caller, server, library, note } = request;
+    const { client } = caller;
     const { clock, random, servers, syncs } = this.#ports;
-    await this.#mustBeAllowed(client, server);
+    await this.#mustBeAllowed(caller, server, library);
     if ((await servers.findServer(server)) === undefined) throw new Problem("not_found");
     const fields = this.#checked(request);
 
@@ -62,52 +64,53 @@ export class Syncs {
     return { sync, created };
   }
 
-  async find(client: ClientId, id: SyncId): Promise<Sync> {
+  async find(caller: Caller, id: SyncId): Promise<Sync> {
     const sync = await this.#ports.syncs.findSync(id);
-    if (sync?.client !== client) throw new Problem("not_found");
-    await this.#mustBeAllowed(client, sync.server);
+    if (sync?.client !== caller.client) throw new Problem("not_found");
+    await this.#mustBeAllowed(caller, sync.server, sync.library);
     return sync;
   }
 
-  /** The client's syncs in an organisation, oldest first; those at servers that its policy does not name are left out. */
-  async list(client: ClientId, organisation: OrganisationId): Promise<readonly Sync[]> {
+  /** The client's syncs in an organisation, oldest first; those that its policy does not name are left out. */
+  async list({ client, address }: Caller, organisation: OrganisationId): Promise<readonly Sync[]> {
     const { policy } = await this.#ports.clients.findPolicy(client, organisation);
-    const verdict = evaluatePolicy(policy, { action: "sync" });
-    if (!verdict.allowed) throw refusal(verdict.because);
+    const now = this.#ports.clock.now();
+    mustAllow(policy, { action: "sync", server: undefined, subject: undefined, address }, now);
     const syncs = await this.#ports.syncs.listSyncs(organisation, client);
-    return syncs.filter(({ server }) => evaluatePolicy(policy, { action: "sync", server }).allowed);
+    return syncs.filter(
+      ({ server, library }) => evaluatePolicy(policy, toSync(server, library, address), now).allowed,
+    );
   }
 
   /** Makes it due now. @throws Problem("invalid_request") while it is paused. */
-  async runNow(client: ClientId, id: SyncId): Promise<Sync> {
-    await this.find(client, id);
+  async runNow(caller: Caller, id: SyncId): Promise<Sync> {
+    await this.find(caller, id);
     if ((await this.#ports.syncs.wantSync(id)) === "paused") {
       throw new Problem("invalid_request", { detail: "The sync is paused; resume it." });
     }
-    return this.find(client, id);
+    return this.find(caller, id);
   }
 
-  async pause(client: ClientId, id: SyncId, note: AuditNote): Promise<Sync> {
-    await this.find(client, id);
+  async pause(caller: Caller, id: SyncId, note: AuditNote): Promise<Sync> {
+    await this.find(caller, id);
     await this.#ports.syncs.pauseSync(id, note);
-    return this.find(client, id);
+    return this.find(caller, id);
   }
 
-  async resume(client: ClientId, id: SyncId, note: AuditNote): Promise<Sync> {
-    await this.find(client, id);
+  async resume(caller: Caller, id: SyncId, note: AuditNote): Promise<Sync> {
+    await this.find(caller, id);
     await this.#ports.syncs.resumeSync(id, note);
-    return this.find(client, id);
+    return this.find(caller, id);
   }
 
-  async delete(client: ClientId, id: SyncId, note: AuditNote): Promise<void> {
-    await this.find(client, id);
+  async delete(caller: Caller, id: SyncId, note: AuditNote): Promise<void> {
+    await this.find(caller, id);
     await this.#ports.syncs.deleteSync(id, note);
   }
 
-  async #mustBeAllowed(client: ClientId, server: ServerId): Promise<void> {
+  async #mustBeAllowed({ client, address }: Caller, server: ServerId, library: string): Promise<void> {
     const { policy } = await this.#ports.clients.findPolicy(client, organisationOf(server));
-    const verdict = evaluatePolicy(policy, { action: "sync", server });
-    if (!verdict.allowed) throw refusal(verdict.because);
+    mustAllow(policy, toSync(server, library, address), this.#ports.clock.now());
   }
 
   #checked({ library, intervalMs, fields }: CreateSync): readonly DocumentField[] | undefined {
@@ -125,8 +128,12 @@ export class Syncs {
   }
 }
 
-const refusal = (because: "no_policy" | "server" | "action"): Problem =>
-  new Problem(because === "action" ? "not_allowed" : "not_found");
+const toSync = (server: ServerId, id: string, address: string): PolicyRequest => ({
+  action: "sync",
+  server,
+  subject: { type: "library", id },
+  address,
+});
 
 const isField = (text: string): text is DocumentField =>
   (DOCUMENT_FIELDS as readonly string[]).includes(text);

@@ -6,7 +6,6 @@ import {
   softMarginMs,
   timing,
 } from "../../src/domain/access-policy.ts";
-import { evaluatePolicy, type Policy } from "../../src/domain/client.ts";
 import { sameUpstreamUser } from "../../src/domain/grant.ts";
 import { days, minutes, seconds } from "../../src/domain/instant.ts";
 import { PROBLEMS } from "../../src/domain/problem-catalogue.ts";
@@ -39,32 +38,6 @@ describe("lengths of time and what they promise each other", () => {
     expect(keepAliveMs(days(8))).toBe(days(2));
     expect(decideKeepAlive(days(365), Uint8Array.of(0, 0)).jitter).toBe(0);
     expect(decideKeepAlive(days(365), Uint8Array.of(255, 255)).jitter).toBeLessThan(1);
-  });
-});
-
-describe("policies: default deny", () => {
-  const policy: Policy = {
-    v: 1,
-    client: "cli_a",
-    organisation: "org_a",
-    servers: ["srv_a"],
-    actions: ["token"],
-    tokensPerMinute: 60,
-  };
-  it.each([
-    [undefined, { action: "token" }, { allowed: false, because: "no_policy" }],
-    [policy, { action: "token", server: "srv_a" }, { allowed: true }],
-    [policy, { action: "token", server: "srv_b" }, { allowed: false, because: "server" }],
-    [policy, { action: "revoke", server: "srv_a" }, { allowed: false, because: "action" }],
-    [{ ...policy, servers: undefined }, { action: "token", server: "srv_b" }, { allowed: true }],
-    [
-      { ...policy, servers: [] },
-      { action: "token", server: "srv_a" },
-      { allowed: false, because: "server" },
-    ],
-    [{ ...policy, actions: [] }, { action: "token" }, { allowed: false, because: "action" }],
-  ] as const)("%#", (held, asked, verdict) => {
-    expect(evaluatePolicy(held, asked)).toEqual(verdict);
   });
 });
 

@@ -1,9 +1,10 @@
 import type { ClientStore } from "../../src/broker/clients/ports.ts";
 import type { ConfigurationStore } from "../../src/broker/organisations/ports.ts";
 import type { RecordWrite } from "../../src/broker/ports.ts";
-import type { Client, Policy } from "../../src/domain/client.ts";
+import type { Client } from "../../src/domain/client.ts";
 import { type ClientId, findRoute, type OrganisationId, parseId, routeOf } from "../../src/domain/id.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
+import type { Policy } from "../../src/domain/policy.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { Registration } from "../../src/domain/registration.ts";
 import type { Server } from "../../src/domain/server.ts";
@@ -101,7 +102,11 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
     };
   }
   async putPolicy(policy: Policy, write: RecordWrite<Policy>) {
-    this.#mustExist(policy.client, policy.organisation, ...(policy.servers ?? []));
+    this.#mustExist(
+      policy.client,
+      policy.organisation,
+      ...policy.rules.flatMap(({ servers }) => servers ?? []),
+    );
     this.#write(`policy ${policy.client} ${policy.organisation}`, policy, write);
     const { organisation } = policy;
     this.#policyGenerations.set(organisation, (this.#policyGenerations.get(organisation) ?? 0) + 1);

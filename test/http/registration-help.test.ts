@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
+import { withRules } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";
 import { unzip } from "../kit/unzip.ts";
 import { type World, world } from "../kit/world.ts";
@@ -97,10 +98,8 @@ it("unknown and foreign are the same 404, and what is not allowed says so", asyn
   const client = here.credentials.id as never;
   const organisation = here.organisation as never;
   const { policy } = await here.broker.configuration.findPolicy(client, organisation);
-  await put.policy(here.broker.configuration, {
-    ...policy!,
-    actions: ["token", "status", "connect", "sync"],
-  });
+  const actions = ["token", "status", "connect", "sync"] as const;
+  await put.policy(here.broker.configuration, withRules(policy, { actions }));
   for (const what of ["registration", "package?kind=work"]) {
     const answer = await ask(here, `/v1/servers/${here.server}/${what}`);
     expect([answer.status, (await answer.json()) as object]).toMatchObject([403, { code: "not_allowed" }]);

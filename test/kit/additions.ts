@@ -1,9 +1,9 @@
 import { onTestFinished } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
-import type { ClientAction } from "../../src/domain/client.ts";
 import type { RegistrationId, ServerId } from "../../src/domain/id.ts";
 import { everyone } from "../../src/domain/members.ts";
+import { CLIENT_ACTIONS, type ClientAction } from "../../src/domain/policy.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf, type ServerSettings } from "../../src/domain/server.ts";
 import { systemRandom } from "../../src/security/random.ts";
@@ -104,8 +104,14 @@ export async function addOrganisation<S extends string, C extends string>(
         policies: [
           {
             organisation,
-            servers: client.servers,
-            actions: client.actions ?? ["token", "status", "connect", "revoke", "sync", "configure"],
+            rules: [
+              {
+                servers: client.servers,
+                users: "all" as const,
+                libraries: "all" as const,
+                actions: client.actions ?? CLIENT_ACTIONS,
+              },
+            ],
             tokensPerMinute: 600_000,
           },
         ],

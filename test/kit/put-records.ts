@@ -1,6 +1,7 @@
 import type { ConfigurationStore } from "../../src/broker/organisations/ports.ts";
-import type { Client, Policy } from "../../src/domain/client.ts";
+import type { Client } from "../../src/domain/client.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
+import type { Policy } from "../../src/domain/policy.ts";
 import type { Registration } from "../../src/domain/registration.ts";
 import type { Server } from "../../src/domain/server.ts";
 

@@ -11,6 +11,7 @@ import type { Timers } from "../../src/broker/ports.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import type { ServerId } from "../../src/domain/id.ts";
 import { everyone, type Members } from "../../src/domain/members.ts";
+import { CLIENT_ACTIONS } from "../../src/domain/policy.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { ServerSettings } from "../../src/domain/server.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
@@ -23,6 +24,7 @@ import { parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
 import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
+import { ruleOf } from "./policies.ts";
 import { BY_TEST } from "./put-records.ts";
 import { sharedRedisUrl } from "./redis.ts";
 import { watchAnswers } from "./watch-answers.ts";
@@ -200,8 +202,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           policies: [
             {
               organisation: organisationName,
-              servers: undefined,
-              actions: ["token", "status", "connect", "revoke", "sync", "configure"],
+              rules: [ruleOf({ actions: CLIENT_ACTIONS })],
               tokensPerMinute: 600_000,
             },
           ],

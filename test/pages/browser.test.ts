@@ -3,6 +3,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { days, minutes } from "../../src/domain/instant.ts";
 import { axeFindings, chromiumPath, type OpenChromium, openChromium, pictures } from "../kit/chromium.ts";
+import { withRules } from "../kit/policies.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { IMANAGE, type Served, serve, World } from "./kit.ts";
 import { type State, settingsStates, type Tools } from "./settings-states.ts";
@@ -371,7 +372,7 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
     {
       name: "integrations-no-server",
       open: async () => {
-        world.policy = { ...world.policy, servers: [] };
+        world.policy = withRules(world.policy, { servers: [] });
         await visit();
         await page.goto(served.origin + myIntegrations);
       },

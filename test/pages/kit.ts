@@ -16,7 +16,7 @@ import type { OperatorIdentityProvider } from "../../src/broker/operators/ports.
 import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
-import type { Client, Policy } from "../../src/domain/client.ts";
+import type { Client } from "../../src/domain/client.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
 import type { Grant, UpstreamUser } from "../../src/domain/grant.ts";
@@ -33,6 +33,7 @@ import type { LibraryStanding } from "../../src/domain/library-standing.ts";
 import { everyone } from "../../src/domain/members.ts";
 import type { OperatorSession } from "../../src/domain/operator.ts";
 import type { Organisation } from "../../src/domain/organisation.ts";
+import { CLIENT_ACTIONS, type Policy } from "../../src/domain/policy.ts";
 import type { PortalSession } from "../../src/domain/portal-session.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { TokenCallOutcome } from "../../src/domain/refresh-failure.ts";
@@ -49,8 +50,8 @@ import { MemoryCalendarStore } from "../fakes/memory-calendar-store.ts";
 import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
+import { ruleOf } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";
-
 import { Diagnoses, diagnosisPorts, Probes } from "./diagnosing.ts";
 
 export const BASE_URL = "https://broker.example";
@@ -159,8 +160,7 @@ export class World {
       v: 1,
       client: this.client.id,
       organisation: this.firm.id,
-      servers: undefined,
-      actions: ["token", "status", "connect", "revoke", "sync", "configure"],
+      rules: [ruleOf({ actions: CLIENT_ACTIONS })],
       tokensPerMinute: 600,
     };
   }

@@ -52,7 +52,7 @@ it("T06 of ten thousand addresses that look like a registered one none is accept
   }
 
   const client = (await built.broker.configuration.findClient(where.client.id as ClientId))!;
-  const asked = { server: firm.servers.dms.id, loginHint: undefined } as const;
+  const asked = { server: firm.servers.dms.id, loginHint: undefined, address: "192.0.2.1" } as const;
   const subject = { type: "user", issuer: CLIENT_ISSUER, id: "u-1" } as const;
   const ask = (returnUrl: string) =>
     beginConnect(built.broker.authorization, client, { ...asked, subject, returnUrl }).then(

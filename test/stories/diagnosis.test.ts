@@ -9,6 +9,7 @@ import { minutes } from "../../src/domain/instant.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
+import { withRules } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
@@ -521,7 +522,7 @@ describe("a diagnosis", () => {
       here.credentials.id as never,
       here.organisation as never,
     );
-    await put.policy(configuration, { ...policy!, actions: ["token", "status"] });
+    await put.policy(configuration, withRules(policy, { actions: ["token", "status"] }));
     expect(await diagnose(here)).toMatchObject({ status: 403, body: { code: "not_allowed" } });
     expect(other.simulator.counts().routes).toEqual({});
   });

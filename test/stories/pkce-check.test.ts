@@ -6,6 +6,7 @@ import { minutes } from "../../src/domain/instant.ts";
 import { expectProblem, sessionOf } from "../kit/connecting.ts";
 import { diagnose, found } from "../kit/diagnosing.ts";
 import { checkInvariants } from "../kit/invariants.ts";
+import { withRules } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 
@@ -89,6 +90,6 @@ it("a client that may connect persons and not configure cannot spend their sign-
     here.client.id as ClientId,
     here.organisation as OrganisationId,
   );
-  await put.policy(configuration, { ...policy!, actions: ["connect", "token", "status"] });
+  await put.policy(configuration, withRules(policy, { actions: ["connect", "token", "status"] }));
   expectProblem(await beginCheck(here), "not_allowed");
 });

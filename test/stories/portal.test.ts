@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
-import type { ClientAction } from "../../src/domain/client.ts";
 import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import { everyone } from "../../src/domain/members.ts";
+import type { ClientAction } from "../../src/domain/policy.ts";
 import { expectPage, expectProblem, storedNouns, tokenRequests } from "../kit/connecting.ts";
+import { withRules } from "../kit/policies.ts";
 import {
   anotherClient,
   authorizeOnPage,
@@ -349,5 +350,5 @@ async function allow(
 ): Promise<void> {
   const id = client.id as ClientId;
   const { policy } = await broker.configuration.findPolicy(id, organisation as OrganisationId);
-  await put.policy(broker.configuration, { ...policy!, actions, servers });
+  await put.policy(broker.configuration, withRules(policy, { actions, servers }));
 }

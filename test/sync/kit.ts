@@ -1,8 +1,8 @@
 import { onTestFinished } from "vitest";
 import type { Clock, Log, LogFields } from "../../src/broker/ports.ts";
-import type { ClientAction, Policy } from "../../src/domain/client.ts";
 import { type ClientId, makeId, makeRoute, organisationId, type SyncId } from "../../src/domain/id.ts";
 import type { Milliseconds } from "../../src/domain/instant.ts";
+import type { Policy } from "../../src/domain/policy.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
@@ -17,6 +17,7 @@ import { type Change, ChangeReader } from "../../src/sync/read-changes.ts";
 import { type SyncRunOptions, SyncRuns } from "../../src/sync/run-sync.ts";
 import { Syncs } from "../../src/sync/syncs.ts";
 import { outboundTo, serverAt } from "../imanage/kit.ts";
+import { ruleOf } from "../kit/policies.ts";
 import { sharedRedisUrl } from "../kit/redis.ts";
 import { sealerKit } from "../security/kit.ts";
 
@@ -86,10 +87,10 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     v: 1,
     client: ids.client,
     organisation: ids.organisation,
-    servers: undefined,
-    actions: ["token", "sync"] as ClientAction[],
+    rules: [ruleOf({ actions: ["token", "sync"] })],
     tokensPerMinute: 60,
   };
+  const caller = { client: ids.client, address: "192.0.2.1" };
   const policies = new Map<ClientId, Policy>([[ids.client, policy]]);
 
   const tokens = new LentTokens(() => {
@@ -126,6 +127,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
 
   return {
     ...ids,
+    caller,
     simulator,
     store,
     syncs,
@@ -143,10 +145,10 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
       simulator.advance(ms);
     },
     create: async (): Promise<SyncId> =>
-      (await stories.create({ client: ids.client, server: server.id, library: LIBRARY, note: NOTE })).sync.id,
+      (await stories.create({ caller, server: server.id, library: LIBRARY, note: NOTE })).sync.id,
     /** Every change from the beginning. */
     async all(sync: SyncId): Promise<readonly Change[]> {
-      const { changes } = await reader.read({ client: ids.client, sync, limit: 500 });
+      const { changes } = await reader.read({ caller, sync, limit: 500 });
       return changes;
     },
     /** The lists of documents that iManage was asked for. */

@@ -11,7 +11,7 @@ test("a reader that goes on from each cursor sees every change once and in order
   let cursor: string | undefined;
   for (;;) {
     const page = await kit.reader.read({
-      client: kit.client,
+      caller: kit.caller,
       sync,
       limit: 7,
       ...(cursor !== undefined && { cursor }),
@@ -29,8 +29,8 @@ test("a reader that waits is woken by the next change, whoever stores it", async
   const kit = await syncKit();
   const sync = await kit.create();
   await kit.runs.run(sync);
-  const { cursor } = await kit.reader.read({ client: kit.client, sync, limit: 500 });
-  const waiting = kit.reader.read({ client: kit.client, sync, cursor, waitMs: 30_000 });
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
+  const waiting = kit.reader.read({ caller: kit.caller, sync, cursor, waitMs: 30_000 });
 
   kit.advance(5 * MINUTE);
   kit.simulator.editDocument(LIBRARY, "ACTIVE!1004.1", { name: "Amended" });
@@ -44,8 +44,8 @@ test("a reader that waits in vain gets its cursor back, and leaves nobody waitin
   const kit = await syncKit();
   const sync = await kit.create();
   await kit.runs.run(sync);
-  const { cursor } = await kit.reader.read({ client: kit.client, sync, limit: 500 });
-  expect(await kit.reader.read({ client: kit.client, sync, cursor, waitMs: 20 })).toEqual({
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
+  expect(await kit.reader.read({ caller: kit.caller, sync, cursor, waitMs: 20 })).toEqual({
     changes: [],
     cursor,
     truncated: false,
@@ -57,7 +57,7 @@ test("a caller who goes away waits no more", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
   const gone = new AbortController();
-  const waiting = kit.reader.read({ client: kit.client, sync, waitMs: 30_000, signal: gone.signal });
+  const waiting = kit.reader.read({ caller: kit.caller, sync, waitMs: 30_000, signal: gone.signal });
   gone.abort();
   expect((await waiting).changes).toEqual([]);
   expect(kit.listener.size).toBe(0);
@@ -66,7 +66,7 @@ test("a caller who goes away waits no more", async () => {
 test("whose policy is taken away while he waits is told nothing more", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
-  const waiting = problemCode(kit.reader.read({ client: kit.client, sync, waitMs: 30_000 }));
+  const waiting = problemCode(kit.reader.read({ caller: kit.caller, sync, waitMs: 30_000 }));
   // Waits already when the policy goes.
   while (kit.listener.size === 0) await new Promise(setImmediate);
   kit.policies.delete(kit.client);
@@ -78,8 +78,8 @@ test("a cursor made up, altered, or of another sync is refused", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
   await kit.runs.run(sync);
-  const { cursor } = await kit.reader.read({ client: kit.client, sync });
-  const refused = (of: string) => problemCode(kit.reader.read({ client: kit.client, sync, cursor: of }));
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync });
+  const refused = (of: string) => problemCode(kit.reader.read({ caller: kit.caller, sync, cursor: of }));
   const altered = Buffer.from(Buffer.from(cursor, "base64url").toString().replace(/^\d+/, "1")).toString(
     "base64url",
   );
@@ -87,9 +87,9 @@ test("a cursor made up, altered, or of another sync is refused", async () => {
   for (const of of ["", "0-0", altered, "x".repeat(100_000)])
     expect(await refused(of)).toBe("invalid_request");
 
-  await kit.stories.delete(kit.client, sync, NOTE);
+  await kit.stories.delete(kit.caller, sync, NOTE);
   const other = await kit.create();
-  expect(await problemCode(kit.reader.read({ client: kit.client, sync: other, cursor }))).toBe(
+  expect(await problemCode(kit.reader.read({ caller: kit.caller, sync: other, cursor }))).toBe(
     "invalid_request",
   );
 });
@@ -97,29 +97,29 @@ test("a cursor made up, altered, or of another sync is refused", async () => {
 test("a cursor older than what is kept is expired, one that has lost nothing is not", async () => {
   const kit = await syncKit({ changesKept: 15 });
   const sync = await kit.create();
-  const { cursor: start } = await kit.reader.read({ client: kit.client, sync });
+  const { cursor: start } = await kit.reader.read({ caller: kit.caller, sync });
   await kit.runs.run(sync);
 
-  const { changes, truncated } = await kit.reader.read({ client: kit.client, sync, limit: 500 });
+  const { changes, truncated } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
   expect(changes).toHaveLength(15);
   expect(truncated).toBe(true);
-  expect(await problemCode(kit.reader.read({ client: kit.client, sync, cursor: start }))).toBe(
+  expect(await problemCode(kit.reader.read({ caller: kit.caller, sync, cursor: start }))).toBe(
     "cursor_expired",
   );
 
   // Read up to the end, then exactly as many changes as are kept: nothing was lost.
-  const { cursor } = await kit.reader.read({ client: kit.client, sync, limit: 500 });
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
   kit.advance(5 * MINUTE);
   for (let n = 1; n <= 15; n++) {
     kit.simulator.editDocument(LIBRARY, `ACTIVE!${1000 + n}.1`, { name: `Again ${n}` });
   }
   await kit.runs.run(sync);
-  const next = await kit.reader.read({ client: kit.client, sync, cursor, limit: 500 });
+  const next = await kit.reader.read({ caller: kit.caller, sync, cursor, limit: 500 });
   expect(next.changes).toHaveLength(15);
 
   // One more, and the reader who stood there has lost one.
   kit.advance(5 * MINUTE);
   kit.simulator.editDocument(LIBRARY, "ACTIVE!1020.1", { name: "One more" });
   await kit.runs.run(sync);
-  expect(await problemCode(kit.reader.read({ client: kit.client, sync, cursor }))).toBe("cursor_expired");
+  expect(await problemCode(kit.reader.read({ caller: kit.caller, sync, cursor }))).toBe("cursor_expired");
 });

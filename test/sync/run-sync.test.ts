@@ -111,7 +111,7 @@ test("whatever is edited and whenever runs are killed, the last change of each d
     } else {
       const method = pick(["beginRun", "toldVersions", "commitPage"] as const);
       const dying = dyingAfter(kit.syncs, method, 1 + Math.floor(next() * 2));
-      await kit.stories.runNow(kit.client, sync);
+      await kit.stories.runNow(kit.caller, sync);
       await new SyncRuns({ ...kit.ports, syncs: dying }, { pageSize: 3 }).run(sync).catch(() => killed++);
     }
     kit.advance(Math.floor(next() * 2 * MINUTE));
@@ -307,13 +307,13 @@ test("a sync that is paused in the middle of a pass stores no further page until
   });
   const running = kit.runs.run(sync);
   await kit.simulator.waitFor(() => kit.simulator.held().length === 1);
-  await kit.stories.pause(kit.client, sync, NOTE);
+  await kit.stories.pause(kit.caller, sync, NOTE);
   kit.simulator.release();
   expect(await running).toEqual({ kind: "paused" });
   expect(await kit.runs.run(sync)).toEqual({ kind: "paused" });
   expect(await kit.all(sync)).toHaveLength(10);
 
-  await kit.stories.resume(kit.client, sync, NOTE);
+  await kit.stories.resume(kit.caller, sync, NOTE);
   expect(await kit.runs.run(sync)).toEqual({ kind: "complete", changes: 14 });
 });
 
@@ -323,7 +323,7 @@ test("a sync that is deleted in the middle of a pass leaves nothing behind", asy
   kit.simulator.addFault({ on: { route: "api", library: LIBRARY, nth: 2 }, do: { hold_after: true } });
   const running = kit.runs.run(sync);
   await kit.simulator.waitFor(() => kit.simulator.held().length === 1);
-  await kit.stories.delete(kit.client, sync, NOTE);
+  await kit.stories.delete(kit.caller, sync, NOTE);
   kit.simulator.release();
   expect(await running).toEqual({ kind: "gone" });
   const left = await kit.store.call((redis) => redis.keys(`*${sync}*`));
@@ -338,7 +338,7 @@ test("sync-now during a pass brings another pass right after it", async () => {
   await kit.simulator.waitFor(() => kit.simulator.held().length === 1);
   // On a page that the pass has left behind.
   kit.simulator.editDocument(LIBRARY, "ACTIVE!1001.1", { name: "Too late for this pass" });
-  await kit.stories.runNow(kit.client, sync);
+  await kit.stories.runNow(kit.caller, sync);
   kit.simulator.release();
   expect(await running).toMatchObject({ kind: "complete" });
   expect(await kit.runs.run(sync)).toEqual({ kind: "complete", changes: 1 });
@@ -347,7 +347,7 @@ test("sync-now during a pass brings another pass right after it", async () => {
 test("a sync tells the fields it asked for, and only a change of these is a change", async () => {
   const kit = await syncKit();
   const { sync } = await kit.stories.create({
-    client: kit.client,
+    caller: kit.caller,
     server: kit.server,
     library: LIBRARY,
     fields: ["name"],

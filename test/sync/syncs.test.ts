@@ -1,16 +1,17 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
 import { systemRandom } from "../../src/security/random.ts";
+import { withRules } from "../kit/policies.ts";
 import { identities, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
 
 test("the same client asks for the same library twice and has one sync, also when it asks at the same moment", async () => {
   const kit = await syncKit();
-  const request = { client: kit.client, server: kit.server, library: LIBRARY, note: NOTE };
+  const request = { caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE };
   const answers = await Promise.all(Array.from({ length: 20 }, () => kit.stories.create(request)));
   expect(new Set(answers.map(({ sync }) => sync.id)).size).toBe(1);
   expect(answers.filter(({ created }) => created)).toHaveLength(1);
   expect(answers[0]!.sync).toMatchObject({ intervalMs: 300_000, state: "active", library: LIBRARY });
-  expect(await kit.stories.list(kit.client, kit.organisation)).toHaveLength(1);
+  expect(await kit.stories.list(kit.caller, kit.organisation)).toHaveLength(1);
 });
 
 test("a new sync is due at once", async () => {
@@ -25,17 +26,17 @@ test("a client without the action sync may not, and one without a policy finds n
   const all = () =>
     Promise.all([
       problemCode(
-        kit.stories.create({ client: kit.client, server: kit.server, library: LIBRARY, note: NOTE }),
+        kit.stories.create({ caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE }),
       ),
-      problemCode(kit.stories.find(kit.client, sync)),
-      problemCode(kit.stories.list(kit.client, kit.organisation)),
-      problemCode(kit.stories.runNow(kit.client, sync)),
-      problemCode(kit.stories.pause(kit.client, sync, NOTE)),
-      problemCode(kit.stories.resume(kit.client, sync, NOTE)),
-      problemCode(kit.stories.delete(kit.client, sync, NOTE)),
-      problemCode(kit.reader.read({ client: kit.client, sync })),
+      problemCode(kit.stories.find(kit.caller, sync)),
+      problemCode(kit.stories.list(kit.caller, kit.organisation)),
+      problemCode(kit.stories.runNow(kit.caller, sync)),
+      problemCode(kit.stories.pause(kit.caller, sync, NOTE)),
+      problemCode(kit.stories.resume(kit.caller, sync, NOTE)),
+      problemCode(kit.stories.delete(kit.caller, sync, NOTE)),
+      problemCode(kit.reader.read({ caller: kit.caller, sync })),
     ]);
-  kit.policies.set(kit.client, { ...kit.policy, actions: ["token"] });
+  kit.policies.set(kit.client, withRules(kit.policy, { actions: ["token"] }));
   expect(new Set(await all())).toEqual(new Set(["not_allowed"]));
   kit.policies.delete(kit.client);
   expect(new Set(await all())).toEqual(new Set(["not_found"]));
@@ -47,25 +48,27 @@ test("another client's sync is not there", async () => {
   const sync = await kit.create();
   const other = makeId("cli", undefined, Date.now(), systemRandom.bytes(16));
   kit.policies.set(other, { ...kit.policy, client: other });
-  expect(await problemCode(kit.stories.find(other, sync))).toBe("not_found");
-  expect(await problemCode(kit.reader.read({ client: other, sync }))).toBe("not_found");
-  expect(await kit.stories.list(other, kit.organisation)).toEqual([]);
+  expect(await problemCode(kit.stories.find({ client: other, address: "" }, sync))).toBe("not_found");
+  expect(await problemCode(kit.reader.read({ caller: { client: other, address: "" }, sync }))).toBe(
+    "not_found",
+  );
+  expect(await kit.stories.list({ client: other, address: "" }, kit.organisation)).toEqual([]);
 });
 
 test("a server that is not there, or that the policy does not name, cannot be synced", async () => {
   const kit = await syncKit();
   const create = (server = kit.server) =>
-    problemCode(kit.stories.create({ client: kit.client, server, library: LIBRARY, note: NOTE }));
+    problemCode(kit.stories.create({ caller: kit.caller, server, library: LIBRARY, note: NOTE }));
   expect(await create(makeId("srv", kit.route, 1, systemRandom.bytes(16)))).toBe("not_found");
   expect(await create(identities().server)).toBe("not_found");
-  kit.policies.set(kit.client, { ...kit.policy, servers: [] });
+  kit.policies.set(kit.client, withRules(kit.policy, { servers: [] }));
   expect(await create()).toBe("not_found");
 });
 
 test("all faults of a request are named together", async () => {
   const kit = await syncKit();
   const attempt = kit.stories.create({
-    client: kit.client,
+    caller: kit.caller,
     server: kit.server,
     library: "../ACTIVE",
     intervalMs: 29_999,
@@ -87,13 +90,13 @@ test("all faults of a request are named together", async () => {
 test("a paused sync is not due, and sync-now says that it is paused", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
-  expect(await kit.stories.pause(kit.client, sync, NOTE)).toMatchObject({
+  expect(await kit.stories.pause(kit.caller, sync, NOTE)).toMatchObject({
     state: "paused",
     dueAt: undefined,
   });
   expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([]);
-  expect(await problemCode(kit.stories.runNow(kit.client, sync))).toBe("invalid_request");
-  expect(await kit.stories.resume(kit.client, sync, NOTE)).toMatchObject({ state: "active" });
+  expect(await problemCode(kit.stories.runNow(kit.caller, sync))).toBe("invalid_request");
+  expect(await kit.stories.resume(kit.caller, sync, NOTE)).toMatchObject({ state: "active" });
   expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([sync]);
 });
 
@@ -101,8 +104,8 @@ test("a sync that was deleted can be made again, and starts from the beginning",
   const kit = await syncKit();
   const first = await kit.create();
   await kit.runs.run(first);
-  await kit.stories.delete(kit.client, first, NOTE);
-  expect(await problemCode(kit.stories.find(kit.client, first))).toBe("not_found");
+  await kit.stories.delete(kit.caller, first, NOTE);
+  expect(await problemCode(kit.stories.find(kit.caller, first))).toBe("not_found");
   const second = await kit.create();
   expect(second).not.toBe(first);
   expect(await kit.runs.run(second)).toEqual({ kind: "complete", changes: 24 });
@@ -111,9 +114,9 @@ test("a sync that was deleted can be made again, and starts from the beginning",
 test("making, pausing, resuming and deleting a sync is audited", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
-  await kit.stories.pause(kit.client, sync, NOTE);
-  await kit.stories.resume(kit.client, sync, NOTE);
-  await kit.stories.delete(kit.client, sync, NOTE);
+  await kit.stories.pause(kit.caller, sync, NOTE);
+  await kit.stories.resume(kit.caller, sync, NOTE);
+  await kit.stories.delete(kit.caller, sync, NOTE);
   const entries = await kit.store.call((redis) => redis.xrange(`b1:{o:${kit.route}}:audit`, "-", "+"));
   expect(entries.map(([number, fields]) => [number, fields[fields.indexOf("action") + 1]])).toEqual([
     ["1-0", "sync.created"],

@@ -75,10 +75,10 @@ test("a sync whose process died three times under it is parked with its reason, 
 });
 
 test("resumed by its client, a parked sync is due at once and has all its tries again", async () => {
-  const { dies, runs, syncs, stories, sync, client, organisation } = await guardedSync();
+  const { dies, runs, syncs, stories, sync, caller, organisation } = await guardedSync();
   await dies(sync, 3);
   await runs();
-  expect(await stories.resume(client, sync, NOTE)).toMatchObject({
+  expect(await stories.resume(caller, sync, NOTE)).toMatchObject({
     state: "active",
     parkedBecause: undefined,
   });
@@ -162,9 +162,9 @@ test("a grant whose refresh takes the worker down is put aside for an hour, with
 });
 
 test("what is gone or paused is not put on the schedule again", async () => {
-  const { dies, runs, stories, syncs, sync, client, organisation, store, newSync } = await guardedSync();
+  const { dies, runs, stories, syncs, sync, caller, organisation, store, newSync } = await guardedSync();
   await dies(sync, 3);
-  await stories.pause(client, sync, NOTE);
+  await stories.pause(caller, sync, NOTE);
   expect(await runs()).toBe(false);
   expect(await syncs.findSync(sync)).toMatchObject({ state: "paused", dueAt: undefined });
 

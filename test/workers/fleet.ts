@@ -186,7 +186,7 @@ export async function syncedLibraries(
       note,
     );
     const { sync } = await syncs.create({
-      client: world.client.id as never,
+      caller: { client: world.client.id as never, address: "192.0.2.1" },
       server: world.server,
       library,
       note,
@@ -201,7 +201,7 @@ export async function toldOf(world: World, sync: SyncId) {
   const all = [];
   for (let cursor: string | undefined; ; ) {
     const read = await world.broker.changes.read({
-      client: world.client.id as never,
+      caller: { client: world.client.id as never, address: "192.0.2.1" },
       sync,
       limit: 500,
       ...(cursor !== undefined && { cursor }),

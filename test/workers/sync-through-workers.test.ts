@@ -18,19 +18,19 @@ async function runningSync() {
     runSync: async (id, stopping) => happened.tell((await kit.runs.run(id, stopping)).kind),
   });
   const { sync } = await kit.stories.create({
-    client: kit.client,
+    caller: kit.caller,
     server: kit.server,
     library: LIBRARY,
     intervalMs: INTERVAL,
     note: NOTE,
   });
   await happened.until("complete");
-  const { cursor } = await kit.reader.read({ client: kit.client, sync: sync.id, limit: 500 });
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync: sync.id, limit: 500 });
   return {
     ...kit,
     happened,
     next: (from = cursor) =>
-      kit.reader.read({ client: kit.client, sync: sync.id, cursor: from, waitMs: 20_000 }),
+      kit.reader.read({ caller: kit.caller, sync: sync.id, cursor: from, waitMs: 20_000 }),
   };
 }
 

@@ -30,6 +30,8 @@ export interface VendRequest {
   readonly policyGeneration: number;
   readonly policyMark: string;
   readonly tokensPerMinute: number;
+  /** Different grants within any sixty minutes (T33); undefined: as many as there are. MUST be checked before a refresh is asked for. */
+  readonly grantsPerHour: number | undefined;
   /** False when the same request asks again after waiting: it counts once. */
   readonly countsForRate: boolean;
   /** May be answered `ageing`: true until the caller has waited once. */
@@ -78,4 +80,11 @@ export type VendAnswer =
   | { readonly kind: "not_a_member" }
   | { readonly kind: "policy_changed" }
   | { readonly kind: "rate_limited"; readonly retryAfterMs: Milliseconds }
+  /** `noted`: told in the audit now, which is done once an hour for a client. */
+  | {
+      readonly kind: "budget_exceeded";
+      readonly grant: GrantId;
+      readonly retryAfterMs: Milliseconds;
+      readonly noted: boolean;
+    }
   | { readonly kind: "audit_backlog" };

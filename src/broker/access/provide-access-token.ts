@@ -1,9 +1,11 @@
 import { timing } from "../../domain/access-policy.ts";
-import { type Client, evaluatePolicy, type Policy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import { organisationOf } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { LibraryFault } from "../../domain/library-standing.ts";
+import type { AllowedLimits, Policy } from "../../domain/policy.ts";
+import { mustAllow } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -11,7 +13,7 @@ import type { Server } from "../../domain/server.ts";
 import type { Subject } from "../../domain/subject.ts";
 import type { ServerDirectory } from "../authorization/ports.ts";
 import type { ClientStore } from "../clients/ports.ts";
-import type { AuditNote, Clock, Sealer, Timers } from "../ports.ts";
+import type { AuditNote, Clock, Log, Sealer, Timers } from "../ports.ts";
 import type { RefreshReason, RefreshStore } from "../refresh/ports.ts";
 import { type GrantRefresher, gateCode } from "../refresh/refresh-grant.ts";
 import { accessTokenContext } from "../seal-contexts.ts";
@@ -20,6 +22,7 @@ import type { AccessStore, VendAnswer, VendRequest } from "./ports.ts";
 export interface AccessPorts {
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly log: Pick<Log, "error">;
   readonly sealer: Sealer;
   readonly access: AccessStore;
   readonly clients: Pick<ClientStore, "findPolicy">;
@@ -29,6 +32,8 @@ export interface AccessPorts {
 }
 
 export interface AccessTokenRequest {
+  /** By what in the client's policy. `token` unless it is said: `sync` for what the broker does itself with the token. */
+  readonly action?: "token" | "sync";
   readonly client: Client["id"];
   readonly server: ServerId;
   readonly subject: Subject;
@@ -69,7 +74,7 @@ export class AccessTokens {
     const { clock } = this.#ports;
     const deadline = clock.monotonicMs() + timing.callerDeadlineMs;
     const server = await this.#server(request.server);
-    let minTtlMs = Math.min(request.minTtlMs ?? timing.defaultMinTtlMs, timing.maxMinTtlMs);
+    let minTtlMs = request.minTtlMs;
     let rejected = request.rejected;
     let countsForRate = true;
     let mayWait = true;
@@ -77,14 +82,19 @@ export class AccessTokens {
 
     for (;;) {
       const heard = this.#ports.refreshes.heard;
-      const answer = await this.#vend(request, { minTtlMs, rejected, countsForRate, mayWait });
+      const { answer, asked, limits } = await this.#vend(request, {
+        minTtlMs,
+        rejected,
+        countsForRate,
+        mayWait,
+      });
       countsForRate = false;
       switch (answer.kind) {
         case "served":
           if (answer.refreshBehind && failed === undefined) {
             this.#ports.refresher.refreshLater(answer.grant, { why: "due" });
           }
-          return this.#opened(answer, server, failed?.code);
+          return this.#opened(answer, server, limits, failed?.code);
         case "ageing":
           mayWait = false;
           await this.#forTheNextToken(answer.grant, heard);
@@ -101,7 +111,7 @@ export class AccessTokens {
       if (left <= 0) throw new Problem("refresh_pending", { retryAfterMs: 2_000 });
       const reason: RefreshReason =
         answer.kind === "stale"
-          ? { why: "expired", minTtlMs }
+          ? { why: "expired", minTtlMs: asked.minTtlMs }
           : { why: "rejected", fingerprint: answer.fingerprint };
       const outcome = await this.#within(left, this.#ports.refresher.refresh(answer.grant, reason));
       switch (outcome?.kind) {
@@ -157,14 +167,15 @@ export class AccessTokens {
 
   async #vend(
     request: AccessTokenRequest,
-    now: Pick<VendRequest, "minTtlMs" | "rejected" | "countsForRate" | "mayWait">,
-  ): Promise<VendAnswer> {
+    now: Pick<VendRequest, "rejected" | "countsForRate" | "mayWait"> & {
+      readonly minTtlMs: Milliseconds | undefined;
+    },
+  ): Promise<{ readonly answer: VendAnswer; readonly asked: VendRequest; readonly limits: AllowedLimits }> {
     const organisation = organisationOf(request.server);
     for (let stale = 0; ; stale++) {
       const { policy, generation, mark } = await this.#policy(request.client, organisation, stale > 0);
-      const verdict = evaluatePolicy(policy, { action: "token", server: request.server });
-      if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
-      const answer = await this.#ports.access.vend({
+      const { limits } = mustAllow(policy, policyRequestOf(request), this.#ports.clock.now());
+      const asked: VendRequest = {
         organisation,
         server: request.server,
         client: request.client,
@@ -172,12 +183,27 @@ export class AccessTokens {
         policyGeneration: generation,
         policyMark: mark,
         tokensPerMinute: policy!.tokensPerMinute,
+        grantsPerHour: request.action === "sync" ? undefined : policy!.grantsPerHour,
         note: request.note,
         ...now,
-      });
+        minTtlMs: minTtlOf(now.minTtlMs, limits),
+      };
+      const answer = await this.#ports.access.vend(asked);
+      if (answer.kind === "budget_exceeded" && answer.noted) this.#tellAnomaly(asked, answer.grant);
       // A policy that changes faster than it can be read is someone's loop, not ours.
-      if (answer.kind !== "policy_changed" || stale >= 3) return answer;
+      if (answer.kind !== "policy_changed" || stale >= 3) return { answer, asked, limits };
     }
+  }
+
+  /** Many different people's tokens within an hour is what a stolen client looks like (T33). */
+  #tellAnomaly({ organisation, server, client, note, grantsPerHour }: VendRequest, grant: GrantId): void {
+    this.#ports.log.error(
+      {
+        ...{ requestId: note.requestId, organisation, server, client, grant },
+        ...{ code: "grant_budget_exceeded", ...(grantsPerHour !== undefined && { count: grantsPerHour }) },
+      },
+      "anomaly: a client asks for more different grants within an hour than its policy allows",
+    );
   }
 
   async #policy(client: ClientId, organisation: OrganisationId, reread: boolean) {
@@ -203,6 +229,7 @@ export class AccessTokens {
   async #opened(
     answer: Extract<VendAnswer, { kind: "served" }>,
     server: Server,
+    { toldUntil = Number.POSITIVE_INFINITY }: AllowedLimits,
     failure: ProblemCode | undefined,
   ): Promise<ProvidedAccessToken> {
     const accessToken = await this.#ports.sealer.open(
@@ -216,8 +243,8 @@ export class AccessTokens {
     );
     return {
       accessToken,
-      expiresAt: answer.expiresAt,
-      expiresInMs: answer.expiresInMs,
+      expiresAt: Math.min(answer.expiresAt, toldUntil),
+      expiresInMs: Math.min(answer.expiresInMs, Math.max(0, toldUntil - this.#ports.clock.now())),
       fingerprint: answer.fingerprint,
       grant: answer.grant,
       server,
@@ -237,6 +264,17 @@ export class AccessTokens {
     }
   }
 }
+
+const policyRequestOf = ({ action = "token", server, subject, note, minTtlMs }: AccessTokenRequest) => ({
+  ...{ action, server, subject, minTtlMs, purpose: note.purpose },
+  address: action === "sync" ? undefined : (note.address ?? ""),
+});
+
+const minTtlOf = (wanted: Milliseconds | undefined, { minTtlMaxMs }: AllowedLimits): Milliseconds =>
+  Math.min(
+    wanted ?? Math.min(timing.defaultMinTtlMs, minTtlMaxMs ?? timing.defaultMinTtlMs),
+    timing.maxMinTtlMs,
+  );
 
 const PARKED = {
   role_lost: "library_role_lost",
@@ -265,6 +303,8 @@ function refusal(
       return new Problem("not_a_member");
     case "rate_limited":
       return new Problem("rate_limited", { retryAfterMs: answer.retryAfterMs });
+    case "budget_exceeded":
+      return new Problem("grant_budget_exceeded", { retryAfterMs: answer.retryAfterMs });
     case "rejected_again":
       return new Problem("token_rejected_again", { retryAfterMs: answer.retryAfterMs });
     case "audit_backlog":

@@ -1,8 +1,9 @@
 import { timing } from "../../domain/access-policy.ts";
-import { type Client, evaluatePolicy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
 import type { ConnectSession } from "../../domain/connect-session.ts";
 import { makeId, organisationOf, routeOf, type ServerId } from "../../domain/id.ts";
 import { isMember } from "../../domain/members.ts";
+import { mustAllow } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { UserSubject } from "../../domain/subject.ts";
@@ -19,6 +20,8 @@ export interface AskedConnect {
   readonly subject: UserSubject;
   readonly returnUrl: string;
   readonly loginHint: string | undefined;
+  /** Where the client calls from; undefined: it does not, the person is on a page of ours. */
+  readonly address: string | undefined;
   /** Spend the sign-in on a check of PKCE: for who may configure the organisation. */
   readonly checksPkce?: boolean;
   readonly portal?: NonNullable<ConnectSession["portal"]>;
@@ -45,10 +48,11 @@ export async function openConnectSession(
 ): Promise<{ readonly session: ConnectSession; readonly start: Secret }> {
   const organisation = organisationOf(asked.server);
   const { policy } = await ports.clients.findPolicy(client.id, organisation);
-  const verdict = evaluatePolicy(policy, { action: "connect", server: asked.server });
-  if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
-  const configures = evaluatePolicy(policy, { action: "configure", server: asked.server }).allowed;
-  if (asked.checksPkce === true && !configures) throw new Problem("not_allowed");
+  const now = ports.clock.now();
+  const wanted = { server: asked.server, subject: asked.subject, address: asked.address };
+  mustAllow(policy, { action: "connect", ...wanted }, now);
+  if (asked.checksPkce === true)
+    mustAllow(policy, { action: "configure", ...wanted, subject: undefined }, now);
   const server = await ports.servers.findServer(asked.server);
   const firm = await ports.organisations.findOrganisation(organisation);
   if (server === undefined || firm === undefined) throw new Problem("not_found");
@@ -60,7 +64,6 @@ export async function openConnectSession(
   if (returnUrl === undefined) throw new Problem("return_url_not_registered");
 
   const route = routeOf(organisation);
-  const now = ports.clock.now();
   const session: ConnectSession = {
     v: 1,
     id: makeId("cns", route, now, ports.random.bytes(16)),

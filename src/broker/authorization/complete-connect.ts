@@ -8,6 +8,7 @@ import { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
 import { CODE_LIFE_MIN_MS } from "../../domain/server-profile.ts";
 import { sameUser, type UserSubject } from "../../domain/subject.ts";
+import { allow } from "../clients/policies.ts";
 import { remember, rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
@@ -36,6 +37,7 @@ export async function completeConnect(
   if (session === undefined || session.client !== client.id) throw new Problem("not_found");
   const server = await ports.servers.findServer(session.server);
   if (server === undefined) throw new Problem("not_found");
+  await mayConnect(ports, session, note.address ?? "");
 
   const pending = await ports.authorizations.takePendingCompletion(
     routeOf(session.organisation),
@@ -70,6 +72,16 @@ export async function completeConnect(
     );
     throw new Problem(error.code, { ...error.details, link: resultPage(ports, session.id) });
   }
+}
+
+/** Of a client's own session, too: its policy may be another by now. @throws Problem not_found | not_allowed */
+export async function mayConnect(
+  ports: Pick<AuthorizationPorts, "clients" | "clock">,
+  { client, organisation, server, subject }: ConnectSession,
+  address: string,
+): Promise<void> {
+  const asked = { action: "connect", server, subject } as const;
+  await allow(ports, { client, address }, organisation, asked);
 }
 
 export const resultPage = (ports: Pick<AuthorizationPorts, "publicBaseUrl">, id: ConnectSessionId): string =>

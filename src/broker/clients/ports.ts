@@ -1,6 +1,7 @@
-import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
+import type { Client, ClientSecret } from "../../domain/client.ts";
 import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { Policy } from "../../domain/policy.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { RecordWrite } from "../ports.ts";
 
@@ -37,6 +38,12 @@ export interface ClientConfigurationStore {
   ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
   /** Raises the organisation's policy generation in the same script: every cached verdict is void at once. */
   putPolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void>;
+}
+
+/** Which client calls, and where from. */
+export interface Caller {
+  readonly client: ClientId;
+  readonly address: string;
 }
 
 /** Secrets of downstream clients: recognisable by prefix, checked by checksum before any look-up, kept as HMAC. */

@@ -1,19 +1,17 @@
-import { type Client, type ClientAction, evaluatePolicy } from "../../domain/client.ts";
 import type { Grant } from "../../domain/grant.ts";
-import {
-  type ClientId,
-  type GrantId,
-  type OrganisationId,
-  organisationOf,
-  type ServerId,
-} from "../../domain/id.ts";
+import { type GrantId, type OrganisationId, organisationOf, type ServerId } from "../../domain/id.ts";
+import type { Instant } from "../../domain/instant.ts";
+import { type ClientAction, evaluatePolicy, type Policy, type PolicyRequest } from "../../domain/policy.ts";
+import { mustAllow } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
-import type { ClientStore } from "../clients/ports.ts";
+import type { Subject, UserSubject } from "../../domain/subject.ts";
+import { allow, type PolicyPorts } from "../clients/policies.ts";
+import type { Caller, ClientStore } from "../clients/ports.ts";
 import type { AuditNote } from "../ports.ts";
 import type { GrantBinding, GrantPosition, GrantStore, TimelineEntry } from "./ports.ts";
 import type { Revoker } from "./revoke-pending.ts";
 
-export interface GrantPorts {
+export interface GrantPorts extends PolicyPorts {
   readonly grants: GrantStore;
   readonly clients: Pick<ClientStore, "findPolicy" | "organisationsOf">;
   readonly revoker: Pick<Revoker, "revokeSoon">;
@@ -24,91 +22,118 @@ export interface GrantView {
   readonly bindings: readonly GrantBinding[];
 }
 
-/**
- * What a client may see of an organisation: grants of the servers its policy names. Unknown and foreign are the same 404.
- * @throws Problem not_found | not_allowed
- */
-export async function allowed(
-  ports: Pick<GrantPorts, "clients">,
-  client: ClientId,
-  organisation: OrganisationId,
-  action: ClientAction,
-  server?: ServerId,
-): Promise<void> {
-  const { policy } = await ports.clients.findPolicy(client, organisation);
-  const verdict = evaluatePolicy(policy, server === undefined ? { action } : { action, server });
-  if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
-}
-
-/** Grants that this client uses, in one organisation, oldest first. */
+/** Grants of one organisation that the caller's policy lets it see, oldest first, each with the uses that it may know of. */
 export async function listGrants(
   ports: GrantPorts,
-  client: Client["id"],
+  caller: Caller,
   organisation: OrganisationId,
   after: GrantPosition | undefined,
   limit: number,
 ): Promise<{ readonly items: readonly GrantView[]; readonly next: GrantPosition | undefined }> {
-  await allowed(ports, client, organisation, "status");
-  const { policy } = await ports.clients.findPolicy(client, organisation);
+  const policy = await allow(ports, caller, organisation, { action: "status" });
+  const sight = new Sight(policy, caller, "status", ports.clock.now());
   const grants = await ports.grants.listGrants(organisation, after, limit);
-  const visible = grants.filter(({ server }) => policy?.servers?.includes(server) ?? true);
-  const items = await Promise.all(
-    visible.map(async (grant) => ({
-      grant,
-      bindings: seenBy(client, await ports.grants.listBindings(grant.id)),
-    })),
+  const views = await Promise.all(
+    grants
+      .filter(({ server }) => sight.sees(server, undefined))
+      .map(async (grant) => sight.view(grant, await ports.grants.listBindings(grant.id))),
   );
   const last = grants.length === limit ? grants.at(-1) : undefined;
-  return { items, next: last && { createdAt: last.createdAt, id: last.id } };
+  return {
+    items: views.filter((view) => view !== undefined),
+    next: last && { createdAt: last.createdAt, id: last.id },
+  };
 }
 
-export async function getGrant(ports: GrantPorts, client: ClientId, id: GrantId): Promise<GrantView> {
-  const grant = await findVisible(ports, client, id, "status");
-  return { grant, bindings: seenBy(client, await ports.grants.listBindings(id)) };
+export async function getGrant(ports: GrantPorts, caller: Caller, id: GrantId): Promise<GrantView> {
+  return (await findVisible(ports, caller, id, "status")).view;
 }
 
 /** What happened to a grant, oldest first: why did it break. */
 export async function readTimeline(
   ports: GrantPorts,
-  client: ClientId,
+  caller: Caller,
   id: GrantId,
 ): Promise<readonly TimelineEntry[]> {
-  await findVisible(ports, client, id, "status");
+  await findVisible(ports, caller, id, "status");
   return ports.grants.timeline(id);
 }
 
 /**
  * Ends a grant: from the moment this returns no replica hands its token out. iManage is told at once, and again by the
- * worker until it has answered.
+ * worker until it has answered. It ends for everyone who uses it, so whoever is not allowed each of them may not.
  */
 export async function deleteGrant(
   ports: GrantPorts,
-  client: ClientId,
+  caller: Caller,
   id: GrantId,
   note: AuditNote,
 ): Promise<void> {
-  await findVisible(ports, client, id, "revoke");
+  const { sight, view, bindings } = await findVisible(ports, caller, id, "revoke");
+  for (const binding of bindings) sight.mustSee(view.grant.server, binding);
   await ports.grants.deleteGrant(id, note);
   ports.revoker.revokeSoon(organisationOf(id));
 }
 
-async function findVisible(
-  ports: GrantPorts,
-  client: ClientId,
-  id: GrantId,
-  action: ClientAction,
-): Promise<Grant> {
-  await allowed(ports, client, organisationOf(id), action);
+async function findVisible(ports: GrantPorts, caller: Caller, id: GrantId, action: ClientAction) {
+  const policy = await allow(ports, caller, organisationOf(id), { action });
+  const sight = new Sight(policy, caller, action, ports.clock.now());
   const grant = await ports.grants.findGrant(id);
   if (grant === undefined) throw new Problem("not_found");
-  await allowed(ports, client, organisationOf(id), action, grant.server);
-  return grant;
+  sight.mustSee(grant.server, undefined);
+  const bindings = await ports.grants.listBindings(id);
+  const view = sight.view(grant, bindings);
+  if (view === undefined) throw new Problem("not_found");
+  return { sight, view, bindings };
 }
 
-/** Of other clients' users a client learns that they are there, not who they are. */
-const seenBy = (client: ClientId, bindings: readonly GrantBinding[]): readonly GrantBinding[] =>
-  bindings.map((binding) =>
-    binding.type === "library" || binding.client === client
+/** What a policy lets one caller see of grants, for one action. */
+class Sight {
+  readonly #policy: Policy;
+  readonly #caller: Caller;
+  readonly #action: ClientAction;
+  readonly #now: Instant;
+
+  constructor(policy: Policy, caller: Caller, action: ClientAction, now: Instant) {
+    this.#policy = policy;
+    this.#caller = caller;
+    this.#action = action;
+    this.#now = now;
+  }
+
+  /** A grant with those of its uses that the policy names; undefined where it names none of them. */
+  view(grant: Grant, all: readonly GrantBinding[]): GrantView | undefined {
+    const bindings = all.filter((binding) => this.sees(grant.server, this.#subjectOf(binding)));
+    // One that nobody uses yet may become anybody's.
+    const shown = bindings.length > 0 || (all.length === 0 && this.sees(grant.server, ANYBODY));
+    return shown ? { grant, bindings: bindings.map((binding) => this.#seen(binding)) } : undefined;
+  }
+
+  sees(server: ServerId, subject: Subject | undefined): boolean {
+    return evaluatePolicy(this.#policy, this.#asked(server, subject), this.#now).allowed;
+  }
+
+  /** @throws Problem not_found | not_allowed */
+  mustSee(server: ServerId, binding: GrantBinding | undefined): void {
+    mustAllow(this.#policy, this.#asked(server, binding && this.#subjectOf(binding)), this.#now);
+  }
+
+  #asked(server: ServerId, subject: Subject | undefined): PolicyRequest {
+    return { action: this.#action, server, subject, address: this.#caller.address };
+  }
+
+  #subjectOf(binding: GrantBinding): Subject {
+    if (binding.type === "library") return { type: "library", id: binding.library };
+    return binding.client === this.#caller.client ? binding.subject : ANYBODY;
+  }
+
+  /** Of other clients' users a client learns that they are there, not who they are. */
+  #seen(binding: GrantBinding): GrantBinding {
+    return binding.type === "library" || binding.client === this.#caller.client
       ? binding
-      : { ...binding, subject: { type: "user", issuer: "", id: "" } },
-  );
+      : { ...binding, subject: ANYBODY };
+  }
+}
+
+/** Somebody whom no list names: another client's user. A rule for all users names him too. */
+const ANYBODY: UserSubject = { type: "user", issuer: "", id: "" };

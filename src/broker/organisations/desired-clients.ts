@@ -1,17 +1,8 @@
 import { z } from "zod";
-import type { ClientAction } from "../../domain/client.ts";
-import type { DesiredClient, DesiredPolicy } from "./desired.ts";
-import { checked, name, secretFields, strict, title, toReference, whole } from "./schema-words.ts";
+import type { DesiredClient } from "./desired.ts";
+import { policySchema, toPolicy } from "./desired-policies.ts";
+import { checked, name, secretFields, strict, title, toReference } from "./schema-words.ts";
 import { type AddressRules, checkReturnUrl } from "./server-address.ts";
-
-const ACTIONS = [
-  "token",
-  "status",
-  "connect",
-  "revoke",
-  "sync",
-  "configure",
-] as const satisfies readonly ClientAction[];
 
 /** A client with its policies, as a file tells it. */
 export const clientSchema = (rules: AddressRules) =>
@@ -21,15 +12,8 @@ export const clientSchema = (rules: AddressRules) =>
     state: z.enum(["active", "stopped"]).default("active"),
     return_urls: z.array(checked((text) => checkReturnUrl(text, rules))).default([]),
     ...secretFields("secret"),
-    policies: z.array(policy).default([]),
+    policies: z.array(policySchema).default([]),
   });
-
-const policy = strict({
-  organisation: name,
-  servers: z.array(name).min(1, "must name a server; leave it out to allow every server").optional(),
-  actions: z.array(z.enum(ACTIONS)),
-  tokens_per_minute: whole(1, 1_000_000).default(600),
-});
 
 type ToldClient = z.infer<ReturnType<typeof clientSchema>>;
 
@@ -40,11 +24,4 @@ export const toClient = (client: ToldClient): DesiredClient => ({
   returnUrls: client.return_urls,
   secret: toReference(client.secret_file, client.secret_env),
   policies: client.policies.map(toPolicy),
-});
-
-const toPolicy = (policy: ToldClient["policies"][number]): DesiredPolicy => ({
-  organisation: policy.organisation,
-  servers: policy.servers,
-  actions: policy.actions,
-  tokensPerMinute: policy.tokens_per_minute,
 });

@@ -31,7 +31,11 @@ const outline = z.object({
   clients: list({
     name: text,
     ...secret,
-    policies: list({ organisation: text, servers: z.array(z.unknown()).catch([]) }),
+    policies: list({
+      organisation: text,
+      servers: z.array(z.unknown()).catch([]),
+      rules: list({ servers: z.array(z.unknown()).catch([]) }),
+    }),
   }),
 });
 type Outline = z.infer<typeof outline>;
@@ -266,10 +270,16 @@ function dangling(told: Outline): Remark[] {
         if (servers === undefined) {
           return [{ path: [...path, "organisation"], message: "names no organisation of this file" }];
         }
-        return policy.servers.flatMap((name, at) =>
-          typeof name !== "string" || servers.some((entry) => entry.name === name)
-            ? []
-            : [{ path: [...path, "servers", at], message: "names no server of this organisation" }],
+        const named = [
+          { at: [...path, "servers"], names: policy.servers },
+          ...policy.rules.map((rule, r) => ({ at: [...path, "rules", r, "servers"], names: rule.servers })),
+        ];
+        return named.flatMap(({ at, names }) =>
+          names.flatMap((name, i) =>
+            typeof name !== "string" || servers.some((entry) => entry.name === name)
+              ? []
+              : [{ path: [...at, i], message: "names no server of this organisation" }],
+          ),
         );
       }),
     ),

@@ -1,6 +1,6 @@
-import type { ClientAction } from "../../domain/client.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
+import type { PolicyRule } from "../../domain/policy.ts";
 import type {
   ServerEndpoints,
   ServerKind,
@@ -67,7 +67,12 @@ export interface DesiredClient {
 
 export interface DesiredPolicy {
   readonly organisation: string;
-  readonly servers: readonly string[] | undefined;
-  readonly actions: readonly ClientAction[];
+  readonly rules: readonly DesiredRule[];
   readonly tokensPerMinute: number;
+  readonly grantsPerHour?: number;
+}
+
+/** With servers by the names that they have in the organisation. */
+export interface DesiredRule extends Omit<PolicyRule, "servers"> {
+  readonly servers: readonly string[] | undefined;
 }

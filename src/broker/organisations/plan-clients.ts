@@ -1,4 +1,6 @@
-import type { Client, Policy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
+import type { Policy } from "../../domain/policy.ts";
+import { comparedRules, limit } from "./compare-policies.ts";
 import type { DesiredClient, DesiredConfiguration, DesiredPolicy } from "./desired.ts";
 import {
   acted,
@@ -70,10 +72,11 @@ function planPolicy(
   organisation: StoredOrganisation | undefined,
 ): PolicyStep {
   const nameOf = (id: string) => organisation?.servers.find((server) => server.id === id)?.name ?? id;
+  const before = stored?.rules.map((rule) => ({ ...rule, servers: rule.servers?.map(nameOf) }));
   const changes = compare([
-    ["servers", stored && serversText(stored.servers?.map(nameOf)), serversText(desired.servers)],
-    ["actions", stored && actionsText(stored.actions), actionsText(desired.actions)],
+    ...comparedRules(before, desired.rules),
     ["tokens_per_minute", stored && String(stored.tokensPerMinute), String(desired.tokensPerMinute)],
+    limit("grants_per_hour", stored, stored?.grantsPerHour, desired.grantsPerHour),
   ]);
   return {
     kind: "policy",
@@ -84,12 +87,6 @@ function planPolicy(
     stored,
   };
 }
-
-const serversText = (names: readonly string[] | undefined): string =>
-  names === undefined ? "every server" : [...new Set(names)].sort().join(" ");
-
-const actionsText = (actions: readonly string[]): string =>
-  actions.length === 0 ? "none" : [...new Set(actions)].sort().join(" ");
 
 /** Stored clients and policies that the file does not mention. */
 export function findOtherClients(

@@ -1,5 +1,6 @@
-import type { Client, Policy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
 import type { Organisation } from "../../domain/organisation.ts";
+import type { Policy } from "../../domain/policy.ts";
 import type { Registration } from "../../domain/registration.ts";
 import type { Server } from "../../domain/server.ts";
 import type {

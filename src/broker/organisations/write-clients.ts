@@ -1,6 +1,7 @@
-import type { Client, ClientSecret, Policy } from "../../domain/client.ts";
+import type { Client, ClientSecret } from "../../domain/client.ts";
 import { type ClientId, makeId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
+import type { Policy } from "../../domain/policy.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { ClientConfigurationStore, ClientSecrets } from "../clients/ports.ts";
 import type { AuditNote, Clock, Random } from "../ports.ts";
@@ -70,9 +71,13 @@ export class ClientWriter {
       v: 1,
       client: known(this.#ids.clients, client),
       organisation: known(this.#ids.organisations, desired.organisation),
-      servers: desired.servers?.map((name) => known(this.#ids.servers, `${desired.organisation}/${name}`).id),
-      actions: [...new Set(desired.actions)],
+      rules: desired.rules.map((rule) => ({
+        ...rule,
+        servers: rule.servers?.map((name) => known(this.#ids.servers, `${desired.organisation}/${name}`).id),
+        actions: [...new Set(rule.actions)],
+      })),
       tokensPerMinute: desired.tokensPerMinute,
+      ...(desired.grantsPerHour !== undefined && { grantsPerHour: desired.grantsPerHour }),
     };
     await this.#ports.store.putPolicy(policy, follows(step, this.#note));
   }

@@ -1,5 +1,5 @@
-import { evaluatePolicy } from "../../domain/client.ts";
 import type { ClientId } from "../../domain/id.ts";
+import { evaluatePolicy } from "../../domain/policy.ts";
 import { isAssertedUser } from "../../domain/portal-session.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { UserSubject } from "../../domain/subject.ts";
@@ -49,8 +49,10 @@ async function finish(
     ports.clients.findClient(client),
     ports.clients.findPolicy(client, organisation),
   ]);
-  const verdict = evaluatePolicy(policy, { action: "connect", server: server.id });
-  if (record?.state !== "active" || !verdict.allowed) throw new Problem("not_allowed");
+  if (record?.state !== "active") throw new Problem("not_allowed");
+  const asked = { action: "connect", server: server.id, subject, address: undefined } as const;
+  // The person is told that it is not allowed, whatever the reason: a server that he came from is no secret to him.
+  if (!evaluatePolicy(policy, asked, ports.clock.now()).allowed) throw new Problem("not_allowed");
 
   const redeemed = await redeem(ports, {
     server,

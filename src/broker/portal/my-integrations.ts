@@ -1,4 +1,3 @@
-import { evaluatePolicy } from "../../domain/client.ts";
 import type { Grant, UpstreamUser } from "../../domain/grant.ts";
 import type { ClientId, GrantId, ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
@@ -45,11 +44,11 @@ export interface Application {
 /** May the visitor authorize at all? What he authorized before is his in any case. */
 export type Standing = "may_authorize" | "switched_off" | "not_a_member" | "not_allowed";
 
-export function standingOf({ firm, session, policy }: Visitor): Standing {
+export function standingOf({ firm, session, mayConnect }: Visitor): Standing {
   const { id, claims = [] } = session.subject;
   if (!firm.enabled) return "switched_off";
   if (!isMember(firm.members, { id, claims })) return "not_a_member";
-  return evaluatePolicy(policy, { action: "connect" }).allowed ? "may_authorize" : "not_allowed";
+  return mayConnect ? "may_authorize" : "not_allowed";
 }
 
 /** Every server of his firm that the client's policy names, by name. */
@@ -66,9 +65,8 @@ export async function findIntegration(
   visitor: Visitor,
   id: ServerId,
 ): Promise<Integration | undefined> {
-  if (!(visitor.policy.servers?.includes(id) ?? true)) return undefined;
-  const server = await ports.servers.findServer(id);
-  return server?.organisation === visitor.firm.id ? integrationOf(ports, visitor, server) : undefined;
+  const server = visitor.servers.find((one) => one.id === id);
+  return server && integrationOf(ports, visitor, server);
 }
 
 async function integrationOf(ports: PortalPorts, visitor: Visitor, server: Server): Promise<Integration> {
@@ -146,6 +144,7 @@ export async function authorizeServer(
     subject: session.subject,
     returnUrl: session.returnUrl,
     loginHint: upstreamUser,
+    address: undefined,
     portal: { upstreamUser },
   });
   return startConnect(ports, start);

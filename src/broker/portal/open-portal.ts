@@ -1,12 +1,13 @@
 import { timing } from "../../domain/access-policy.ts";
-import { type Client, evaluatePolicy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
 import { makeId, type OrganisationId, routeOf } from "../../domain/id.ts";
+import { mustAllow } from "../../domain/policy-refusal.ts";
 import {
   type PortalPage,
   type PortalRole,
   type PortalSession,
   pagesOf,
-  portalAction,
+  portalRequest,
 } from "../../domain/portal-session.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { UserSubject } from "../../domain/subject.ts";
@@ -20,6 +21,8 @@ export interface AskedPortal {
   readonly upstreamUser: string | undefined;
   readonly returnUrl: string;
   readonly page: PortalPage | undefined;
+  /** Where the client calls from. */
+  readonly address: string;
 }
 
 /**
@@ -34,8 +37,8 @@ export async function openPortal(
 ): Promise<{ readonly session: PortalSession; readonly url: string }> {
   const { organisation, role, page = pagesOf(role)[0] } = asked;
   const { policy } = await ports.clients.findPolicy(client.id, organisation);
-  const verdict = evaluatePolicy(policy, { action: portalAction(role) });
-  if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
+  const { address, subject } = asked;
+  mustAllow(policy, { ...portalRequest(role, subject), server: undefined, address }, ports.clock.now());
   if ((await ports.organisations.findOrganisation(organisation)) === undefined)
     throw new Problem("not_found");
   if (!pagesOf(role).includes(page))

@@ -21,13 +21,13 @@ export interface SettingsVisitor {
   readonly servers: readonly ServerId[] | undefined;
 }
 
-export const adminOf = ({ firm, formToken, session, policy }: Visitor): SettingsVisitor => ({
+export const adminOf = ({ firm, formToken, session, servers, everyServer }: Visitor): SettingsVisitor => ({
   firm,
   formToken,
   actor: actorOf(session),
   client: session.client,
   mayChange: true,
-  servers: policy.servers,
+  servers: everyServer ? undefined : servers.map(({ id }) => id),
 });
 
 /** An operator at any organisation, support at those that are named for it. Undefined: elsewhere, as if there were none. */

@@ -1,8 +1,10 @@
 import { timing } from "../../domain/access-policy.ts";
-import { type Client, evaluatePolicy, type Policy } from "../../domain/client.ts";
+import type { Client } from "../../domain/client.ts";
+import type { ServerId } from "../../domain/id.ts";
 import { isMember } from "../../domain/members.ts";
 import type { Organisation } from "../../domain/organisation.ts";
-import { type PortalSession, portalAction } from "../../domain/portal-session.ts";
+import { evaluatePolicy, UNLISTED_SERVER } from "../../domain/policy.ts";
+import { type PortalSession, portalRequest } from "../../domain/portal-session.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
@@ -32,9 +34,12 @@ export interface Visitor {
   readonly formToken: string;
   readonly client: Client;
   readonly firm: Organisation;
-  readonly policy: Policy;
   /** Of his firm, those that the client's policy names. */
   readonly servers: readonly Server[];
+  /** Also those that are yet to be added. */
+  readonly everyServer: boolean;
+  /** Whether the policy lets him authorize anywhere. */
+  readonly mayConnect: boolean;
 }
 
 /** Looked at anew at every request: a client that is stopped, or that a policy no longer lets in, has no visitors. */
@@ -53,11 +58,18 @@ export async function findVisitor(
     ports.clients.findPolicy(id, organisation),
     ports.organisations.listServers(organisation),
   ]);
-  if (client?.state !== "active" || firm === undefined || policy === undefined) return undefined;
-  if (!evaluatePolicy(policy, { action: portalAction(session.role) }).allowed) return undefined;
-  const named = servers.filter((server) => policy.servers?.includes(server.id) ?? true);
+  if (client?.state !== "active" || firm === undefined) return undefined;
+  const now = ports.clock.now();
+  const asked = { ...portalRequest(session.role, session.subject), address: undefined };
+  const allows = (server: ServerId | undefined) => evaluatePolicy(policy, { ...asked, server }, now).allowed;
+  if (!allows(undefined)) return undefined;
+  const named = servers.filter(({ id }) => allows(id));
   const formToken = ports.handles.derive(cookie!, "form");
-  return { session, formToken, client, firm, policy, servers: named };
+  const { subject } = session;
+  const connect = { action: "connect", server: undefined, subject, address: undefined } as const;
+  const mayConnect = evaluatePolicy(policy, connect, now).allowed;
+  const everyServer = allows(UNLISTED_SERVER);
+  return { session, formToken, client, firm, servers: named, everyServer, mayConnect };
 }
 
 /**

@@ -1,13 +1,13 @@
 #!lua
 -- Hands out a grant's access token and writes the audit entry, in one step (design §3.10, §3.11).
 --
--- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate  6 members
+-- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate  6 members  7 grant budget
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
 --       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
 --       16 subject type  17 may the caller be asked to wait 0|1
 --       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
---       19 library or ''  20 clock offset (ms)
+--       19 library or ''  20 different grants an hour, or '' for any number  21 clock offset (ms)
 -- Answers a list whose first item names it:
 --   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning organisation policy
 --     the last two: how the stored records begin, so that who reads the answer sees whether they say the same as the gate
@@ -15,6 +15,7 @@
 --   parked grant why: a library whose owner may not lend it any more
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
 --   contained selector | disabled | not_a_member | policy_changed | rate_limited ms | audit_backlog
+--   budget_exceeded grant ms noted: too many different grants within an hour (T33)
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 
@@ -56,6 +57,27 @@ local library = ARGV[16] == 'library'
 local parked = library and redis.call('HGET', prefix .. 'parked', ARGV[3])
 if parked then return { 'parked', grant, parked } end
 
+-- Before anything is asked of iManage. Exact: whatever hour one looks at, no more grants than that were served in it.
+local hour = 3600000
+if ARGV[20] ~= '' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - hour)
+  local over = redis.call('ZCARD', KEYS[7]) - tonumber(ARGV[20])
+  if over >= 0 and not redis.call('ZSCORE', KEYS[7], grant) then
+    -- Where the budget was lowered, more than one has to grow old before there is room.
+    local makes_room = redis.call('ZRANGE', KEYS[7], over, over, 'WITHSCORES')
+    local again = makes_room[2] and math.max(1, tonumber(makes_room[2]) + hour - now) or hour
+    local told = KEYS[7] .. ':told'
+    local noted = 0
+    if now - tonumber(redis.call('GET', told) or '0') >= hour and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[10]) then
+      noted = 1
+      redis.call('SET', told, string.format('%.0f', now), 'PX', hour)
+      audit(prefix, now, { 'action', 'policy.budget_exceeded', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
+        'grant', grant, 'request', ARGV[13], 'address', ARGV[15] })
+    end
+    return { 'budget_exceeded', grant, math.ceil(again), noted }
+  end
+end
+
 local left = g[2] and tonumber(g[4]) - now or 0
 if ARGV[6] ~= '' and ARGV[6] == g[3] then
   if not g[14] then return { 'state', grant, 'reauthorization_required' } end
@@ -84,6 +106,10 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
 end
 
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+if ARGV[20] ~= '' then
+  redis.call('ZADD', KEYS[7], string.format('%.0f', now), grant)
+  redis.call('PEXPIRE', KEYS[7], hour)
+end
 local entry = { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
   'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] }
 if library then

@@ -85,7 +85,10 @@ describe("the first time", () => {
       result.records.clients.tracker as never,
       result.records.organisations.meridian as never,
     );
-    expect([policy?.servers, policy?.actions, generation]).toEqual([[dms.id], ["token", "connect"], 1]);
+    expect([policy?.rules, generation]).toEqual([
+      [{ servers: [dms.id], users: "all", libraries: "all", actions: ["token", "connect"] }],
+      1,
+    ]);
   });
 
   test("client secrets are sealed to the origin they will be sent to, and to no other", async () => {
@@ -238,7 +241,7 @@ describe("again", () => {
       records.clients.tracker as never,
       records.organisations.meridian as never,
     );
-    expect([policy?.actions, generation]).toEqual([[], 2]);
+    expect([policy?.rules[0]?.actions, generation]).toEqual([[], 2]);
   });
 
   test("stopping a client voids its broker tokens", async () => {
