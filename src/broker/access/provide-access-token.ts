@@ -4,8 +4,8 @@ import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/i
 import { organisationOf } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { LibraryFault } from "../../domain/library-standing.ts";
-import type { AllowedLimits, Policy } from "../../domain/policy.ts";
-import { mustAllow } from "../../domain/policy-refusal.ts";
+import { type AllowedLimits, evaluatePolicy, type Policy } from "../../domain/policy.ts";
+import { refusalOf } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -167,14 +167,22 @@ export class AccessTokens {
 
   async #vend(
     request: AccessTokenRequest,
-    now: Pick<VendRequest, "rejected" | "countsForRate" | "mayWait"> & {
+    wanted: Pick<VendRequest, "rejected" | "countsForRate" | "mayWait"> & {
       readonly minTtlMs: Milliseconds | undefined;
     },
   ): Promise<{ readonly answer: VendAnswer; readonly asked: VendRequest; readonly limits: AllowedLimits }> {
     const organisation = organisationOf(request.server);
     for (let stale = 0; ; stale++) {
-      const { policy, generation, mark } = await this.#policy(request.client, organisation, stale > 0);
-      const { limits } = mustAllow(policy, policyRequestOf(request), this.#ports.clock.now());
+      let { policy, generation, mark } = await this.#policy(request.client, organisation, stale > 0);
+      const now = this.#ports.clock.now();
+      let verdict = evaluatePolicy(policy, policyRequestOf(request), now);
+      if (!verdict.allowed && stale === 0) {
+        // The script that hands out says when a policy is out of date; who is refused never gets there.
+        ({ policy, generation, mark } = await this.#policy(request.client, organisation, true));
+        verdict = evaluatePolicy(policy, policyRequestOf(request), now);
+      }
+      if (!verdict.allowed) throw refusalOf(verdict, now);
+      const { limits } = verdict;
       const asked: VendRequest = {
         organisation,
         server: request.server,
@@ -185,8 +193,8 @@ export class AccessTokens {
         tokensPerMinute: policy!.tokensPerMinute,
         grantsPerHour: request.action === "sync" ? undefined : policy!.grantsPerHour,
         note: request.note,
-        ...now,
-        minTtlMs: minTtlOf(now.minTtlMs, limits),
+        ...wanted,
+        minTtlMs: minTtlOf(wanted.minTtlMs, limits),
       };
       const answer = await this.#ports.access.vend(asked);
       if (answer.kind === "budget_exceeded" && answer.noted) this.#tellAnomaly(asked, answer.grant);
