@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { ApplyPorts } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
@@ -13,6 +14,7 @@ import type { Secret } from "../domain/secret.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
+import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
@@ -52,6 +54,7 @@ export interface CliBroker
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
+  readonly explain: ExplainPorts;
   readonly recordSeals: RecordSeals;
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
@@ -82,6 +85,7 @@ export function buildCli(deps: CliDeps): Command {
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
   addClientCommands(cli, deps);
+  addExplainCommand(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   return cli;

@@ -1,4 +1,5 @@
-import type { Instant } from "./instant.ts";
+import type { ServerId } from "./id.ts";
+import type { Instant, Milliseconds } from "./instant.ts";
 import {
   type Denial,
   evaluatePolicy,
@@ -6,6 +7,7 @@ import {
   type PolicyRequest,
   type PolicyVerdict,
 } from "./policy.ts";
+import { isInside } from "./policy-network.ts";
 import { DENIAL_TEXTS } from "./policy-texts.en.ts";
 import { Problem } from "./problem.ts";
 
@@ -16,12 +18,16 @@ export const isInvisible = (because: Denial): boolean => because === "no_policy"
 export function refusalOf(verdict: Extract<PolicyVerdict, { allowed: false }>, now: Instant): Problem {
   const { because, retryAt } = verdict;
   if (isInvisible(because)) return new Problem("not_found");
+  return notAllowed(because, retryAt === undefined ? undefined : retryAt - now);
+}
+
+function notAllowed(because: Denial, retryAfterMs?: Milliseconds): Problem {
   const { sentence, remedy, action } = DENIAL_TEXTS[because];
   return new Problem("not_allowed", {
     detail: sentence,
     members: { reason: because },
     instead: { remedy, action },
-    ...(retryAt !== undefined && { retryAfterMs: retryAt - now }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 
@@ -34,4 +40,21 @@ export function mustAllow(
   const verdict = evaluatePolicy(policy, asked, now);
   if (!verdict.allowed) throw refusalOf(verdict, now);
   return verdict;
+}
+
+/**
+ * Whether a client that calls from there is told anything of an organisation, or of a server in it; otherwise what it is told
+ * in its place. Whatever the action: a rule that names it is enough.
+ */
+export function isSeenFrom(
+  policy: Policy | undefined,
+  server: ServerId | undefined,
+  address: string,
+): Problem | undefined {
+  const naming = (policy?.rules ?? []).filter(
+    ({ servers }) => server === undefined || servers === undefined || servers.includes(server),
+  );
+  if (naming.length === 0) return new Problem("not_found");
+  const reached = naming.some(({ networks }) => networks === undefined || isInside(networks, address));
+  return reached ? undefined : notAllowed("network");
 }

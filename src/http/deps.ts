@@ -1,3 +1,4 @@
+import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
@@ -17,6 +18,7 @@ import type { Syncs } from "../sync/syncs.ts";
 /** What the routes tell their stories with. Nothing is decided in this room. */
 export interface HttpDeps {
   readonly accessTokens: AccessTokens;
+  readonly explain: ExplainPorts;
   readonly authorization: AuthorizationPorts;
   readonly clients: ClientPorts;
   readonly grants: GrantPorts;

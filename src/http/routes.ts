@@ -1,5 +1,6 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
+import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { deleteLibrary, getLibraries, getLibrary } from "./libraries.ts";
 import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
@@ -41,6 +42,7 @@ export const routes: readonly Route[] = [
   postSyncResume,
   deleteSync,
   getSyncChanges,
+  postPoliciesExplain,
   getOrganisations,
   getOrganisation,
   putOrganisation,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import "zod-openapi";
 import { timing } from "../domain/access-policy.ts";
 import {
+  type ClientId,
   type ConnectSessionId,
   type GrantId,
   type IdType,
@@ -23,6 +24,7 @@ function id<T>(type: IdType, what: string) {
     .meta({ type: "string", description: `Id of ${what}.`, examples: [`${type}_…`] });
 }
 
+export const clientId = id<ClientId>("cli", "a client");
 export const serverId = id<ServerId>("srv", "a server");
 export const organisationId = id<OrganisationId>("org", "an organisation");
 export const grantId = id<GrantId>("grt", "a grant");

@@ -50,6 +50,7 @@ const cli = buildCli({
         grants: broker.grantStore,
         recordSeals: broker.recordSeals,
         profiles: broker.profiles,
+        explain: broker.explain,
         packages: broker.packages,
         note: {
           actor: `cli:${user()}`,

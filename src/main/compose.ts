@@ -1,3 +1,4 @@
+import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
@@ -163,6 +164,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
   const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
+  const explain: ExplainPorts = {
+    ...{ clock, access: stores.access },
+    ...{ clients: configuration, organisations: configuration, servers: configuration },
+  };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
 
   const diagnosis: DiagnosisPorts = {
@@ -288,6 +293,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     cursors: makeCursors(rootKeyset),
     refresher,
     accessTokens,
+    explain,
     revoker,
     authorization,
     libraryPages,

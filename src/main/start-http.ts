@@ -75,6 +75,7 @@ export function publicApp(
   return buildApp(
     {
       accessTokens: broker.accessTokens,
+      explain: broker.explain,
       authorization,
       clients: broker.clients,
       grants: broker.grants,

@@ -1,8 +1,8 @@
-import type { AccessStore, VendAnswer, VendRequest } from "../broker/access/ports.ts";
+import type { AccessStore, Rehearsal, VendAnswer, VendRequest } from "../broker/access/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import type { GrantId, OrganisationId } from "../domain/id.ts";
-import type { Milliseconds } from "../domain/instant.ts";
+import { hours, type Milliseconds, minutes } from "../domain/instant.ts";
 import type { LibraryFault } from "../domain/library-standing.ts";
 import { isMember } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
@@ -39,6 +39,28 @@ export class RedisAccessStore implements AccessStore {
   }
 
   async vend(request: VendRequest): Promise<VendAnswer> {
+    const answer = await this.#run(request, false);
+    if (answer.kind === "would_serve") throw new Error("invariant: nobody was only asking");
+    return answer;
+  }
+
+  async rehearse(request: VendRequest): Promise<Rehearsal> {
+    const { organisation, client, tokensPerMinute } = request;
+    const answer = await this.#run(request, true);
+    if (answer.kind === "served") throw new Error("invariant: somebody was only asking");
+    const now = await this.#store.now();
+    const [tat, had] = await this.#store.call((redis) =>
+      Promise.all([
+        redis.get(rateKey(organisation, client)),
+        redis.zcount(grantBudgetKey(organisation, client), `(${now - hours(1)}`, "+inf"),
+      ]),
+    );
+    const ahead = Math.max(0, Number(tat ?? 0) - now);
+    const tokensLeft = Math.floor(burstOf(tokensPerMinute) - ahead / emissionMs(tokensPerMinute));
+    return { answer, tokensLeft: Math.max(0, tokensLeft), grantsHad: had };
+  }
+
+  async #run(request: VendRequest, asking: boolean): Promise<VendAnswer | Rehearsal["answer"]> {
     const { organisation, client, server, subject, note } = request;
     const digest = bindingDigest(server, client, subject);
     const answer = (await this.#store.run(
@@ -59,8 +81,8 @@ export class RedisAccessStore implements AccessStore {
         request.policyGeneration,
         request.minTtlMs,
         request.rejected ?? "",
-        60_000 / request.tokensPerMinute,
-        Math.max(20, Math.ceil(request.tokensPerMinute / 10)),
+        emissionMs(request.tokensPerMinute),
+        burstOf(request.tokensPerMinute),
         request.countsForRate ? 1 : 0,
         this.#auditCap,
         timing.rejectedCoolDownMs,
@@ -75,9 +97,10 @@ export class RedisAccessStore implements AccessStore {
           : "",
         subject.type === "library" ? subject.id : "",
         request.grantsPerHour ?? "",
+        asking ? 1 : 0,
       ],
-    )) as [VendAnswer["kind"], ...(string | number)[]];
-    if (answer[0] === "served") {
+    )) as Told;
+    if (answer[0] === "served" || answer[0] === "would_serve") {
       const [organisationMark, policyMark] = answer.splice(-2) as [string, string];
       const refused = await this.#unlikeRecords(request, organisationMark, policyMark);
       if (refused !== undefined) return refused;
@@ -116,7 +139,13 @@ export class RedisAccessStore implements AccessStore {
   }
 }
 
-function readAnswer([kind, ...rest]: [VendAnswer["kind"], ...(string | number)[]]): VendAnswer {
+type Told = [(VendAnswer | Rehearsal["answer"])["kind"], ...(string | number)[]];
+
+/** GCRA: one every so often, and so many at once. */
+const emissionMs = (tokensPerMinute: number): Milliseconds => minutes(1) / tokensPerMinute;
+const burstOf = (tokensPerMinute: number): number => Math.max(20, Math.ceil(tokensPerMinute / 10));
+
+function readAnswer([kind, ...rest]: Told): VendAnswer | Rehearsal["answer"] {
   const grant = rest[0] as GrantId;
   switch (kind) {
     case "served": {
@@ -136,6 +165,7 @@ function readAnswer([kind, ...rest]: [VendAnswer["kind"], ...(string | number)[]
         warning: warning === "" ? undefined : String(warning),
       };
     }
+    case "would_serve":
     case "ageing":
     case "stale":
       return { kind, grant };

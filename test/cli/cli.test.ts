@@ -76,6 +76,8 @@ beforeEach(() => {
         return own.slice(from, from + limit);
       },
     },
+    // `cli policies explain` is told through the whole product: test/stories/explain.test.ts.
+    explain: undefined as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {

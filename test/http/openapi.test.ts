@@ -166,7 +166,9 @@ describe("the document is OpenAPI 3.1", () => {
 });
 
 /** Where the codes of each operation come from: its story, and what the story is made of. */
+const POLICY = "domain/policy-refusal.ts";
 const SERVING = [
+  POLICY,
   "broker/access/provide-access-token.ts",
   "broker/refresh/refresh-grant.ts",
   "domain/refresh-failure.ts",
@@ -175,44 +177,47 @@ const SERVING = [
 const STORIES: Readonly<Record<string, readonly string[]>> = {
   token: ["http/post-oauth2-token.ts", "broker/clients/authenticate-client.ts", ...SERVING],
   createAccessToken: SERVING,
-  createPortalSession: ["broker/portal/open-portal.ts"],
-  createConnectSession: ["broker/authorization/begin-connect.ts"],
-  getConnectSession: [],
+  createPortalSession: [POLICY, "broker/portal/open-portal.ts"],
+  createConnectSession: [POLICY, "broker/authorization/begin-connect.ts"],
+  getConnectSession: [POLICY],
   completeConnectSession: [
+    POLICY,
     "broker/authorization/complete-connect.ts",
     "broker/authorization/redeem.ts",
     "broker/authorization/open-credentials.ts",
   ],
-  listGrants: ["broker/grants/manage-grants.ts"],
-  getGrant: ["broker/grants/manage-grants.ts"],
-  getGrantTimeline: ["broker/grants/manage-grants.ts"],
-  deleteGrant: ["broker/grants/manage-grants.ts"],
-  listLibraries: ["broker/grants/manage-grants.ts", "http/libraries.ts", "broker/libraries/library-view.ts"],
-  getLibrary: ["broker/grants/manage-grants.ts", "broker/libraries/library-view.ts"],
-  withdrawLibrary: ["broker/grants/manage-grants.ts"],
-  createSync: ["sync/syncs.ts"],
-  listSyncs: ["sync/syncs.ts"],
-  getSync: ["sync/syncs.ts"],
-  runSync: ["sync/syncs.ts"],
-  pauseSync: ["sync/syncs.ts"],
-  resumeSync: ["sync/syncs.ts"],
-  deleteSync: ["sync/syncs.ts"],
+  listGrants: [POLICY, "broker/grants/manage-grants.ts"],
+  getGrant: [POLICY, "broker/grants/manage-grants.ts"],
+  getGrantTimeline: [POLICY, "broker/grants/manage-grants.ts"],
+  deleteGrant: [POLICY, "broker/grants/manage-grants.ts"],
+  listLibraries: [POLICY, "http/libraries.ts", "broker/libraries/library-view.ts"],
+  getLibrary: [POLICY, "broker/libraries/library-view.ts"],
+  withdrawLibrary: [POLICY],
+  createSync: [POLICY, "sync/syncs.ts"],
+  listSyncs: [POLICY, "sync/syncs.ts"],
+  getSync: [POLICY, "sync/syncs.ts"],
+  runSync: [POLICY, "sync/syncs.ts"],
+  pauseSync: [POLICY, "sync/syncs.ts"],
+  resumeSync: [POLICY, "sync/syncs.ts"],
+  deleteSync: [POLICY, "sync/syncs.ts"],
+  explainPolicy: [POLICY, "http/explain-policies.ts"],
   listOrganisations: [],
-  getOrganisation: ["broker/grants/manage-grants.ts"],
-  changeOrganisation: ["http/organisations.ts", "broker/organisations/change-organisation.ts"],
-  listServers: ["broker/grants/manage-grants.ts"],
-  getServer: ["broker/grants/manage-grants.ts"],
-  putServer: ["http/servers.ts", "http/organisations.ts", "broker/organisations/change-organisation.ts"],
-  getServerRegistration: ["broker/grants/manage-grants.ts", "broker/organisations/registration-help.ts"],
-  getServerPackage: [
-    "broker/grants/manage-grants.ts",
-    "broker/organisations/registration-help.ts",
-    "ops/package-templates.ts",
+  getOrganisation: [POLICY],
+  changeOrganisation: [POLICY, "http/organisations.ts", "broker/organisations/change-organisation.ts"],
+  listServers: [POLICY],
+  getServer: [POLICY],
+  putServer: [
+    POLICY,
+    "http/servers.ts",
+    "http/organisations.ts",
+    "broker/organisations/change-organisation.ts",
   ],
-  readChanges: ["sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
-  diagnoseServer: ["http/diagnoses.ts", "broker/grants/manage-grants.ts"],
-  getDiagnosis: ["broker/grants/manage-grants.ts"],
-  getSupportBundle: ["broker/grants/manage-grants.ts", "broker/diagnosis/support-bundle.ts"],
+  getServerRegistration: [POLICY, "broker/organisations/registration-help.ts"],
+  getServerPackage: [POLICY, "broker/organisations/registration-help.ts", "ops/package-templates.ts"],
+  readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
+  diagnoseServer: ["http/diagnoses.ts", POLICY],
+  getDiagnosis: [POLICY],
+  getSupportBundle: [POLICY, "broker/diagnosis/support-bundle.ts"],
 };
 
 describe("the problems", () => {
@@ -254,6 +259,13 @@ describe("what is answered", () => {
     await ask("getConnectSession", returned.session);
     await ask("completeConnectSession", returned.session, { completion: returned.completion, subject });
     const token = await ask("createAccessToken", "", { server, subject });
+    await ask("explainPolicy", "", { server, action: "token", subject });
+    await ask("explainPolicy", "", {
+      organisation,
+      action: "status",
+      at: "2027-01-04T09:00:00Z",
+      purpose: "none",
+    });
     await expectForm(here, {
       grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
       subject_token: AMELIA.subject,

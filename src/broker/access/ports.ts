@@ -16,6 +16,18 @@ export interface AccessStore {
    * @throws Problem("integrity_failure") where script and records disagree (T25)
    */
   vend(request: VendRequest): Promise<VendAnswer>;
+  /** What `vend` would answer now, by the same script. MUST change nothing, count nothing and hand nothing out. */
+  rehearse(request: VendRequest): Promise<Rehearsal>;
+}
+
+export interface Rehearsal {
+  readonly answer:
+    | Exclude<VendAnswer, { kind: "served" }>
+    | { readonly kind: "would_serve"; readonly grant: GrantId };
+  /** How many tokens may be asked for at this moment. */
+  readonly tokensLeft: number;
+  /** Different grants of which this client got tokens within the hour; counted only where there is a limit. */
+  readonly grantsHad: number;
 }
 
 export interface VendRequest {

@@ -103,7 +103,7 @@ export class AccessTokens {
         case "rejected":
           break;
         default:
-          throw refusal(answer, server);
+          throw refusalOfVend(answer, server);
       }
       if (failed !== undefined) throw new Problem(failed.code, { retryAfterMs: failed.retryAfterMs });
 
@@ -278,7 +278,7 @@ const policyRequestOf = ({ action = "token", server, subject, note, minTtlMs }: 
   address: action === "sync" ? undefined : (note.address ?? ""),
 });
 
-const minTtlOf = (wanted: Milliseconds | undefined, { minTtlMaxMs }: AllowedLimits): Milliseconds =>
+export const minTtlOf = (wanted: Milliseconds | undefined, { minTtlMaxMs }: AllowedLimits): Milliseconds =>
   Math.min(
     wanted ?? Math.min(timing.defaultMinTtlMs, minTtlMaxMs ?? timing.defaultMinTtlMs),
     timing.maxMinTtlMs,
@@ -290,9 +290,10 @@ const PARKED = {
   not_in_access: "user_not_in_access",
 } as const satisfies Record<LibraryFault, ProblemCode>;
 
-function refusal(
+/** What a client is told that gets no token. */
+export function refusalOfVend(
   answer: Exclude<VendAnswer, { kind: "served" | "ageing" | "stale" | "rejected" }>,
-  server: Server,
+  server?: Server,
 ): Problem {
   switch (answer.kind) {
     case "unbound":
@@ -326,4 +327,6 @@ function refusal(
 }
 
 /** Where the one who must act begins. */
-const pointers = (server: Server) => ({ members: { server: server.id, connect: "/v1/connect-sessions" } });
+const pointers = (server: Server | undefined) => ({
+  members: { ...(server && { server: server.id }), connect: "/v1/connect-sessions" },
+});

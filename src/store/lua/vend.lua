@@ -7,10 +7,12 @@
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
 --       16 subject type  17 may the caller be asked to wait 0|1
 --       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
---       19 library or ''  20 different grants an hour, or '' for any number  21 clock offset (ms)
+--       19 library or ''  20 different grants an hour, or '' for any number
+--       21 only asking 0|1: the same answers, nothing is written and nothing handed out  22 clock offset (ms)
 -- Answers a list whose first item names it:
 --   served grant at gen at_att at_fp at_exp left_ms owner seq behind warning organisation policy
 --     the last two: how the stored records begin, so that who reads the answer sees whether they say the same as the gate
+--   would_serve grant organisation policy: when only asking
 --   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
 --   parked grant why: a library whose owner may not lend it any more
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
@@ -18,6 +20,7 @@
 --   budget_exceeded grant ms noted: too many different grants within an hour (T33)
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
+local asking = ARGV[21] == '1'
 
 local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members')
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
@@ -43,7 +46,9 @@ if ARGV[9] == '1' then
   local tat = math.max(tonumber(redis.call('GET', KEYS[5]) or '0'), now)
   local allow_at = tat - (burst - 1) * emission
   if now < allow_at then return { 'rate_limited', math.ceil(allow_at - now) } end
-  redis.call('SET', KEYS[5], string.format('%.3f', tat + emission), 'PX', math.ceil(tat + emission - now) + 1000)
+  if not asking then
+    redis.call('SET', KEYS[5], string.format('%.3f', tat + emission), 'PX', math.ceil(tat + emission - now) + 1000)
+  end
 end
 
 if not grant then return { 'unbound' } end
@@ -60,15 +65,15 @@ if parked then return { 'parked', grant, parked } end
 -- Before anything is asked of iManage. Exact: whatever hour one looks at, no more grants than that were served in it.
 local hour = 3600000
 if ARGV[20] ~= '' then
-  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - hour)
-  local over = redis.call('ZCARD', KEYS[7]) - tonumber(ARGV[20])
-  if over >= 0 and not redis.call('ZSCORE', KEYS[7], grant) then
+  local since = '(' .. string.format('%.0f', now - hour)
+  local over = redis.call('ZCOUNT', KEYS[7], since, '+inf') - tonumber(ARGV[20])
+  if over >= 0 and tonumber(redis.call('ZSCORE', KEYS[7], grant) or '0') <= now - hour then
     -- Where the budget was lowered, more than one has to grow old before there is room.
-    local makes_room = redis.call('ZRANGE', KEYS[7], over, over, 'WITHSCORES')
+    local makes_room = redis.call('ZRANGEBYSCORE', KEYS[7], since, '+inf', 'WITHSCORES', 'LIMIT', over, 1)
     local again = makes_room[2] and math.max(1, tonumber(makes_room[2]) + hour - now) or hour
     local told = KEYS[7] .. ':told'
     local noted = 0
-    if now - tonumber(redis.call('GET', told) or '0') >= hour and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[10]) then
+    if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[10]) then
       noted = 1
       redis.call('SET', told, string.format('%.0f', now), 'PX', hour)
       audit(prefix, now, { 'action', 'policy.budget_exceeded', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
@@ -106,7 +111,12 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
 end
 
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+if asking then
+  return { 'would_serve', grant, redis.call('GETRANGE', prefix .. 'organisation', 0, 95),
+    redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }
+end
 if ARGV[20] ~= '' then
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - hour)
   redis.call('ZADD', KEYS[7], string.format('%.0f', now), grant)
   redis.call('PEXPIRE', KEYS[7], hour)
 end
