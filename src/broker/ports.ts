@@ -96,6 +96,16 @@ export interface RecordMac {
   isCurrent(stored: string): boolean;
 }
 
+/** What others publish for us at an https address that an operator named: their public keys. */
+export interface PublicDocuments {
+  /** JSON of bounded size, in bounded time, through the egress guard; redirects are not followed. `away`: why, one word. */
+  read(
+    url: string,
+    deadlineMs: Milliseconds,
+    bytesMax: number,
+  ): Promise<{ readonly document: unknown } | { readonly away: string }>;
+}
+
 /** Secret handles: 256 random bits behind the route of their organisation. Stored by digest only. */
 export interface Handles {
   make(route: Route): Secret;

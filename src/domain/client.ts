@@ -1,5 +1,7 @@
+import type { ClientKeys } from "./client-keys.ts";
 import type { ClientId } from "./id.ts";
 import type { Instant } from "./instant.ts";
+import type { TokenEncryption } from "./token-encryption.ts";
 
 /** A downstream app that asks for tokens. It knows only organisations that a policy names. */
 export interface Client {
@@ -11,11 +13,15 @@ export interface Client {
   /** Missing: `app`. Settable by file and CLI alone: nobody makes himself an operator through the interface he calls. */
   readonly role?: ClientRole;
   readonly secrets: readonly ClientSecret[];
+  /** By what it signs its assertions (RFC 7523). Missing: it proves itself otherwise. */
+  readonly keys?: ClientKeys;
+  /** To what its iManage tokens are encrypted on their way to it. Missing: to nothing. */
+  readonly tokenEncryption?: TokenEncryption;
   /** Where a browser may be sent back to, compared letter by letter (T06). */
   readonly returnUrls: readonly string[];
   /** Stopped: no token, at once, everywhere. */
   readonly state: "active" | "stopped";
-  /** Raised by every change of secrets or state: broker tokens of an older generation are void. */
+  /** Raised by every change of secrets, keys or state: broker tokens of an older generation are void. */
   readonly generation: number;
   readonly createdAt: Instant;
 }

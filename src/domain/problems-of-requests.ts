@@ -20,8 +20,22 @@ export const REQUEST_PROBLEMS = {
     401,
     "client",
     "The client is not known or its proof does not fit.",
-    "Check the client id and secret; a new secret is made with the cli.",
+    "Check the client id, and its secret or key; a new secret is made with the cli. The operator's log says under this request_id which look failed.",
     "invalid_client",
+  ),
+  proof_refused_for_now: kind(
+    429,
+    "time",
+    "Too many proofs of this client that did not fit came from this address.",
+    "Wait as long as Retry-After says; the same client at another address is not stopped. Then send the right secret or key.",
+    "temporarily_unavailable",
+  ),
+  client_keys_unavailable: kind(
+    503,
+    "time",
+    "The address where this client publishes its keys does not answer.",
+    "Try again. If it lasts, see that the client's jwks_uri can be reached from the broker; its log says what happened.",
+    "temporarily_unavailable",
   ),
   not_found: kind(
     404,

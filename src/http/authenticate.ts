@@ -1,13 +1,16 @@
-import type { Request } from "express";
+import type { Request, Response } from "express";
+import ipaddr from "ipaddr.js";
 import {
   authenticateByBrokerToken,
   authenticateBySecret,
   type ClientPorts,
 } from "../broker/clients/authenticate-client.ts";
+import type { Caller } from "../broker/clients/failed-proofs.ts";
 import type { Client } from "../domain/client.ts";
 import type { ClientId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
+import { requestIdOf } from "./route.ts";
 
 /**
  * Who calls `/v1`: a broker token (`Authorization: Bearer`), or the client's id and secret (`Authorization: Basic`) for
@@ -17,6 +20,7 @@ import { Secret } from "../domain/secret.ts";
 export async function authenticate(
   ports: ClientPorts,
   request: Request,
+  caller: Caller,
 ): Promise<{ id: ClientId; record?: Client }> {
   const header = request.headers.authorization ?? "";
   const space = header.indexOf(" ");
@@ -25,8 +29,20 @@ export async function authenticate(
   if (scheme === "bearer") return { id: await authenticateByBrokerToken(ports, new Secret(value)) };
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
-  const record = await authenticateBySecret(ports, basic.id, basic.secret);
+  const record = await authenticateBySecret(ports, basic.id, basic.secret, caller);
   return { id: record.id, record };
+}
+
+/** Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
+export const callerOf = (request: Request, response: Response): Caller => ({
+  requestId: requestIdOf(response),
+  address: networkOf(request.ip ?? ""),
+});
+
+function networkOf(text: string): string {
+  if (!ipaddr.isValid(text)) return text;
+  const address = ipaddr.process(text);
+  return address instanceof ipaddr.IPv6 ? address.parts.slice(0, 4).join(":") : address.toString();
 }
 
 /** RFC 6749 §2.3.1: both halves are form-encoded before they are joined; unreadable is undefined. */

@@ -39,11 +39,17 @@ export function oauthErrorBody(
   const { type, title, status: _, ...rest } = problemBody(deps, response, problem);
   return {
     error: PROBLEMS[problem.code].oauthError ?? "invalid_request",
-    error_description: title,
+    error_description: describe(problem, title),
     error_uri: type,
     ...rest,
   };
 }
+
+/** Libraries show this and nothing else, so it says as much as may be said; §5.2 names the letters it may hold. */
+const describe = ({ code, details: { detail } }: Problem, title: unknown): unknown =>
+  code === "invalid_client" && detail !== undefined && /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/.test(detail)
+    ? detail
+    : title;
 
 /** RFC 6749 §5.2 knows 400 and 401; what time cures keeps its own status, so that every client waits. */
 export function oauthErrorStatus(code: ProblemCode): number {

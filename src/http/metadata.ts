@@ -1,4 +1,5 @@
 import type { RequestHandler } from "express";
+import { ASSERTION_ALGORITHMS } from "../domain/client-keys.ts";
 import type { HttpDeps } from "./deps.ts";
 import { TOKEN_EXCHANGE } from "./post-oauth2-token.ts";
 
@@ -8,7 +9,8 @@ export function authorizationServerMetadata({ settings }: Pick<HttpDeps, "settin
     issuer: settings.publicBaseUrl,
     token_endpoint: `${settings.publicBaseUrl}/oauth2/token`,
     grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
-    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+    token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     // Required by RFC 8414 §2. People authorise at iManage, through connect sessions: there is no authorization endpoint.
     response_types_supported: [],
     service_documentation: `${settings.publicBaseUrl}/docs`,

@@ -74,7 +74,10 @@ export function openApiDocument(publicBaseUrl: string) {
           post: {
             operationId: "token",
             summary: "Token endpoint: client_credentials and token exchange (RFC 8693)",
-            security: [{ clientSecret: [] }],
+            description:
+              "The client proves itself in one of three ways: `private_key_jwt` (a signed `client_assertion` in the form, RFC 7523), client id and secret as HTTP Basic, or both in the form. Ten proofs in a row that do not fit, and that client is not looked at for a while at that address.",
+            // None: what proves the client then stands in the form, for which OpenAPI has no scheme.
+            security: [{ clientSecret: [] }, {}],
             requestBody: {
               required: true,
               content: {
@@ -93,7 +96,7 @@ export function openApiDocument(publicBaseUrl: string) {
                 },
               },
               ...refusals(
-                [...everyRoute, "unsupported_grant_type", ...accessTokenProblems],
+                [...everyRoute, "client_keys_unavailable", "unsupported_grant_type", ...accessTokenProblems],
                 oauthErrorStatus,
                 "application/json",
                 oauthError,
@@ -108,7 +111,8 @@ export function openApiDocument(publicBaseUrl: string) {
           brokerToken: {
             type: "http",
             scheme: "bearer",
-            description: "From client_credentials; five minutes.",
+            description:
+              "From client_credentials at the token endpoint, by signed assertion (`private_key_jwt`) or secret; five minutes.",
           },
           clientSecret: { type: "http", scheme: "basic", description: "Client id and secret." },
         },

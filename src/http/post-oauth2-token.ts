@@ -1,13 +1,13 @@
 import type { Request, RequestHandler, Response } from "express";
 import { z } from "zod";
-import { authenticateBySecret, issueBrokerToken } from "../broker/clients/authenticate-client.ts";
+import { issueBrokerToken } from "../broker/clients/authenticate-client.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import { parseId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
-import { Secret } from "../domain/secret.ts";
 import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
-import { readBasic } from "./authenticate.ts";
+import { callerOf } from "./authenticate.ts";
+import { authenticateForm, clientProof } from "./authenticate-form.ts";
 import type { HttpDeps } from "./deps.ts";
 import { oauthErrorBody } from "./error-response.ts";
 import { accessToken, accessTokenBody } from "./post-access-tokens.ts";
@@ -27,21 +27,16 @@ export const SUBJECT_TOKEN_TYPES = {
   "urn:imanage-token-broker:token-type:library": "library",
 } as const;
 
-const credentials = {
-  client_id: z.string().max(64).optional(),
-  client_secret: z.string().max(256).optional(),
-};
-
 /** RFC 6749 §3.2: parameters that are not known are ignored, so these forms are open, unlike everything under `/v1`. */
 export const clientCredentialsForm = z.object({
   grant_type: z.literal("client_credentials"),
-  ...credentials,
+  ...clientProof,
   scope: z.string().max(256).optional().meta({ description: "Ignored: policies decide." }),
 });
 
 export const tokenExchangeForm = z.object({
   grant_type: z.literal(TOKEN_EXCHANGE),
-  ...credentials,
+  ...clientProof,
   subject_token: z.string().min(1).max(256),
   subject_token_type: z.enum(Object.keys(SUBJECT_TOKEN_TYPES) as [keyof typeof SUBJECT_TOKEN_TYPES]),
   audience: z
@@ -106,7 +101,7 @@ async function answerForm(
   response: Response,
   form: Record<string, string>,
 ) {
-  const client = await authenticateForm(deps, request, form);
+  const client = await authenticateForm(deps.clients, request, form, callerOf(request, response));
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);
@@ -125,28 +120,6 @@ async function answerForm(
     default:
       throw new Problem("unsupported_grant_type");
   }
-}
-
-/** RFC 6749 §2.3.1: by header or in the body, never both. */
-async function authenticateForm(
-  deps: HttpDeps,
-  request: Request,
-  form: Record<string, string>,
-): Promise<Client> {
-  const { client_id: id, client_secret: secret } = form;
-  if (request.headers.authorization !== undefined) {
-    if (secret !== undefined) {
-      throw new Problem("invalid_request", { detail: "The client authenticates in two ways at once." });
-    }
-    const basic = readBasic(request);
-    if (basic === undefined) throw new Problem("invalid_client");
-    if (id !== undefined && id !== basic.id) {
-      throw new Problem("invalid_request", { detail: "The request names two clients." });
-    }
-    return authenticateBySecret(deps.clients, basic.id, basic.secret);
-  }
-  if (id === undefined || secret === undefined) throw new Problem("invalid_client");
-  return authenticateBySecret(deps.clients, id, new Secret(secret));
 }
 
 /** What would change whom the token is for is not ignored, even where it is not offered. */

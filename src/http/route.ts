@@ -44,6 +44,7 @@ export interface Route {
 export const everyRoute = [
   "invalid_request",
   "invalid_client",
+  "proof_refused_for_now",
   "store_unavailable",
   "integrity_failure",
   "internal_error",

@@ -3,6 +3,8 @@ import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import { FailedProofs } from "../broker/clients/failed-proofs.ts";
+import { PublishedKeys } from "../broker/clients/published-keys.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
@@ -20,12 +22,14 @@ import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { Outbound } from "../imanage/outbound.ts";
+import { makePublicDocuments } from "../imanage/public-documents.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
+import { makeAssertionReader } from "../security/client-assertions.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeDataKeyring } from "../security/data-keyring.ts";
@@ -163,7 +167,17 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
-  const clients: ClientPorts = { clock, clients: configuration, clientSecrets, brokerTokens };
+  const clients: ClientPorts = {
+    clock,
+    clients: configuration,
+    clientSecrets,
+    brokerTokens,
+    issuer: settings.PUBLIC_BASE_URL,
+    assertions: makeAssertionReader(),
+    proofs: stores.proofs,
+    failedProofs: new FailedProofs({ clock, log, proofs: stores.proofs }),
+    publishedKeys: new PublishedKeys({ clock, log, documents: makePublicDocuments(outbound) }),
+  };
   const explain: ExplainPorts = {
     ...{ clock, access: stores.access },
     ...{ clients: configuration, organisations: configuration, servers: configuration },

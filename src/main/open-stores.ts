@@ -19,6 +19,7 @@ import { RedisOperatorStore } from "../store/redis-operator-store.ts";
 import { RedisPortalStore } from "../store/redis-portal-store.ts";
 import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisRecordSeals } from "../store/redis-record-seals.ts";
+import { RedisProofStore } from "../store/redis-proof-store.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
@@ -98,6 +99,7 @@ export async function openStores(
     recordSeals: new RedisRecordSeals(fast, mac),
     // Looks through everything: it may take its time.
     sealed: new RedisSealedStore(durable),
+    proofs: new RedisProofStore(fast),
     syncs: new RedisSyncStore(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */

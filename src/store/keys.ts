@@ -182,6 +182,14 @@ export const operatorSessionKey = (digest: string): string => `${shared("operato
 export const organisationNamesKey = (): string => `${shared("organisation")}names`;
 /** Hash of a client: `record` and `standing` (state and generation), each sealed; and the hash of client names. */
 export const clientKey = (id: ClientId): string => `${shared("client")}${id}`;
+/** String, until it could not be shown again: a `jti` that a client has used. */
+export const assertionUseKey = (id: ClientId, jti: string): string =>
+  `${shared("client")}assertion:${digest(id, jti)}`;
+/** GCRA's theoretical arrival time of proofs that did not fit: of one client id from one address, and of the address. */
+export const failuresKey = (id: string, address: string): string =>
+  `${shared("client")}failures:${digest(id, address)}`;
+export const failuresFromKey = (address: string): string =>
+  `${shared("client")}failures-from:${digest(address)}`;
 export const clientNamesKey = (): string => `${shared("client")}names`;
 /** Set: organisations whose policies name the client. Written after the policy; a repeated write repairs it. */
 export const clientOrganisationsKey = (id: ClientId): string => `${shared("client")}${id}:organisations`;

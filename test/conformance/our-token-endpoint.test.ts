@@ -112,7 +112,15 @@ describe("RFC 8414, metadata", () => {
       issuer: base,
       token_endpoint: `${base}/oauth2/token`,
       response_types_supported: [],
-      token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+      token_endpoint_auth_methods_supported: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+      token_endpoint_auth_signing_alg_values_supported: [
+        "ES256",
+        "ES384",
+        "PS256",
+        "RS256",
+        "EdDSA",
+        "Ed25519",
+      ],
       grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
     });
     // Nothing is announced that is not there.

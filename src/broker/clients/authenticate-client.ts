@@ -3,11 +3,11 @@ import type { Client } from "../../domain/client.ts";
 import { type ClientId, parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
-import type { Clock } from "../ports.ts";
+import type { AssertionPorts } from "./authenticate-by-assertion.ts";
+import type { Caller } from "./failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
 
-export interface ClientPorts {
-  readonly clock: Clock;
+export interface ClientPorts extends AssertionPorts {
   readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
   readonly clientSecrets: ClientSecrets;
   readonly brokerTokens: BrokerTokens;
@@ -15,14 +15,29 @@ export interface ClientPorts {
 
 /**
  * Client id and secret (RFC 6749 §2.3.1). Unknown, stopped and wrong are one answer.
- * @throws Problem("invalid_client")
+ * @throws Problem invalid_client, proof_refused_for_now
  */
-export async function authenticateBySecret(ports: ClientPorts, id: string, secret: Secret): Promise<Client> {
-  const clientId = ports.clientSecrets.isWellFormed(secret) ? parseId("cli", id) : undefined;
+export async function authenticateBySecret(
+  ports: ClientPorts,
+  id: string,
+  secret: Secret,
+  caller: Caller,
+): Promise<Client> {
+  const { failedProofs, clientSecrets } = ports;
+  failedProofs.refuseWhileStopped(id, caller);
+  const clientId = clientSecrets.isWellFormed(secret) ? parseId("cli", id) : undefined;
   const client = clientId && (await ports.clients.findClient(clientId));
-  const matches = ports.clientSecrets.matches(secret, client?.secrets ?? [], ports.clock.now());
-  if (client === undefined || !matches || client.state !== "active") throw new Problem("invalid_client");
-  return client;
+  const matches = clientSecrets.matches(secret, client?.secrets ?? [], ports.clock.now());
+  if (client !== undefined && matches && client.state === "active") return client;
+  const because =
+    clientId === undefined
+      ? "malformed"
+      : client === undefined
+        ? "unknown_client"
+        : matches
+          ? "client_stopped"
+          : "wrong";
+  return failedProofs.refuse(id, caller, `secret_${because}`);
 }
 
 /** A broker token: five minutes of not having to show the secret. */

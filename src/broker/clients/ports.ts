@@ -1,4 +1,5 @@
 import type { Client, ClientSecret } from "../../domain/client.ts";
+import type { AssertionAlgorithm, PublicJwk } from "../../domain/client-keys.ts";
 import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { Policy } from "../../domain/policy.ts";
@@ -64,4 +65,32 @@ export interface BrokerTokens {
   read(
     token: Secret,
   ): { readonly client: ClientId; readonly generation: number; readonly expiresAt: Instant } | undefined;
+}
+
+/** Client assertions (RFC 7523): read without believing them, then checked against keys. */
+export interface AssertionReader {
+  /** What it says, or why it cannot be read. MUST NOT follow anything that it names (T31). */
+  read(assertion: Secret): AssertionText | "malformed" | "too_large";
+  /** Whether one of these keys signed it, by this algorithm and none other. */
+  verify(
+    assertion: Secret,
+    keys: readonly PublicJwk[],
+    algorithm: AssertionAlgorithm,
+  ): Promise<"fits" | "no_key" | "signature">;
+}
+
+export interface AssertionText {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** What all processes must know of proofs that were shown. */
+export interface ProofStore {
+  /** True for the first that shows this `jti` of this client, and for nobody else for `lifeMs`. MUST be atomic (T30). */
+  claimAssertion(client: ClientId, jti: string, lifeMs: Milliseconds): Promise<boolean>;
+  /** Counts a proof that did not fit. `over`: one too many. `waitMs`: how long to look at no other for this id from there. */
+  countFailure(
+    id: string,
+    address: string,
+  ): Promise<{ readonly over: boolean; readonly waitMs: Milliseconds }>;
 }

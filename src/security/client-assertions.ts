@@ -1,0 +1,63 @@
+import { compactVerify, createLocalJWKSet, errors, type JWK } from "jose";
+import { LRUCache } from "lru-cache";
+import type { AssertionReader } from "../broker/clients/ports.ts";
+import { assertionLimits } from "../domain/client-assertion.ts";
+import { decodeBase64url } from "./base64url.ts";
+
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
+/** Key sets that stay imported. */
+const SETS_KEPT = 500;
+
+/** Reads and checks client assertions (RFC 7523): the JWS by jose, its form before that by ourselves. */
+export function makeAssertionReader(): AssertionReader {
+  const sets = new LRUCache<string, KeySet>({ max: SETS_KEPT });
+  return {
+    read(assertion) {
+      const text = assertion.reveal();
+      if (text.length > assertionLimits.bytes) return "too_large";
+      const parts = text.split(".");
+      if (parts.length !== 3) return "malformed";
+      // All three exactly as an encoder writes them: otherwise one signature would have many spellings.
+      const [head, body, signature] = parts.map((part) => decodeBase64url(part));
+      const header = head && readObject(head);
+      const claims = body && readObject(body);
+      if (header === undefined || claims === undefined || signature === undefined) return "malformed";
+      return { header, claims };
+    },
+
+    async verify(assertion, keys, algorithm) {
+      const text = JSON.stringify(keys);
+      const set = sets.get(text) ?? createLocalJWKSet({ keys: keys as JWK[] });
+      sets.set(text, set);
+      const options = { algorithms: [algorithm] };
+      try {
+        await compactVerify(assertion.reveal(), set, options);
+        return "fits";
+      } catch (error) {
+        if (error instanceof errors.JWKSNoMatchingKey) return "no_key";
+        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return "signature";
+        // Without a `kid`, and several keys of its kind: while one takes the place of another, both count.
+        for await (const key of error) {
+          const fits = await compactVerify(assertion.reveal(), key, options).then(
+            () => true,
+            () => false,
+          );
+          if (fits) return "fits";
+        }
+        return "signature";
+      }
+    },
+  };
+}
+
+function readObject(bytes: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
