@@ -3,7 +3,7 @@ import { applyConfiguration } from "../broker/organisations/apply-configuration.
 import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
 import { ExpectedFault } from "./expected-fault.ts";
-import { certificateReaders, readNamedFile, secretSource } from "./files.ts";
+import { fileReaders, readNamedFile, secretSource } from "./files.ts";
 import { guarded } from "./guarded.ts";
 import { renderPlan, renderRemarks, renderResult, resultAsJson } from "./render-plan.ts";
 
@@ -33,7 +33,7 @@ async function readDesired(deps: CliDeps, file: string) {
   const reading = readConfigurationFile(
     await readNamedFile(file),
     deps.addressRules(),
-    certificateReaders(file, deps.readCertificates),
+    fileReaders(file, deps.readCertificates),
   );
   if (reading.ok) return reading;
   const { faults, warnings } = reading;

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { DesiredConfiguration } from "../broker/organisations/desired.ts";
 import {
-  type CertificateReaders,
+  type FileReaders,
   type Remark,
   readDesiredConfiguration,
 } from "../broker/organisations/desired-configuration.ts";
@@ -31,7 +31,7 @@ export type ConfigurationFileReading =
 export function readConfigurationFile(
   text: string,
   rules: AddressRules,
-  certificates?: CertificateReaders,
+  readers?: FileReaders,
 ): ConfigurationFileReading {
   const lineCounter = new LineCounter();
   // Pretty errors and the parser's own warnings quote the file, and a secret might stand in it.
@@ -65,7 +65,7 @@ export function readConfigurationFile(
     place: placeOf(path, value),
     message,
   });
-  const reading = readDesiredConfiguration(value, rules, certificates);
+  const reading = readDesiredConfiguration(value, rules, readers);
   const warnings = byLine(reading.warnings.map(locate));
   if (reading.ok && syntax.length === 0) return { ok: true, desired: reading.desired, warnings };
   const faults = reading.ok ? [] : reading.faults.map(locate);

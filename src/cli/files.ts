@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { open, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { CertificateReader, CertificateReaders } from "../broker/organisations/desired-configuration.ts";
+import type { CertificateReader, FileReaders } from "../broker/organisations/desired-configuration.ts";
 import type { SecretSource } from "../broker/organisations/read-secrets.ts";
 import { Secret } from "../domain/secret.ts";
 import { ExpectedFault } from "./expected-fault.ts";
@@ -67,8 +67,8 @@ export function secretSource(
   };
 }
 
-/** Reads the certificates a configuration file holds or points at. Paths are relative to that file. */
-export function certificateReaders(configurationFile: string, pem: CertificateReader): CertificateReaders {
+/** Reads the certificates and keys a configuration file holds or points at. Paths are relative to that file. */
+export function fileReaders(configurationFile: string, pem: CertificateReader): FileReaders {
   return {
     pem,
     file(name) {
@@ -79,7 +79,25 @@ export function certificateReaders(configurationFile: string, pem: CertificateRe
         return { fault: `names ${path}, which cannot be read: ${reasonOf(error)}` };
       }
     },
+    json(name) {
+      const path = resolve(dirname(configurationFile), name);
+      try {
+        // The parser's message quotes the file, and a private key may stand in it.
+        const text = readFileSync(path, "utf8");
+        return parseJson(text) ?? { fault: `names ${path}, which is no JSON` };
+      } catch (error) {
+        return { fault: `names ${path}, which cannot be read: ${reasonOf(error)}` };
+      }
+    },
   };
+}
+
+function parseJson(text: string): { readonly document: unknown } | undefined {
+  try {
+    return { document: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
 }
 
 function oneLine(value: string, source: string): Secret | { readonly fault: string } {

@@ -1,3 +1,4 @@
+import { encryptionText, keysText } from "../broker/organisations/desired-client-keys.ts";
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
 import type { Clock } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
@@ -98,6 +99,9 @@ export async function clientRows(store: ConfigurationStore): Promise<Row[]> {
         display_name: client.displayName,
         state: client.state,
         secrets: client.secrets.length,
+        secrets_end: client.secrets.map(({ expiresAt }) => moment(expiresAt) ?? "never"),
+        keys: keysText(client.keys),
+        token_encryption: encryptionText(client.tokenEncryption),
         return_urls: client.returnUrls,
         policies: policies.flat(),
       };

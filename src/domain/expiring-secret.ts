@@ -1,7 +1,6 @@
 import { days, type Instant, type Milliseconds } from "./instant.ts";
-import type { Registration } from "./registration.ts";
 
-/** How many days before a registration's last client secret ends somebody is told, besides the day it does. */
+/** How many days before the last client secret of a registration, or of a client of ours, ends somebody is told, besides the day it does. */
 const WARNED_AT_DAYS = [30, 14, 7, 3, 1, 0] as const;
 
 /**
@@ -9,7 +8,7 @@ const WARNED_AT_DAYS = [30, 14, 7, 3, 1, 0] as const;
  * processes looks. Undefined: nothing to say. @param lookedMs how long ago somebody looked last
  */
 export function secretExpiryToTell(
-  { secrets }: Pick<Registration, "secrets">,
+  { secrets }: { readonly secrets: readonly { readonly expiresAt: Instant | undefined }[] },
   now: Instant,
   lookedMs: Milliseconds,
 ): number | undefined {

@@ -4,7 +4,10 @@ import type { Revoker } from "../broker/grants/revoke-pending.ts";
 import { advanceRotations, type RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import { checkStandings } from "../broker/libraries/check-standings.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
-import { tellExpiringSecrets } from "../broker/organisations/tell-expiring-secrets.ts";
+import {
+  tellExpiringClientSecrets,
+  tellExpiringSecrets,
+} from "../broker/organisations/tell-expiring-secrets.ts";
 import type { Log, Random, Timers } from "../broker/ports.ts";
 import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
 import type { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
@@ -50,6 +53,7 @@ export function tellWorkers(by: {
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
+      await tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1));
       for (const { id } of await configuration.listOrganisations()) {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);

@@ -9,9 +9,19 @@ import {
   type TrustedCertificates,
 } from "../../domain/server.ts";
 import type { DesiredConfiguration, DesiredRegistration, DesiredServer } from "./desired.ts";
+import type { DocumentReader } from "./desired-client-keys.ts";
 import { clientSchema, toClient } from "./desired-clients.ts";
 import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
-import { checked, name, secretFields, strict, title, toReference, whole } from "./schema-words.ts";
+import {
+  checked,
+  expiryField,
+  name,
+  secretFields,
+  strict,
+  title,
+  toReference,
+  whole,
+} from "./schema-words.ts";
 import { type AddressRules, checkEndpointUrl, checkServerAddress } from "./server-address.ts";
 
 /** A fault or warning at a place of the file. */
@@ -28,10 +38,15 @@ export type DesiredReading =
 /** Reads certificates from a text in PEM. A fault continues the field's name to a sentence and repeats nothing of the text. */
 export type CertificateReader = (pem: string) => TrustedCertificates | { readonly fault: string };
 
-/** How `ca_file` and `ca_certificates` are read. Who is given none can name none: a request names no file of ours. */
-export interface CertificateReaders {
+/**
+ * How `ca_file` and `ca_certificates` are read, and other files that the file names. Who is given none can name none: a request
+ * names no file of ours.
+ */
+export interface FileReaders {
   readonly file?: (path: string) => ReturnType<CertificateReader>;
   readonly pem?: CertificateReader;
+  /** `jwks_file`, `jwk_file`. */
+  readonly json?: DocumentReader;
 }
 
 /**
@@ -41,10 +56,10 @@ export interface CertificateReaders {
 export function readDesiredConfiguration(
   value: unknown,
   rules: AddressRules,
-  certificates: CertificateReaders = {},
+  readers: FileReaders = {},
 ): DesiredReading {
   const told = withoutNulls(value);
-  const parsed = configurationSchema(rules, certificates).safeParse(told, { error: plainly });
+  const parsed = configurationSchema(rules, readers).safeParse(told, { error: plainly });
   const faults = [...(parsed.error?.issues ?? []).flatMap(remarksOf), ...findRelationFaults(told)];
   const warnings = findWarnings(told, rules);
   if (faults.length > 0 || !parsed.success) return { ok: false, faults, warnings };
@@ -55,7 +70,7 @@ export function readDesiredConfiguration(
 
 const KINDS = ["cloud", "cloud-subdomain", "hosted", "on-premises"] as const satisfies readonly ServerKind[];
 
-function configurationSchema(rules: AddressRules, certificates: CertificateReaders) {
+function configurationSchema(rules: AddressRules, readers: FileReaders) {
   const address = checked((text) => checkServerAddress(text, rules));
   const endpoint = checked((text) => checkEndpointUrl(text, rules));
 
@@ -64,13 +79,7 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
       .string()
       .regex(/^[\x21-\x7e]{1,200}$/, "must be Control Center's Client ID (API Key), without blanks"),
     ...secretFields("client_secret"),
-    client_secret_expires: z
-      .string()
-      .refine(
-        (text) => text === "never" || !Number.isNaN(dateOf(text)),
-        "must be never or a date like 2027-06-30",
-      )
-      .optional(),
+    client_secret_expires: expiryField.optional(),
   };
 
   const settings = strict({
@@ -122,8 +131,8 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
       .transform(String)
       .refine((text) => /^[A-Za-z0-9_-]{1,64}$/.test(text), "must be iManage's customer id, for example 5948")
       .optional(),
-    ca_file: authorities(certificates.file),
-    ca_certificates: authorities(certificates.pem),
+    ca_file: authorities(readers.file),
+    ca_certificates: authorities(readers.pem),
     // Which of the two it is, and that it is one of them, is asked in desired-relations.ts.
     registration: strict({ shared: name, ...registration }).partial(),
     settings: settings.optional(),
@@ -146,7 +155,7 @@ function configurationSchema(rules: AddressRules, certificates: CertificateReade
         }),
       )
       .default([]),
-    clients: z.array(clientSchema(rules)).default([]),
+    clients: z.array(clientSchema(rules, readers.json)).default([]),
   });
 }
 
@@ -168,12 +177,6 @@ function authorities(read: CertificateReader = () => ({ fault: "cannot be given 
     .optional();
 }
 
-/** Start of the day, UTC: whoever warns of an expiry had better warn a few hours early. NaN where it is no day. */
-function dateOf(text: string): Instant {
-  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : Number.NaN;
-}
-
 const KINDS_OF_VALUE: Readonly<Record<string, string>> = {
   string: "text; put it in quotes",
   number: "a number",
@@ -190,8 +193,18 @@ const plainly: z.core.$ZodErrorMap = (issue) => {
   return "is not as it should be";
 };
 
+const aboutFields = ({ path, code }: z.core.$ZodIssue): boolean =>
+  path.length > 0 || code === "unrecognized_keys";
+
 const remarksOf = (issue: z.core.$ZodIssue): Remark[] => {
   const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+  if (issue.code === "invalid_union") {
+    // Of several shapes the one that fits as a whole, and whose fields do not, is the one that was meant.
+    const meant = issue.errors.find((faults) => faults.every((fault) => aboutFields(fault)));
+    if (meant !== undefined && meant.length > 0) {
+      return meant.flatMap(remarksOf).map((inner) => ({ ...inner, path: [...path, ...inner.path] }));
+    }
+  }
   return issue.code === "unrecognized_keys"
     ? issue.keys.map((key) => ({ path: [...path, key], message: issue.message }))
     : [{ path, message: issue.message }];
@@ -273,7 +286,7 @@ function toRegistration(
     readonly client_id?: string | undefined;
     readonly client_secret_file?: string | undefined;
     readonly client_secret_env?: string | undefined;
-    readonly client_secret_expires?: string | undefined;
+    readonly client_secret_expires?: Instant | "never" | undefined;
   },
 ): DesiredRegistration {
   const expires = told.client_secret_expires;
@@ -282,7 +295,7 @@ function toRegistration(
     clientId: told.client_id as string,
     tokenOrigin,
     secret: toReference(told.client_secret_file, told.client_secret_env),
-    secretExpiresAt: expires === undefined || expires === "never" ? undefined : dateOf(expires),
+    secretExpiresAt: expires === "never" ? undefined : expires,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ClientKeys } from "../../domain/client-keys.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
 import type { PolicyRule } from "../../domain/policy.ts";
@@ -7,6 +8,7 @@ import type {
   ServerSettings,
   TrustedCertificates,
 } from "../../domain/server.ts";
+import type { TokenEncryption } from "../../domain/token-encryption.ts";
 
 /** What a configuration file wants to be so. References are stable names; ids are made when it is first applied. */
 export interface DesiredConfiguration {
@@ -60,8 +62,13 @@ export interface DesiredClient {
   readonly displayName: string;
   readonly state: "active" | "stopped";
   readonly returnUrls: readonly string[];
-  /** Undefined: the broker makes one and shows it once. */
+  /** Undefined: what is stored stays; for a new client without keys the broker makes one and shows it once. */
   readonly secret: SecretReference | undefined;
+  /** Of the newest secret. Undefined: what is stored stays. */
+  readonly secretExpires?: Instant | "never" | undefined;
+  /** These two, undefined: what is stored stays. */
+  readonly keys?: ClientKeys | "none" | undefined;
+  readonly tokenEncryption?: TokenEncryption | "none" | undefined;
   readonly policies: readonly DesiredPolicy[];
 }
 

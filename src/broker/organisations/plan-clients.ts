@@ -2,15 +2,19 @@ import type { Client } from "../../domain/client.ts";
 import type { Policy } from "../../domain/policy.ts";
 import { comparedRules, limit } from "./compare-policies.ts";
 import type { DesiredClient, DesiredConfiguration, DesiredPolicy } from "./desired.ts";
+import { encryptionText, keysText } from "./desired-client-keys.ts";
 import {
   acted,
+  type Change,
   type ClientStep,
   change,
   compare,
   type Plan,
   type PolicyStep,
+  type Refusal,
   type SecretStanding,
   type SecretStandings,
+  type Step,
   type StoredConfiguration,
   type StoredOrganisation,
 } from "./plan.ts";
@@ -34,25 +38,21 @@ export const planClients = (
   });
 
 function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
-  const secretChange =
-    stored === undefined
-      ? change(
-          "secret",
-          undefined,
-          secret === "not given" ? "made now and shown once" : "taken from where the file points",
-        )
-      : secret === "new"
-        ? change("secret", undefined, "a new one; the one before stays valid beside it")
-        : secret === "earlier"
-          ? change("secret", undefined, "the earlier one is the newest again")
-          : undefined;
+  const keys = toldOr(desired.keys, stored?.keys);
+  const encryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
+  const proofs = [
+    ...secretChange(desired, stored, secret),
+    ...unlike("keys", stored?.keys, keys, keysText),
+    ...unlike("token_encryption", stored?.tokenEncryption, encryption, encryptionText),
+  ];
   const changes = [
     ...compare([
       ["display_name", stored?.displayName, desired.displayName],
       ["state", stored?.state, desired.state],
       ["return_urls", stored?.returnUrls.join(" "), desired.returnUrls.join(" ")],
     ]),
-    ...(secretChange === undefined ? [] : [secretChange]),
+    ...proofs,
+    ...expiryChange(desired, stored, secret),
   ];
   return {
     kind: "client",
@@ -61,9 +61,93 @@ function planClient(desired: DesiredClient, stored: Client | undefined, secret: 
     desired,
     stored,
     secret,
-    raises: secretChange !== undefined || stored?.state !== desired.state,
+    raises: proofs.length > 0 || stored?.state !== desired.state,
   };
 }
+
+/** `none` takes away; silence leaves. */
+export const toldOr = <T>(told: T | "none" | undefined, stored: T | undefined): T | undefined =>
+  told === undefined ? stored : told === "none" ? undefined : told;
+
+function secretChange(
+  { keys }: DesiredClient,
+  stored: Client | undefined,
+  secret: SecretStanding,
+): readonly Change[] {
+  const told = (to: string) => [change("secret", undefined, to)];
+  if (secret === "earlier") return told("the earlier one is the newest again");
+  if (stored === undefined && secret === "not given") {
+    return told(makesSecret(keys) ? "made now and shown once" : "none: it has keys");
+  }
+  if (secret !== "new") return [];
+  return told(
+    stored === undefined
+      ? "taken from where the file points"
+      : stored.secrets.length > 1
+        ? "a new one; the one before stays valid beside it, the oldest for 24 hours more"
+        : "a new one; the one before stays valid beside it",
+  );
+}
+
+/** A new client of which no secret is told gets one, unless it proves itself by keys. */
+export const makesSecret = (keys: DesiredClient["keys"]): boolean => keys === undefined || keys === "none";
+
+/** Two values that are no texts: told in words, compared as they are. */
+function unlike<T>(
+  field: string,
+  stored: T | undefined,
+  wanted: T | undefined,
+  tell: (value: T | undefined) => string,
+): readonly Change[] {
+  return JSON.stringify(stored) === JSON.stringify(wanted)
+    ? []
+    : [change(field, stored && tell(stored), tell(wanted))];
+}
+
+function expiryChange(
+  { secretExpires }: DesiredClient,
+  stored: Client | undefined,
+  secret: SecretStanding,
+): readonly Change[] {
+  const newest = stored?.secrets[secret === "earlier" ? 1 : 0];
+  if (secretExpires === undefined) return [];
+  const wanted = secretExpires === "never" ? undefined : secretExpires;
+  const now = secret === "new" ? undefined : newest?.expiresAt;
+  return now === wanted
+    ? []
+    : [change("secret_expires", secret === "new" ? undefined : day(now), day(wanted))];
+}
+
+const day = (at: number | undefined): string =>
+  at === undefined ? "never" : new Date(at).toISOString().slice(0, 10);
+
+/** What follows for people from what becomes of the clients. */
+export const clientWarnings = (steps: readonly Step[]): readonly Refusal[] =>
+  steps.flatMap((step): readonly Refusal[] => {
+    if (step.kind !== "client") return [];
+    const { desired, stored, secret, name } = step;
+    const keyless = toldOr(desired.keys, stored?.keys) === undefined;
+    return [
+      ...(secret === "new" && (stored?.secrets.length ?? 0) > 1
+        ? [
+            {
+              name: `client ${name}`,
+              message:
+                "has two secrets already: the oldest of the three ends in 24 hours. Find who still uses it",
+            },
+          ]
+        : []),
+      ...(keyless && stored?.secrets.length === 0 && secret === "not given"
+        ? [
+            {
+              name: `client ${name}`,
+              message:
+                "has nothing to prove itself by: no keys and no secret. `cli clients new-secret` makes one",
+            },
+          ]
+        : []),
+    ];
+  });
 
 function planPolicy(
   client: string,

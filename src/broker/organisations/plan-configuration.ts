@@ -28,7 +28,7 @@ import {
   type Step,
   type StoredConfiguration,
 } from "./plan.ts";
-import { findOtherClients, planClients } from "./plan-clients.ts";
+import { clientWarnings, findOtherClients, planClients } from "./plan-clients.ts";
 
 /** The difference between what a file wants and what is stored. Pure. */
 export function planConfiguration(
@@ -66,7 +66,7 @@ export function planConfiguration(
   return {
     steps,
     refusals: findRefusals(desired, stored, steps),
-    warnings: findConsequences(steps),
+    warnings: [...findConsequences(steps), ...clientWarnings(steps)],
     notInFile: findOthers(desired, stored),
   };
 }

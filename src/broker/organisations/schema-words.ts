@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Instant } from "../../domain/instant.ts";
 import type { SecretReference } from "./desired.ts";
 
 // What the parts of a file's schema have in common.
@@ -54,6 +55,20 @@ export function checked(
 export function whole(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`;
   return z.int(error).min(min, error).max(max, error);
+}
+
+/** A date, or `never`. */
+export const expiryField = z.string().transform((text, ctx): Instant | "never" => {
+  const at = text === "never" ? text : dateOf(text);
+  if (!Number.isNaN(at)) return at;
+  ctx.addIssue({ code: "custom", message: "must be never or a date like 2027-06-30" });
+  return z.NEVER;
+});
+
+/** Start of the day, UTC: whoever warns of an expiry had better warn a few hours early. NaN where it is no day. */
+export function dateOf(text: string): Instant {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text) ? at : Number.NaN;
 }
 
 export function toReference(file: string | undefined, env: string | undefined): SecretReference | undefined {

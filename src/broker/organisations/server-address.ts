@@ -90,6 +90,30 @@ export function checkReturnUrl(text: string, rules: AddressRules): AddressVerdic
     : bad(["must be written as browsers write it, since it is compared letter by letter"], url.href);
 }
 
+/** Ports that the egress guard lets through: elsewhere the keys could never be read. */
+const KEYS_PORTS = ["", "8443"];
+
+/** Where a client publishes its keys: an exact https address, which the broker asks. */
+export function checkKeysAddress(text: string, rules: AddressRules): AddressVerdict {
+  const url = parse(text);
+  if (url === undefined || !text.includes("://"))
+    return bad(["must be an address that begins with https://"]);
+  const allowed = rules.loopbackOrigins.includes(url.origin);
+  const faults = [
+    ...(isLoopback(url) && !allowed
+      ? [
+          "is on this machine, which is allowed only for origins that EGRESS_LOOPBACK_ORIGINS lists, outside production",
+        ]
+      : []),
+    ...(url.protocol === "https:" || allowed ? [] : ["must begin with https://"]),
+    ...(KEYS_PORTS.includes(url.port) || allowed ? [] : ["must be on port 443 or 8443"]),
+    ...(url.username !== "" || url.password !== "" ? ["must hold no user name and no password"] : []),
+    ...(text.includes("#") ? ["must have no fragment"] : []),
+  ];
+  if (faults.length > 0) return bad(faults);
+  return text === url.href ? { ok: true, warning: undefined } : bad(["must be in its normal form"], url.href);
+}
+
 function parse(text: string): URL | undefined {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`);
   if (url === null || /\s/.test(text) || !["https:", "http:"].includes(url.protocol)) return undefined;

@@ -1,11 +1,12 @@
 import type { Client, ClientSecret } from "../../domain/client.ts";
+import { withNewSecret } from "../../domain/client-secrets.ts";
 import { type ClientId, makeId } from "../../domain/id.ts";
-import type { Instant } from "../../domain/instant.ts";
 import type { Policy } from "../../domain/policy.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { ClientConfigurationStore, ClientSecrets } from "../clients/ports.ts";
 import type { AuditNote, Clock, Random } from "../ports.ts";
 import type { ClientStep, PolicyStep, SecretStanding } from "./plan.ts";
+import { makesSecret, toldOr } from "./plan-clients.ts";
 import type { ReadSecrets } from "./read-secrets.ts";
 import { follows, known, type WrittenIds } from "./written-ids.ts";
 
@@ -35,13 +36,23 @@ export class ClientWriter {
     const { store, clock, random, clientSecrets } = this.#ports;
     const { desired, stored } = step;
     const given = this.#given.get(desired.name);
-    const made = stored === undefined && given === undefined ? clientSecrets.make() : undefined;
+    const made =
+      stored === undefined && given === undefined && makesSecret(desired.keys)
+        ? clientSecrets.make()
+        : undefined;
+    const keys = toldOr(desired.keys, stored?.keys);
+    const tokenEncryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
+    const { keys: _, tokenEncryption: __, ...kept } = stored ?? ({} as Partial<Client>);
     const client: Client = {
+      // What a file does not tell of a client stays.
+      ...kept,
       v: 1,
       id: stored?.id ?? makeId("cli", undefined, clock.now(), random.bytes(16)),
       name: desired.name,
       displayName: desired.displayName,
-      secrets: this.#clientSecretsOf(stored?.secrets ?? [], made ?? given?.secret, given?.standing ?? "new"),
+      secrets: this.#secretsOf(step, made ?? given?.secret, given?.standing ?? "new"),
+      ...(keys !== undefined && { keys }),
+      ...(tokenEncryption !== undefined && { tokenEncryption }),
       returnUrls: desired.returnUrls,
       state: desired.state,
       generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
@@ -52,17 +63,29 @@ export class ClientWriter {
     if (made !== undefined) this.newSecrets.push({ client: client.name, id: client.id, secret: made });
   }
 
-  #clientSecretsOf(
-    kept: readonly ClientSecret[],
+  #secretsOf(
+    { stored, desired: { secretExpires } }: ClientStep,
     secret: Secret | undefined,
     standing: SecretStanding,
   ): readonly ClientSecret[] {
-    if (secret === undefined) return kept;
-    return standing === "new"
-      ? withNewSecret(kept, this.#ports.clientSecrets.hmac(secret), this.#ports.clock.now())
-      : standing === "earlier"
-        ? [...kept].reverse()
-        : kept;
+    const kept = stored?.secrets ?? [];
+    const { clientSecrets, clock } = this.#ports;
+    const told = secretExpires === "never" ? undefined : secretExpires;
+    if (secret !== undefined && standing === "new") {
+      return withNewSecret(kept, { hmac: clientSecrets.hmac(secret), expiresAt: told }, clock.now());
+    }
+    const at = secret !== undefined && standing === "earlier" ? this.#placeOf(secret, kept) : 0;
+    const newest = kept[at];
+    if (newest === undefined) return kept;
+    return [
+      secretExpires === undefined ? newest : { ...newest, expiresAt: told },
+      ...kept.filter((_, place) => place !== at),
+    ];
+  }
+
+  #placeOf(secret: Secret, kept: readonly ClientSecret[]): number {
+    const { clientSecrets, clock } = this.#ports;
+    return kept.findIndex((one) => clientSecrets.matches(secret, [one], clock.now()));
   }
 
   async putPolicy(step: PolicyStep): Promise<void> {
@@ -82,10 +105,3 @@ export class ClientWriter {
     await this.#ports.store.putPolicy(policy, follows(step, this.#note));
   }
 }
-
-/** A client's secrets with a new one: up to two live ones, newest first. */
-export const withNewSecret = (
-  kept: readonly ClientSecret[],
-  hmac: string,
-  now: Instant,
-): readonly ClientSecret[] => [{ hmac, addedAt: now, expiresAt: undefined }, ...kept].slice(0, 2);

@@ -8,6 +8,7 @@ import {
 import { changesNothing } from "../../../src/broker/organisations/plan.ts";
 import { renewClientSecret } from "../../../src/broker/organisations/renew-client-secret.ts";
 import { clientSecretContext } from "../../../src/broker/seal-contexts.ts";
+import { days, hours } from "../../../src/domain/instant.ts";
 import { Problem } from "../../../src/domain/problem.ts";
 import type { Sealed } from "../../../src/domain/sealed.ts";
 import { Secret } from "../../../src/domain/secret.ts";
@@ -519,12 +520,38 @@ describe("a client's next secret", () => {
     for (const one of [secret, newClientSecrets[0]?.secret as Secret]) {
       expect(ports.clientSecrets.matches(one, client?.secrets ?? [], now)).toBe(true);
     }
-    await renewClientSecret(ports, "tracker", BY_TEST);
-    const third = await ports.store.findClientByName("tracker");
-    expect(
-      ports.clientSecrets.matches(newClientSecrets[0]?.secret as Secret, third?.secrets ?? [], now),
-    ).toBe(false);
     expect(changesNothing((await apply()).plan)).toBe(true);
+  });
+
+  const counting = async (secrets: readonly Secret[], at: number) => {
+    const stored = (await ports.store.findClientByName("tracker"))?.secrets ?? [];
+    return secrets.map((one) => ports.clientSecrets.matches(one, stored, at));
+  };
+
+  test("where two count already gives the older one a day, and not to the one that is made", async () => {
+    const { newClientSecrets } = await apply();
+    const first = newClientSecrets[0]?.secret as Secret;
+    const { secret: second, oldestEndsAt: none } = await renewClientSecret(ports, "tracker", BY_TEST);
+    const { secret: third, oldestEndsAt } = await renewClientSecret(ports, "tracker", BY_TEST);
+    expect([none, oldestEndsAt]).toEqual([undefined, now + hours(24)]);
+    expect(await counting([first, second, third], now + hours(24) - 1)).toEqual([true, true, true]);
+    expect(await counting([first, second, third], now + hours(24))).toEqual([false, true, true]);
+  });
+
+  test("alone makes the others void at once", async () => {
+    const { newClientSecrets } = await apply();
+    const first = newClientSecrets[0]?.secret as Secret;
+    const { secret, others } = await renewClientSecret(ports, "tracker", BY_TEST, { alone: true });
+    expect(others).toBe(0);
+    expect(await counting([first, secret], now)).toEqual([false, true]);
+  });
+
+  test("ends when it was said to end", async () => {
+    await apply();
+    const ends = now + days(90);
+    const { secret } = await renewClientSecret(ports, "tracker", BY_TEST, { expiresAt: ends });
+    expect(await counting([secret], ends - 1)).toEqual([true]);
+    expect(await counting([secret], ends)).toEqual([false]);
   });
 
   test("of nobody is refused", async () => {
