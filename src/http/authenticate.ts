@@ -6,8 +6,8 @@ import {
   type ClientPorts,
 } from "../broker/clients/authenticate-client.ts";
 import type { Caller } from "../broker/clients/failed-proofs.ts";
+import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import type { Client } from "../domain/client.ts";
-import type { ClientId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
 import { requestIdOf } from "./route.ts";
@@ -21,16 +21,16 @@ export async function authenticate(
   ports: ClientPorts,
   request: Request,
   caller: Caller,
-): Promise<{ id: ClientId; record?: Client }> {
+): Promise<ProvenClient & { readonly record?: Client }> {
   const header = request.headers.authorization ?? "";
   const space = header.indexOf(" ");
   const scheme = header.slice(0, space).toLowerCase();
   const value = header.slice(space + 1).trim();
-  if (scheme === "bearer") return { id: await authenticateByBrokerToken(ports, new Secret(value)) };
+  if (scheme === "bearer") return authenticateByBrokerToken(ports, new Secret(value));
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
   const record = await authenticateBySecret(ports, basic.id, basic.secret, caller);
-  return { id: record.id, record };
+  return { id: record.id, generation: record.generation, record };
 }
 
 /** Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */

@@ -80,11 +80,13 @@ export const expressPath = (route: Pick<Route, "path">): string => route.path.re
 
 function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
   return async (request, response) => {
-    const { id: client, record } = await authenticate(deps.clients, request, callerOf(request, response));
+    const { record, ...proven } = await authenticate(deps.clients, request, callerOf(request, response));
+    const client = proven.id;
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
       client,
       caller: { client, address: request.ip ?? "" },
+      proven,
       // An id of the wrong shape names nothing, and is not told apart from one that names nothing.
       params: route.params && readParams(route.params, request.params),
       query: route.query

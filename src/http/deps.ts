@@ -2,6 +2,7 @@ import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import type { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
@@ -21,6 +22,7 @@ export interface HttpDeps {
   readonly explain: ExplainPorts;
   readonly authorization: AuthorizationPorts;
   readonly clients: ClientPorts;
+  readonly tokensOnTheirWay: TokensOnTheirWay;
   readonly grants: GrantPorts;
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;

@@ -1,13 +1,22 @@
 import { z } from "zod";
 import type { ProvidedAccessToken } from "../broker/access/provide-access-token.ts";
+import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import type { HttpDeps } from "./deps.ts";
 import { route } from "./route.ts";
 import { instant, minTtl, purpose, rejected, serverId, subject } from "./schemas.ts";
 
 /** The same answer under `/v1` and at the token endpoint, which adds `issued_token_type`. */
 export const accessToken = z.object({
-  access_token: z.string(),
+  access_token: z.string().meta({
+    description:
+      "iManage's token; with `access_token_encrypted`, a compact JWE (RFC 7516) whose plaintext it is.",
+  }),
+  access_token_encrypted: z.literal(true).optional().meta({
+    description:
+      "There where the client has a `token_encryption` key: decrypt `access_token` with it before use. All else is readable.",
+  }),
   token_type: z.literal("Bearer"),
   expires_in: z.int().meta({
     description:
@@ -69,7 +78,7 @@ export const postAccessTokens = route({
     schema: accessToken.meta({ id: "AccessToken" }),
   },
   problems: accessTokenProblems,
-  async handle({ deps, client, body, note }) {
+  async handle({ deps, client, proven, body, note }) {
     const provided = await deps.accessTokens.provide({
       client,
       server: body.server,
@@ -78,13 +87,20 @@ export const postAccessTokens = route({
       ...(body.rejected === undefined ? {} : { rejected: body.rejected }),
       note: body.purpose === undefined ? note : { ...note, purpose: body.purpose },
     });
-    return accessTokenBody(provided);
+    return accessTokenBody(deps, proven, provided);
   },
 });
 
-export function accessTokenBody(provided: ProvidedAccessToken) {
+export async function accessTokenBody(
+  { tokensOnTheirWay }: Pick<HttpDeps, "tokensOnTheirWay">,
+  client: ProvenClient,
+  provided: ProvidedAccessToken,
+) {
+  const token = await tokensOnTheirWay.of(client, provided.accessToken);
   return {
-    access_token: provided.accessToken.reveal(),
+    ...("jwe" in token
+      ? { access_token: token.jwe, access_token_encrypted: true }
+      : { access_token: token.readable.reveal() }),
     token_type: "Bearer",
     expires_in: Math.floor(provided.expiresInMs / 1_000),
     expires_at: rfc3339(provided.expiresAt),

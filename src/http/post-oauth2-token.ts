@@ -157,5 +157,5 @@ async function exchange(
     ...(form.rejected === undefined ? {} : { rejected: form.rejected }),
     note: form.purpose === undefined ? note : { ...note, purpose: form.purpose },
   });
-  return { ...accessTokenBody(provided), issued_token_type: ACCESS_TOKEN_TYPE };
+  return { ...(await accessTokenBody(deps, client, provided)), issued_token_type: ACCESS_TOKEN_TYPE };
 }

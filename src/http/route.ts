@@ -1,6 +1,7 @@
 import type { Response } from "express";
 import type { z } from "zod";
 import type { Caller } from "../broker/clients/ports.ts";
+import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import type { ClientId } from "../domain/id.ts";
@@ -56,6 +57,8 @@ export interface RouteCall<P, Q, B> {
   readonly client: ClientId;
   /** The same with where it calls from: what policies are asked about. */
   readonly caller: Caller;
+  /** The same as its proof named it. */
+  readonly proven: ProvenClient;
   readonly params: P;
   readonly query: Q;
   readonly body: B;

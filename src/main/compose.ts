@@ -5,6 +5,7 @@ import type { AuthorizationPorts } from "../broker/authorization/connect-ports.t
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import { FailedProofs } from "../broker/clients/failed-proofs.ts";
 import { PublishedKeys } from "../broker/clients/published-keys.ts";
+import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
@@ -38,6 +39,7 @@ import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
+import { makeTokenEncrypter } from "../security/token-encrypter.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
@@ -183,6 +185,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     ...{ clients: configuration, organisations: configuration, servers: configuration },
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
+  const tokensOnTheirWay = new TokensOnTheirWay(configuration, makeTokenEncrypter());
 
   const diagnosis: DiagnosisPorts = {
     clock,
@@ -314,6 +317,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     libraryStore,
     portal,
     clients,
+    tokensOnTheirWay,
     grants,
     diagnosis,
     api,

@@ -78,6 +78,7 @@ export function publicApp(
       explain: broker.explain,
       authorization,
       clients: broker.clients,
+      tokensOnTheirWay: broker.tokensOnTheirWay,
       grants: broker.grants,
       portal,
       diagnosis,

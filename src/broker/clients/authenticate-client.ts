@@ -1,11 +1,12 @@
 import { timing } from "../../domain/access-policy.ts";
 import type { Client } from "../../domain/client.ts";
-import { type ClientId, parseId } from "../../domain/id.ts";
+import { parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { AssertionPorts } from "./authenticate-by-assertion.ts";
 import type { Caller } from "./failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
+import type { ProvenClient } from "./tokens-on-their-way.ts";
 
 export interface ClientPorts extends AssertionPorts {
   readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
@@ -53,11 +54,11 @@ export function issueBrokerToken(ports: ClientPorts, client: Client): { token: S
  * that was issued before, at once and everywhere.
  * @throws Problem("invalid_client")
  */
-export async function authenticateByBrokerToken(ports: ClientPorts, token: Secret): Promise<ClientId> {
+export async function authenticateByBrokerToken(ports: ClientPorts, token: Secret): Promise<ProvenClient> {
   const read = ports.brokerTokens.read(token);
   const standing = read && (await ports.clients.findStanding(read.client));
   if (read === undefined || standing?.state !== "active" || standing.generation !== read.generation) {
     throw new Problem("invalid_client");
   }
-  return read.client;
+  return { id: read.client, generation: read.generation };
 }

@@ -4,6 +4,7 @@ import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { Policy } from "../../domain/policy.ts";
 import type { Secret } from "../../domain/secret.ts";
+import type { TokenEncryption } from "../../domain/token-encryption.ts";
 import type { RecordWrite } from "../ports.ts";
 
 export interface ClientStore {
@@ -93,4 +94,10 @@ export interface ProofStore {
     id: string,
     address: string,
   ): Promise<{ readonly over: boolean; readonly waitMs: Milliseconds }>;
+}
+
+/** Encrypts to a client's public key (RFC 7516). MUST fail rather than answer anything readable. */
+export interface TokenEncrypter {
+  /** Compact JWE. */
+  encrypt(token: Secret, to: TokenEncryption): Promise<string>;
 }
