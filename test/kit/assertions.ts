@@ -67,9 +67,11 @@ export async function postAssertion(
   base: string,
   assertion: string,
   more: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
   const response = await fetch(`${base}/oauth2/token`, {
     method: "POST",
+    headers,
     body: new URLSearchParams({
       grant_type: "client_credentials",
       client_assertion_type: JWT_BEARER,
