@@ -9,8 +9,7 @@ import { world } from "../kit/world.ts";
 
 /** T30: one assertion, shown everywhere at once. */
 const REPLAYS = Number(process.env.TEST_REPLAYS ?? 240);
-const PROCESSES = Number(process.env.TEST_PROCESSES ?? 0);
-const ROUNDS = 3;
+const PROCESSES = Number(process.env.TEST_REPLAY_PROCESSES ?? 0);
 
 /** Addresses of four brokers on one Redis: in this process, or each in one of its own. */
 async function replicas(here: Awaited<ReturnType<typeof world>>): Promise<string[]> {
@@ -20,33 +19,30 @@ async function replicas(here: Awaited<ReturnType<typeof world>>): Promise<string
   return [here.base, ...more.map(({ base }) => base)];
 }
 
-it(`one jti shown ${REPLAYS} times at several brokers at once is taken exactly once (T30)`, async () => {
-  const here = await world({ settings: { TRUSTED_PROXY_CIDRS: "127.0.0.1/32" } });
-  const pair = await signingPair();
-  await giveKeys(here, { jwks: [pair.jwk] });
-  const bases = await replicas(here);
-  for (let round = 0; round < ROUNDS; round++) {
+it(
+  `one jti shown ${REPLAYS} times at several brokers at once is taken exactly once (T30)`,
+  async () => {
+    const here = await world({ settings: { TRUSTED_PROXY_CIDRS: "127.0.0.1/32" } });
+    const pair = await signingPair();
+    await giveKeys(here, { jwks: [pair.jwk] });
+    const bases = await replicas(here);
     const assertion = await sign(claimsOf(here), pair);
     const statuses = new Map<number, number>();
     let next = 0;
     const thief = async (): Promise<void> => {
-      while (next < REPLAYS / ROUNDS) {
+      while (next < REPLAYS) {
         const i = next++;
         // From everywhere, so that each is looked at (T35).
-        const from = `10.${round}.${(i >> 8) & 255}.${i & 255}`;
-        const { status } = await postAssertion(
-          bases[i % bases.length]!,
-          assertion,
-          {},
-          { "x-forwarded-for": from },
-        );
+        const from = { "x-forwarded-for": `10.9.${(i >> 8) & 255}.${i & 255}` };
+        const { status } = await postAssertion(bases[i % bases.length]!, assertion, {}, from);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }
     };
     await Promise.all(Array.from({ length: 32 }, thief));
-    expect(Object.fromEntries(statuses)).toEqual({ 200: 1, 401: Math.ceil(REPLAYS / ROUNDS) - 1 });
-  }
-});
+    expect(Object.fromEntries(statuses)).toEqual({ 200: 1, 401: REPLAYS - 1 });
+  },
+  60_000 + REPLAYS * 20,
+);
 
 it("while Redis is away no assertion is taken, and one that was used stays used when it is back (T30)", async () => {
   const redis = await ownRedisForThisTest();

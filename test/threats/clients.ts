@@ -13,14 +13,58 @@ export const clientsThreats: readonly ProvenPromise[] = [
   {
     id: "T30",
     promise: "A proof is accepted once, by one of all replicas.",
-    proofs: [],
-    open: "clients do not authenticate by assertions yet",
+    proofs: [
+      {
+        file: "test/race/assertion-replay.test.ts",
+        title: "times at several brokers at once is taken exactly once (T30)",
+        full: { TEST_REPLAYS: "10000", TEST_REPLAY_PROCESSES: "4" },
+        without: {
+          guard: "a jti is the first one's alone",
+          file: "src/store/redis-proof-store.ts",
+          replace: 'return first === "OK";',
+          by: "return first !== undefined;",
+        },
+      },
+      {
+        file: "test/race/assertion-replay.test.ts",
+        title:
+          "while Redis is away no assertion is taken, and one that was used stays used when it is back (T30)",
+        without: {
+          guard: "what cannot be noted is not taken",
+          file: "src/broker/clients/authenticate-by-assertion.ts",
+          replace: "rememberUseMs(form.expiresAt, clock.now()))",
+          by: "rememberUseMs(form.expiresAt, clock.now())).catch(() => true)",
+        },
+      },
+    ],
   },
   {
     id: "T31",
     promise: "No forged or altered assertion is accepted, and none makes this product fetch anything.",
-    proofs: [],
-    open: "clients do not authenticate by assertions yet",
+    proofs: [
+      {
+        file: "test/stories/assertions-forged.test.ts",
+        title: "forged assertions none is taken, and nothing is fetched for any (T31)",
+        full: { TEST_FORGERIES: "50000" },
+        without: {
+          guard: "one signature has one spelling",
+          file: "src/security/client-assertions.ts",
+          replace: "parts.map((part) => decodeBase64url(part))",
+          by: 'parts.map((part) => Buffer.from(part, "base64url"))',
+        },
+      },
+      {
+        file: "test/stories/published-keys.test.ts",
+        title:
+          "is never followed elsewhere: not by a redirect, not by what an assertion's header names (T14, T31)",
+        without: {
+          guard: "an assertion that brings a key along is refused",
+          file: "src/domain/client-assertion.ts",
+          replace: "KEYS_IN_HEADER.some((name) => name in header)",
+          by: "false",
+        },
+      },
+    ],
   },
   {
     id: "T32",
@@ -95,7 +139,17 @@ export const clientsThreats: readonly ProvenPromise[] = [
           by: "return true;",
         },
       },
+      {
+        file: "test/stories/wrong-proofs.test.ts",
+        title: "guesses at a client's secret (T35)",
+        full: { TEST_GUESSES: "100000" },
+        without: {
+          guard: "who fails too often is not looked at",
+          file: "src/broker/clients/authenticate-client.ts",
+          replace: "failedProofs.refuseWhileStopped(id, caller);",
+          by: "",
+        },
+      },
     ],
-    open: "attempts are not limited per client id and address yet (secrets have 256 bits, so trying finds none; it costs time)",
   },
 ];

@@ -446,7 +446,19 @@ export const signInThreats: readonly ProvenPromise[] = [
     id: "T13",
     promise:
       "A proof that was made for somebody else's audience is no proof here, and ours names one server each.",
-    proofs: [],
-    open: "clients do not authenticate by private_key_jwt yet",
+    proofs: [
+      {
+        file: "test/conformance/private-key-jwt.test.ts",
+        title: "is refused, and told why (T13)",
+        without: {
+          guard: "aud is one string, our issuer",
+          file: "src/domain/client-assertion.ts",
+          replace: "if (aud !== issuer) {",
+          by: "if (aud === undefined) {",
+        },
+      },
+    ],
+    differs:
+      "iManage offers no private_key_jwt, so this product shows it none and has no key pairs for servers.",
   },
 ];
