@@ -20,7 +20,7 @@ import { requestIdOf } from "./route.ts";
 export async function authenticate(
   ports: ClientPorts,
   request: Request,
-  caller: Caller,
+  response: Response,
 ): Promise<ProvenClient & { readonly record?: Client }> {
   const header = request.headers.authorization ?? "";
   const space = header.indexOf(" ");
@@ -29,7 +29,7 @@ export async function authenticate(
   if (scheme === "bearer") return authenticateByBrokerToken(ports, new Secret(value));
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
-  const record = await authenticateBySecret(ports, basic.id, basic.secret, caller);
+  const record = await authenticateBySecret(ports, basic.id, basic.secret, callerOf(request, response));
   return { id: record.id, generation: record.generation, record };
 }
 

@@ -8,7 +8,7 @@ import express, {
 import helmet from "helmet";
 import { z } from "zod";
 import { Problem } from "../domain/problem.ts";
-import { authenticate, callerOf } from "./authenticate.ts";
+import { authenticate } from "./authenticate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { docsRouter } from "./docs.ts";
 import { notFound, problemHandler } from "./error-response.ts";
@@ -80,7 +80,7 @@ export const expressPath = (route: Pick<Route, "path">): string => route.path.re
 
 function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
   return async (request, response) => {
-    const { record, ...proven } = await authenticate(deps.clients, request, callerOf(request, response));
+    const { record, ...proven } = await authenticate(deps.clients, request, response);
     const client = proven.id;
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
