@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { z } from "zod";
 import { authenticateByAssertion } from "../broker/clients/authenticate-by-assertion.ts";
 import { authenticateBySecret, type ClientPorts } from "../broker/clients/authenticate-client.ts";
-import type { Caller } from "../broker/clients/failed-proofs.ts";
+import type { ProofOrigin } from "../broker/clients/failed-proofs.ts";
 import type { Client } from "../domain/client.ts";
 import { assertionLimits, JWT_BEARER } from "../domain/client-assertion.ts";
 import { Problem } from "../domain/problem.ts";
@@ -28,7 +28,7 @@ export async function authenticateForm(
   ports: ClientPorts,
   request: Request,
   form: Readonly<Record<string, string>>,
-  caller: Caller,
+  origin: ProofOrigin,
 ): Promise<Client> {
   const { client_id: id, client_secret: secret, client_assertion: assertion } = form;
   const header = request.headers.authorization;
@@ -37,7 +37,7 @@ export async function authenticateForm(
   }
   if (assertion !== undefined) {
     if (form.client_assertion_type === JWT_BEARER) {
-      return authenticateByAssertion(ports, new Secret(assertion), id, caller);
+      return authenticateByAssertion(ports, new Secret(assertion), id, origin);
     }
     throw new Problem("invalid_client", { detail: `client_assertion_type must be ${JWT_BEARER}.` });
   }
@@ -47,8 +47,8 @@ export async function authenticateForm(
     if (id !== undefined && id !== basic.id) {
       throw new Problem("invalid_request", { detail: "The request names two clients." });
     }
-    return authenticateBySecret(ports, basic.id, basic.secret, caller);
+    return authenticateBySecret(ports, basic.id, basic.secret, origin);
   }
   if (id === undefined || secret === undefined) throw new Problem("invalid_client");
-  return authenticateBySecret(ports, id, new Secret(secret), caller);
+  return authenticateBySecret(ports, id, new Secret(secret), origin);
 }

@@ -5,7 +5,7 @@ import {
   authenticateBySecret,
   type ClientPorts,
 } from "../broker/clients/authenticate-client.ts";
-import type { Caller } from "../broker/clients/failed-proofs.ts";
+import type { ProofOrigin } from "../broker/clients/failed-proofs.ts";
 import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import type { Client } from "../domain/client.ts";
 import { Problem } from "../domain/problem.ts";
@@ -29,12 +29,12 @@ export async function authenticate(
   if (scheme === "bearer") return authenticateByBrokerToken(ports, new Secret(value));
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
-  const record = await authenticateBySecret(ports, basic.id, basic.secret, callerOf(request, response));
+  const record = await authenticateBySecret(ports, basic.id, basic.secret, proofOriginOf(request, response));
   return { id: record.id, generation: record.generation, record };
 }
 
 /** Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
-export const callerOf = (request: Request, response: Response): Caller => ({
+export const proofOriginOf = (request: Request, response: Response): ProofOrigin => ({
   requestId: requestIdOf(response),
   address: networkOf(request.ip ?? ""),
 });

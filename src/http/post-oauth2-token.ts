@@ -6,7 +6,7 @@ import type { Client } from "../domain/client.ts";
 import { parseId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
-import { callerOf } from "./authenticate.ts";
+import { proofOriginOf } from "./authenticate.ts";
 import { authenticateForm, clientProof } from "./authenticate-form.ts";
 import type { HttpDeps } from "./deps.ts";
 import { oauthErrorBody } from "./error-response.ts";
@@ -101,7 +101,7 @@ async function answerForm(
   response: Response,
   form: Record<string, string>,
 ) {
-  const client = await authenticateForm(deps.clients, request, form, callerOf(request, response));
+  const client = await authenticateForm(deps.clients, request, form, proofOriginOf(request, response));
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);

@@ -146,7 +146,7 @@ export const clientsThreats: readonly ProvenPromise[] = [
         without: {
           guard: "who fails too often is not looked at",
           file: "src/broker/clients/authenticate-client.ts",
-          replace: "failedProofs.refuseWhileStopped(id, caller);",
+          replace: "failedProofs.refuseWhileStopped(id, origin);",
           by: "",
         },
       },

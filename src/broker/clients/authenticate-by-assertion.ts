@@ -5,7 +5,7 @@ import { parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Clock } from "../ports.ts";
-import type { Caller, FailedProofs } from "./failed-proofs.ts";
+import type { FailedProofs, ProofOrigin } from "./failed-proofs.ts";
 import type { AssertionReader, ClientStore, ProofStore } from "./ports.ts";
 import type { PublishedKeys } from "./published-keys.ts";
 
@@ -30,14 +30,14 @@ export async function authenticateByAssertion(
   ports: AssertionPorts,
   assertion: Secret,
   named: string | undefined,
-  caller: Caller,
+  origin: ProofOrigin,
 ): Promise<Client> {
   const { clock, assertions, failedProofs, proofs } = ports;
   const text = assertions.read(assertion);
   if (text === "too_large") {
     return failedProofs.refuse(
       named ?? "",
-      caller,
+      origin,
       "assertion_too_large",
       "The assertion is longer than 8 KiB.",
     );
@@ -45,13 +45,13 @@ export async function authenticateByAssertion(
   if (text === "malformed") {
     const says =
       "The assertion is no signed JWT in compact form: three parts of base64url without padding, the first two JSON objects.";
-    return failedProofs.refuse(named ?? "", caller, "assertion_malformed", says);
+    return failedProofs.refuse(named ?? "", origin, "assertion_malformed", says);
   }
   const form = judgeAssertionForm(text, ports.issuer, clock.now());
   const id = form.client ?? named ?? "";
-  failedProofs.refuseWhileStopped(id, caller);
+  failedProofs.refuseWhileStopped(id, origin);
   const refuse = (because: string, says?: string) =>
-    failedProofs.refuse(id, caller, `assertion_${because}`, says);
+    failedProofs.refuse(id, origin, `assertion_${because}`, says);
   if (!form.ok) return refuse(form.fault, form.says);
   if (named !== undefined && named !== form.client) {
     return refuse(

@@ -4,7 +4,7 @@ import { parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { AssertionPorts } from "./authenticate-by-assertion.ts";
-import type { Caller } from "./failed-proofs.ts";
+import type { ProofOrigin } from "./failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
 import type { ProvenClient } from "./tokens-on-their-way.ts";
 
@@ -22,10 +22,10 @@ export async function authenticateBySecret(
   ports: ClientPorts,
   id: string,
   secret: Secret,
-  caller: Caller,
+  origin: ProofOrigin,
 ): Promise<Client> {
   const { failedProofs, clientSecrets } = ports;
-  failedProofs.refuseWhileStopped(id, caller);
+  failedProofs.refuseWhileStopped(id, origin);
   const clientId = clientSecrets.isWellFormed(secret) ? parseId("cli", id) : undefined;
   const client = clientId && (await ports.clients.findClient(clientId));
   const matches = clientSecrets.matches(secret, client?.secrets ?? [], ports.clock.now());
@@ -38,7 +38,7 @@ export async function authenticateBySecret(
         : matches
           ? "client_stopped"
           : "wrong";
-  return failedProofs.refuse(id, caller, `secret_${because}`);
+  return failedProofs.refuse(id, origin, `secret_${because}`);
 }
 
 /** A broker token: five minutes of not having to show the secret. */

@@ -3,7 +3,7 @@ import type { Clock, Log } from "../ports.ts";
 import type { ProofStore } from "./ports.ts";
 
 /** Who shows a proof, as far as the way here tells. */
-export interface Caller {
+export interface ProofOrigin {
   readonly requestId: string;
   /** Of IPv6 the network alone: its owner has all addresses in it. */
   readonly address: string;
@@ -33,7 +33,7 @@ export class FailedProofs {
   }
 
   /** @throws Problem("proof_refused_for_now") */
-  refuseWhileStopped(id: string, { address }: Caller): void {
+  refuseWhileStopped(id: string, { address }: ProofOrigin): void {
     if (this.#stopped.size === 0) return;
     const pair = pairOf(id, address);
     const until = this.#stopped.get(pair);
@@ -48,12 +48,12 @@ export class FailedProofs {
    * @throws Problem("proof_refused_for_now") for one too many, else `invalid_client`: the same whatever failed, except what
    * is said of the form of what was sent
    */
-  async refuse(id: string, caller: Caller, because: string, says?: string): Promise<never> {
+  async refuse(id: string, origin: ProofOrigin, because: string, says?: string): Promise<never> {
     const { clock, log, proofs } = this.#ports;
     const client = /^cli_[0-9a-z]{26}$/.test(id) ? { client: id } : {};
-    log.info({ requestId: caller.requestId, ...client, code: because }, "client not authenticated");
-    const { over, waitMs } = await proofs.countFailure(id, caller.address);
-    if (waitMs > 0) this.#stop(pairOf(id, caller.address), clock.monotonicMs() + waitMs);
+    log.info({ requestId: origin.requestId, ...client, code: because }, "client not authenticated");
+    const { over, waitMs } = await proofs.countFailure(id, origin.address);
+    if (waitMs > 0) this.#stop(pairOf(id, origin.address), clock.monotonicMs() + waitMs);
     if (over) throw stopped(waitMs);
     throw new Problem("invalid_client", says === undefined ? {} : { detail: says });
   }
