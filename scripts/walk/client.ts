@@ -3,13 +3,13 @@ export class WalkingClient {
   readonly base: string;
   readonly id: string;
   readonly #secret: string;
-  readonly #authorization: string;
+  readonly authorization: string;
 
   constructor(base: string, id: string, secret: string) {
     this.base = base;
     this.id = id;
     this.#secret = secret;
-    this.#authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
+    this.authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
   }
 
   /** The same client, asking another replica. */
@@ -27,7 +27,7 @@ export class WalkingClient {
       await fetch(`${this.base}${path}`, {
         method,
         headers: {
-          authorization: this.#authorization,
+          authorization: this.authorization,
           ...(body === undefined ? {} : { "content-type": "application/json" }),
           ...headers,
         },
@@ -40,7 +40,7 @@ export class WalkingClient {
     return read(
       await fetch(`${this.base}/oauth2/token`, {
         method: "POST",
-        headers: { authorization: this.#authorization },
+        headers: { authorization: this.authorization },
         body: new URLSearchParams(form),
       }),
     );

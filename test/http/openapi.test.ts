@@ -1,4 +1,3 @@
-import type { Express } from "express";
 import { describe, expect, it } from "vitest";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connectUntilReturn } from "../../scripts/walk/connect.ts";
@@ -6,6 +5,7 @@ import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { PROBLEMS } from "../../src/domain/problem-catalogue.ts";
 import { publicApp } from "../../src/main/start-http.ts";
 import { read, withoutComments } from "../architecture/source.ts";
+import { routesOf } from "../kit/routes-of.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 import {
   codesOf,
@@ -39,27 +39,6 @@ describe("the document and the routes", () => {
     expect([...new Set(registered)].sort()).toEqual(documented.sort());
   });
 });
-
-interface Layer {
-  readonly route?: {
-    readonly path: string | readonly string[];
-    readonly methods: Readonly<Record<string, boolean>>;
-  };
-  readonly handle?: { readonly stack?: readonly Layer[] };
-}
-
-/** `GET /path` for each route, those of mounted routers included. */
-function routesOf(app: Express): readonly string[] {
-  const list = (layers: readonly Layer[]): readonly string[] =>
-    layers.flatMap(({ route, handle }) =>
-      route === undefined
-        ? list(handle?.stack ?? [])
-        : [route.path]
-            .flat()
-            .flatMap((path) => Object.keys(route.methods).map((method) => `${method.toUpperCase()} ${path}`)),
-    );
-  return list(app.router.stack as unknown as readonly Layer[]);
-}
 
 describe("the document is OpenAPI 3.1", () => {
   it("says what it is, and where", () => {

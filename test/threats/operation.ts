@@ -84,6 +84,16 @@ export const operationThreats: readonly ProvenPromise[] = [
           by: "const looking = routes;",
         },
       },
+      {
+        file: "test/stories/without-credentials.test.ts",
+        title: "T37 without credentials no route of the public listener answers 200",
+        without: {
+          guard: "a request without any proof is nobody's",
+          file: "src/http/authenticate.ts",
+          replace: 'if (basic === undefined) throw new Problem("invalid_client");',
+          by: 'if (basic === undefined) return { id: "cli_nobody" as never };',
+        },
+      },
     ],
   },
   {
@@ -96,8 +106,39 @@ export const operationThreats: readonly ProvenPromise[] = [
     id: "T39",
     promise:
       "Whatever a request holds, it is answered or refused: no fault of ours, and no prototype is touched.",
-    proofs: [],
-    open: "being written",
+    proofs: [
+      {
+        file: "test/stories/openapi-fuzz.test.ts",
+        title: "T39 requests made from the OpenAPI document",
+        full: { THREAT_REQUESTS: "100000" },
+        without: {
+          guard: "an id of no shape names nothing",
+          file: "src/http/build-app.ts",
+          replace: 'if (!read.success) throw new Problem("not_found");',
+          by: "if (!read.success) throw read.error;",
+        },
+      },
+      {
+        file: "test/stories/openapi-fuzz.test.ts",
+        title: "T39 requests made from the OpenAPI document",
+        without: {
+          guard: "a body that cannot be read is its sender's fault",
+          file: "src/http/error-response.ts",
+          replace: "if (status !== undefined && status >= 400 && status < 500) {",
+          by: "if (false) {",
+        },
+      },
+      {
+        file: "test/stories/connect-fuzzed.test.ts",
+        title: "T39 %s with half a character is refused",
+        without: {
+          guard: "text that is well-formed Unicode",
+          file: "src/http/schemas.ts",
+          replace: '.refine((text) => text.isWellFormed(), "must not hold half a character")',
+          by: "",
+        },
+      },
+    ],
   },
   {
     id: "T40",
