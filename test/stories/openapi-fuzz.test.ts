@@ -101,6 +101,7 @@ async function faultOf(
   } catch {
     return `not JSON: ${text.slice(0, 200)}`;
   }
+  if (method === "TRACE" && status < 400) return `TRACE is answered with ${status}`;
   if (status < 400) return undefined;
   const { code = "" } = told_;
   if (!Object.hasOwn(PROBLEMS, code) && method !== "HEAD")
