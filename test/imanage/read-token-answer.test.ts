@@ -340,6 +340,14 @@ describe("T16 a hostile body is bounded", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
   });
 
+  test("a compressed answer is read up to the limit, and one that becomes more than that is not read at all", () => {
+    const answer = JSON.stringify({ access_token: "at", token_type: "Bearer", expires_in: 60 });
+    const headers = { "content-encoding": "gzip" };
+    const packed = (spaces: number) => gzipSync(answer + " ".repeat(spaces));
+    expect(read("", { body: packed(200 * 1024), headers })).toMatchObject({ kind: "answered" });
+    expect(read("", { body: packed(257 * 1024), headers })).toMatchObject({ refusal: "upstream" });
+  });
+
   test.each([
     ["half-open literals", '"refresh_token":"'.repeat(15_000)],
     ["keys and spaces", `"refresh_token"${" ".repeat(250_000)}`],

@@ -4,10 +4,11 @@ import { expect, it } from "vitest";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connect, connectUntilReturn } from "../../scripts/walk/connect.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
+import { QUEUES } from "../../src/workers/queues.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
 import { expireSoon } from "../kit/expire.ts";
-import { submit } from "../kit/portal.ts";
+import { enterPortal, submit } from "../kit/portal.ts";
 import { type RecordedExchange, recordHttp } from "../kit/record-http.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, RETURN_URL, type World, world } from "../kit/world.ts";
@@ -24,6 +25,7 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
   const recorded = recordHttp();
   const here = await world({ redisUrl: redis.url });
   const worker = await tellTheStory(here, redis);
+  const dashboard = await whatOperatorsSee(worker.ops);
 
   const secrets = await secretsOf(here, recorded);
   const kinds = new Set(Object.keys(secrets).map((name) => name.replace(/ \d+$/, "")));
@@ -49,6 +51,11 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
     ["its files", () => scanFiles(redis.dir, needles).hits, () => scanFiles(redis.dir, innocent).hits.length],
     ["the logs", () => scan(logs, needles, "the logs"), () => scan(logs, innocent, "").length],
     ["the audit", () => scan(audit, needles, "the audit"), () => scan(audit, innocent, "").length],
+    [
+      "the operators' listener",
+      () => scan(dashboard, needles, "the operators' listener"),
+      () => scan(dashboard, needlesOf({ "a queue": "refresh-grant" }), "").length,
+    ],
   ];
   for (const [place, hits, seen] of places) {
     expect(await seen(), `${place} hold nothing of the story`).toBeGreaterThan(0);
@@ -75,6 +82,7 @@ const KINDS = [
   ...["access token", "authorization code", "broker token", "client secret", "client secret at iManage"],
   ...[
     "calendar link",
+    "portal link",
     "code verifier",
     "completion",
     "cookie",
@@ -127,6 +135,8 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   const sync = await client.call<{ id: string }>("POST", "/v1/syncs", { server, library: "ACTIVE" });
   const changes = await client.call<{ items: object[] }>("GET", `/v1/syncs/${sync.body.id}/changes?wait=20`);
   expect(changes.body.items).not.toEqual([]);
+
+  await visitPages(here);
 
   // What is wrong with the server: nothing, and what support is sent.
   const diagnosed = await client.call<{ verdict: string }>("POST", `/v1/servers/${server}/diagnose`);
@@ -235,6 +245,36 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   return worker;
 }
 
+/** The pages of a user and of an organisation's admin, who also has the server checked; and the interface's own. */
+async function visitPages(here: World): Promise<void> {
+  const { base, server } = here;
+  const user = await enterPortal(here, { subject: { type: "user", id: "u-on-pages" } });
+  await submit(user.browser, user.page, `/my-integrations/${server}/authorize`);
+  const admin = await enterPortal(here, { role: "organisation_admin" });
+  for (const page of ["", `/servers/${server}`, `/servers/${server}/diagnosis`, "/servers/new"])
+    expect((await admin.browser.get(`${base}/settings${page}`)).status, page).toBeLessThan(500);
+  await submit(admin.browser, await admin.browser.get(`${base}/settings`), "/portal/leave");
+  for (const page of ["/openapi.json", "/docs", "/docs/problems", "/.well-known/oauth-authorization-server"])
+    expect((await user.browser.get(base + page)).status, page).toBe(200);
+}
+
+/** All of the operators' listener: health, the dashboard's own requests, and each job that there is. */
+async function whatOperatorsSee(ops: string): Promise<string> {
+  const read = async (path: string) => {
+    const answer = await fetch(ops + path);
+    return `${JSON.stringify([...answer.headers])}\n${await answer.text()}`;
+  };
+  const told = await Promise.all(["/healthz", "/readyz", "/metrics", "/queues/", "/queues/api/queues"].map(read));
+  for (const name of Object.values(QUEUES)) {
+    for (const status of ["latest", "active", "waiting", "completed", "failed", "delayed"])
+      told.push(await read(`/queues/api/queues?activeQueue=${name}&status=${status}&jobsPerPage=50`));
+    const jobs = new Set([...told.at(-6)!.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id!));
+    for (const job of jobs)
+      for (const part of ["", "/logs", "/flow"]) told.push(await read(`/queues/api/queues/${name}/${encodeURIComponent(job)}${part}`));
+  }
+  return told.join("\n");
+}
+
 /** A library admin's calendar: its link is made, fetched, mistyped, replaced and revoked. */
 async function subscribeToRenewals(here: World, admin: WalkingBrowser): Promise<void> {
   const page = `${here.base}/servers/${here.server}/libraries`;
@@ -286,6 +326,7 @@ async function secretsOf(
       add("state", went.get("state"));
       add("completion", went.get("completion"));
       add("calendar link", /\/calendars\/([\w-]{53})\.ics/.exec(answerBody)?.[1]);
+      add("portal link", /\/portal\/open\/([\w-]+)/.exec(answerBody)?.[1]);
       add("start link", /\/connect\/start\/([\w-]+)/.exec(answerBody)?.[1]);
       add("form token", /name="csrf" value="([^"]+)"/.exec(answerBody)?.[1]);
       for (const [, value] of answerHeaders.matchAll(/^set-cookie: [^=]+=([^;\n]+)/gim)) add("cookie", value);
@@ -314,10 +355,11 @@ const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly
   },
   { kind: "broker token", path: /^POST \/oauth2\/token$/, place: /"access_token":"[^"]+"/ },
   { kind: "start link", path: /^POST \/v1\/connect-sessions$/, place: /"start_url":"[^"]+"/ },
+  { kind: "portal link", path: /^POST \/v1\/portal-sessions$/, place: /"url":"[^"]+"/ },
   { kind: "state", path: /^GET \/connect\/start\//, place: /^location: .*$/m },
   {
     kind: "state",
-    path: /^POST \/servers\/[^/]+\/libraries\//,
+    path: /^POST \/(servers\/[^/]+\/libraries\/|my-integrations\/)/,
     place: /<meta http-equiv="refresh"[^>]+>|<a class="button"[^>]+>/g,
   },
   {
@@ -328,10 +370,14 @@ const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly
   { kind: "completion", path: /^GET \/oauth2\/callback\//, place: /^location: .*$/m },
   {
     kind: "cookie",
-    path: /^(GET|POST) \/(connect\/start|oauth2\/callback|servers)\//,
+    path: /^(GET|POST) \/(connect\/start|oauth2\/callback|servers|my-integrations|portal|settings)\b/,
     place: /^set-cookie: .*$/gm,
   },
-  { kind: "form token", path: /^GET \/servers\//, place: /name="csrf" value="[^"]+"/g },
+  {
+    kind: "form token",
+    path: /^GET \/(servers|my-integrations|settings)\b/,
+    place: /name="csrf" value="[^"]+"/g,
+  },
 ];
 
 function misplaced(exchange: RecordedExchange, secrets: Readonly<Record<string, string>>): readonly Hit[] {

@@ -1,5 +1,7 @@
 import type { ProvenPromise } from "../kit/promise.ts";
 
+const FORGED = "test/stories/forged-records.test.ts";
+
 /** What may be tried by who reads or writes Redis, a backup or a process's files: T20 to T28. */
 export const storageThreats: readonly ProvenPromise[] = [
   {
@@ -150,8 +152,38 @@ export const storageThreats: readonly ProvenPromise[] = [
   {
     id: "T25",
     promise: "Who writes to Redis makes no client, policy or server of his own.",
-    proofs: [],
-    open: "records carry no MAC yet",
+    proofs: [
+      {
+        file: FORGED,
+        title: "T25: of each kind of record no field can be changed, added or taken away in Redis",
+        without: {
+          guard: "the MAC of a record",
+          file: "src/security/record-mac.ts",
+          replace: "return equalInConstantTime(mac(key, place, parts.text), parts.tag) ? parts.text : undefined;",
+          by: "return parts.text;",
+        },
+      },
+      {
+        file: FORGED,
+        title: "T25: a true record does not count in another place",
+        without: {
+          guard: "the place among what the MAC is made of",
+          file: "src/security/record-mac.ts",
+          replace: "for (const part of [FORM, place, text])",
+          by: "for (const part of [FORM, text])",
+        },
+      },
+      {
+        file: FORGED,
+        title: "T25: what the vend script decides by cannot be set to let somebody in",
+        without: {
+          guard: "what the script let through is compared with the record",
+          file: "src/store/redis-access-store.ts",
+          replace: "throw this.#sealed.refused(gateKey(id), mark);",
+          by: "return;",
+        },
+      },
+    ],
   },
   {
     id: "T26",
