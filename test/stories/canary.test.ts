@@ -264,13 +264,16 @@ async function whatOperatorsSee(ops: string): Promise<string> {
     const answer = await fetch(ops + path);
     return `${JSON.stringify([...answer.headers])}\n${await answer.text()}`;
   };
-  const told = await Promise.all(["/healthz", "/readyz", "/metrics", "/queues/", "/queues/api/queues"].map(read));
+  const told = await Promise.all(
+    ["/healthz", "/readyz", "/metrics", "/queues/", "/queues/api/queues"].map(read),
+  );
   for (const name of Object.values(QUEUES)) {
     for (const status of ["latest", "active", "waiting", "completed", "failed", "delayed"])
       told.push(await read(`/queues/api/queues?activeQueue=${name}&status=${status}&jobsPerPage=50`));
     const jobs = new Set([...told.at(-6)!.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id!));
     for (const job of jobs)
-      for (const part of ["", "/logs", "/flow"]) told.push(await read(`/queues/api/queues/${name}/${encodeURIComponent(job)}${part}`));
+      for (const part of ["", "/logs", "/flow"])
+        told.push(await read(`/queues/api/queues/${name}/${encodeURIComponent(job)}${part}`));
   }
   return told.join("\n");
 }

@@ -121,9 +121,10 @@ interface Answered {
 function exchange(
   base: string,
   agent: Agent,
-  { method, path, headers, body }: FuzzedRequest,
+  request: FuzzedRequest,
   proof: string | undefined,
 ): Promise<Answered> {
+  const { method, path, headers, body } = request;
   return new Promise((resolve, reject) => {
     const { hostname, port, host } = new URL(base);
     const proofs = proof === undefined ? [] : [["authorization", proof] as const];
@@ -145,7 +146,13 @@ function exchange(
       },
     );
     sent.setTimeout(PATIENCE_MS, () => sent.destroy(new Error("it hangs")));
-    sent.on("error", reject).end(body);
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      // A kept connection that the server ended as this was sent (RFC 9112 §9.3.1): it read nothing of it.
+      const stale = sent.reusedSocket && error.code === "ECONNRESET";
+      if (stale) resolve(exchange(base, agent, request, proof));
+      else reject(error);
+    });
+    sent.end(body);
   });
 }
 

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningCluster } from "../../scripts/redis/index.ts";
 import type { ServerId } from "../../src/domain/id.ts";
+import { endpointsOf } from "../../src/domain/server.ts";
 import { serverKey } from "../../src/store/keys.ts";
+import { egressTo, startSimulators } from "../kit/additions.ts";
 import { expireSoon } from "../kit/expire.ts";
+import { put } from "../kit/put-records.ts";
 import { ownRedisCluster } from "../kit/redis.ts";
 import { AMELIA, MOREAU, world } from "../kit/world.ts";
 
@@ -33,6 +36,23 @@ describe("a record that was altered in the store", () => {
 
     await store.call((redis) => redis.set(key, stored));
     expect((await here.client.accessToken(ask)).status).toBe(200);
+  });
+});
+
+describe("a record that bears a true MAC and another address", () => {
+  it("T15 opens no token for that address: each is sealed for the one it was made at", async () => {
+    const [evil] = await startSimulators(1);
+    const here = await world();
+    await here.connect();
+    const ask = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
+    const { grant } = (await here.client.accessToken(ask)).body;
+    const { configuration } = here.broker;
+    const server = (await configuration.findServer(here.server))!;
+    await put.server(configuration, { ...server, endpoints: endpointsOf(evil!.origin) });
+    await expireSoon(here, grant, -1);
+    const { client } = await here.replica(egressTo([here.simulator, evil!]));
+    expect(await client.accessToken(ask)).toMatchObject({ status: 500, body: { code: "integrity_failure" } });
+    expect(evil!.requests()).toEqual([]);
   });
 });
 

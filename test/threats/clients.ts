@@ -69,14 +69,48 @@ export const clientsThreats: readonly ProvenPromise[] = [
   {
     id: "T32",
     promise: "What a client may do is what its policies say, and nothing else.",
-    proofs: [],
-    open: "the property test against a reference evaluator is not there yet",
+    proofs: [
+      {
+        file: "test/domain/policy.test.ts",
+        title: "T32: the evaluator and a second one that shares nothing with it agree on",
+        full: { POLICY_CASES: "100000" },
+        without: {
+          guard: "the end of a rule",
+          file: "src/domain/policy.ts",
+          replace: 'if (rule.validUntil !== undefined && rule.validUntil <= now) no("expired");',
+          by: "",
+        },
+      },
+      {
+        file: "test/domain/policy.test.ts",
+        title: "T32: the evaluator and a second one that shares nothing with it agree on",
+        without: {
+          guard: "who vouches for a person, beside his name",
+          file: "src/domain/policy.ts",
+          replace: "issuer === subject.issuer && id === subject.id",
+          by: "id === subject.id",
+        },
+      },
+    ],
   },
   {
     id: "T33",
     promise: "A client that was taken over is stopped by its own limits, and by one command at once.",
-    proofs: [],
-    open: "there is no budget of distinct grants yet",
+    proofs: [
+      {
+        file: "test/stories/policy.test.ts",
+        title: "T33: a client that walks",
+        full: { POLICY_GRANTS: "1000" },
+        without: {
+          guard: "the budget of distinct grants an hour",
+          file: "src/store/lua/vend.lua",
+          replace:
+            "if over >= 0 and tonumber(redis.call('ZSCORE', KEYS[7], grant) or '0') <= now - hour then",
+          by: "if false then",
+        },
+      },
+    ],
+    open: "one command that stops a client's tokens everywhere at once is not there yet",
   },
   {
     id: "T34",

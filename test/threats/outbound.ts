@@ -48,7 +48,17 @@ export const outboundThreats: readonly ProvenPromise[] = [
     proofs: [
       {
         file: "test/stories/store-faults.test.ts",
-        title: "sends neither token nor secret to an address somebody wrote into it (T15)",
+        title: "T15 opens no token for that address: each is sealed for the one it was made at",
+        without: {
+          guard: "the origin among what is authenticated beside each secret",
+          file: "src/security/associated-data.ts",
+          replace: '    hash("sha256", wellFormed(context.tokenOrigin), "buffer"),\n',
+          by: "",
+        },
+      },
+      {
+        file: "test/security/sealer.test.ts",
+        title: "T15 T21: a sealed secret in another place",
         without: {
           guard: "the origin among what is authenticated beside each secret",
           file: "src/security/associated-data.ts",

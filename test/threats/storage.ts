@@ -159,7 +159,8 @@ export const storageThreats: readonly ProvenPromise[] = [
         without: {
           guard: "the MAC of a record",
           file: "src/security/record-mac.ts",
-          replace: "return equalInConstantTime(mac(key, place, parts.text), parts.tag) ? parts.text : undefined;",
+          replace:
+            "return equalInConstantTime(mac(key, place, parts.text), parts.tag) ? parts.text : undefined;",
           by: "return parts.text;",
         },
       },
