@@ -5,7 +5,7 @@ import { begin, returned } from "../kit/connecting.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 
-it("T39 two thousand malformed requests get 4xx or an answer, never 5xx, and no prototype is touched", async () => {
+it("T39 six hundred malformed requests, half of them to pages, get 4xx or an answer, never 5xx, and no prototype is touched", async () => {
   const built = await world();
   const seeded = new Seeded();
   console.log(`fuzzed requests: TEST_SEED=${seeded.seed}`);
@@ -29,8 +29,7 @@ it("T39 two thousand malformed requests get 4xx or an answer, never 5xx, and no 
       failed.push(`${n}: ${answer.status} ${method} ${url} ${body?.slice(0, 300)} → ${text.slice(0, 200)}`);
     if (answer.headers.get("content-type")?.includes("json")) JSON.parse(text);
   };
-  for (let at = 0; at < 2_000; at += 20)
-    await Promise.all(Array.from({ length: 20 }, (_, n) => fire(at + n)));
+  for (let at = 0; at < 600; at += 20) await Promise.all(Array.from({ length: 20 }, (_, n) => fire(at + n)));
 
   expect(failed).toEqual([]);
   expect(snapshot()).toEqual(prototype);
@@ -139,7 +138,7 @@ interface Fuzzed {
 }
 
 function request(seeded: Seeded, known: Known): Fuzzed {
-  const route = seeded.pick(ROUTES);
+  const route = seeded.pick(seeded.next() < 0.5 ? API : PAGES);
   const path = route.path.replaceAll(/\{\w+\}/g, () =>
     seeded.next() < 0.5 ? seeded.pick(known.ids) : encodeURIComponent(seeded.pick(SEGMENTS)),
   );
@@ -164,9 +163,13 @@ const TYPES = [
   JSON_TYPE,
 ];
 
-const ROUTES: readonly { method: string; path: string; query?: boolean }[] = [
+/** The interface's own; each with what the OpenAPI document says of it: openapi-fuzz.test.ts. */
+const API: readonly { method: string; path: string; query?: boolean }[] = [
   ...routes.map(({ method, path, query }) => ({ method, path, query: query !== undefined })),
   { method: "post", path: "/oauth2/token" },
+];
+
+const PAGES: typeof API = [
   { method: "get", path: "/oauth2/callback/{registration}", query: true },
   { method: "get", path: "/connect/start/{start}" },
   { method: "get", path: "/connect/result/{session}" },

@@ -13,7 +13,7 @@ import { Seeded } from "../kit/seeded.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 
 /** The whole count is for `npm run verify:threats`. */
-const REQUESTS = Number(process.env.THREAT_REQUESTS ?? 1_200);
+const REQUESTS = Number(process.env.THREAT_REQUESTS ?? 800);
 /** After so many, what was there has been deleted, switched off or renamed by requests that happened to be good. */
 const REQUESTS_PER_FIRM = 2_000;
 const AT_ONCE = 16;
