@@ -94,6 +94,8 @@ async function faultOf(
   if (leaks.length > 0) return told(leaks).join(", ");
   if (/\bat (async )?\S+ \(?(file|node):|node_modules|\.ts:\d/.test(text))
     return `a stack in the answer: ${text.slice(0, 300)}`;
+  // An answer to HEAD has no body, and so no code: what time cures says for how long.
+  if (method === "HEAD" && status === 503 && answer.headers["retry-after"] !== undefined) return undefined;
   if (!/json/.test(type)) return status >= 500 ? `${status} ${text.slice(0, 200)}` : undefined;
   let told_: { code?: string; error?: string };
   try {
