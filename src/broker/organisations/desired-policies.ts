@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { days, seconds } from "../../domain/instant.ts";
+import { days, rfc3339, seconds } from "../../domain/instant.ts";
 import { CLIENT_ACTIONS, type PolicyRule, type UserName } from "../../domain/policy.ts";
 import { type Hours, isTimeZone } from "../../domain/policy-hours.ts";
 import { parseNetwork } from "../../domain/policy-network.ts";
@@ -50,12 +50,14 @@ const validUntil = z
     (text) => !Number.isNaN(endOf(text)),
     "must be a date like 2027-06-30, or a moment like 2027-06-30T17:00:00Z",
   );
-const endOf = (text: string): number => {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return Date.parse(`${text}T00:00:00Z`) + days(1);
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-};
+const MOMENT = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
+function endOf(text: string): number {
+  const [, date, time] = MOMENT.exec(text) ?? [];
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  // A day that is none would be taken for one of the next month.
+  if (Number.isNaN(midnight) || rfc3339(midnight).slice(0, 10) !== date) return Number.NaN;
+  return time === undefined ? midnight + days(1) : Date.parse(text);
+}
 
 const ruleFields = {
   servers: list(name, "must name a server; leave it out to allow every server").optional(),
