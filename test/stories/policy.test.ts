@@ -51,7 +51,7 @@ function hoursIn(here: World, minutesAhead: number): NonNullable<PolicyRule["hou
 }
 
 describe("each limit of a policy", () => {
-  it("holds at the token, from the next request on: users, network, purpose, length, end and hours", async () => {
+  it("T32: holds at the token, from the next request on: users, network, purpose, length, end and hours", async () => {
     const here = await world(PROXIED);
     await here.connect(AMELIA);
     await here.connect(MOREAU);

@@ -169,6 +169,7 @@ test("each page asks for its token anew, in the name of the client, for the libr
   await kit.runs.run(sync);
   expect(kit.tokens.asked).toHaveLength(3);
   expect(kit.tokens.asked[2]).toEqual({
+    action: "sync",
     client: kit.client,
     server: kit.server,
     subject: { type: "library", id: LIBRARY },

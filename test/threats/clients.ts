@@ -91,6 +91,26 @@ export const clientsThreats: readonly ProvenPromise[] = [
           by: "id === subject.id",
         },
       },
+      {
+        file: "test/domain/policy.test.ts",
+        title: "T32: the evaluator and a second one that shares nothing with it agree",
+        without: {
+          guard: "a rule holds for the users and libraries that it names",
+          file: "src/domain/policy.ts",
+          replace: "if (asked.subject !== undefined && !names(rule, asked.subject)) no(asked.subject.type);",
+          by: "",
+        },
+      },
+      {
+        file: "test/stories/policy.test.ts",
+        title: "T32: holds at the token",
+        without: {
+          guard: "the policy is asked with the address from which the client calls",
+          file: "src/broker/access/provide-access-token.ts",
+          replace: 'address: action === "sync" ? undefined : (note.address ?? ""),',
+          by: "address: undefined,",
+        },
+      },
     ],
   },
   {
