@@ -47,6 +47,8 @@ export interface HttpSettings {
   readonly supportContact: string;
   readonly productName: string;
   readonly trustedProxyCidrs: readonly string[];
+  /** Where clients with certificates are served. `byAuthority`: those that an authority issued, too. */
+  readonly mtls: { readonly baseUrl: string; readonly byAuthority: boolean } | undefined;
 }
 
 /** Positions in a list, opaque to clients and authenticated: nobody can make one up. */

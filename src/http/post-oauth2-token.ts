@@ -101,11 +101,12 @@ async function answerForm(
   response: Response,
   form: Record<string, string>,
 ) {
-  const client = await authenticateForm(deps.clients, request, form, callerOf(request, response));
+  const caller = callerOf(request, response);
+  const client = await authenticateForm(deps.clients, request, form, caller);
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);
-      const { token, lifeMs } = issueBrokerToken(deps.clients, client);
+      const { token, lifeMs } = issueBrokerToken(deps.clients, client, caller);
       return { access_token: token.reveal(), token_type: "Bearer", expires_in: lifeMs / 1_000 };
     }
     case TOKEN_EXCHANGE:

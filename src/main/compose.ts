@@ -31,6 +31,7 @@ import { makePackageTemplates } from "../ops/package-templates.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeAssertionReader } from "../security/client-assertions.ts";
+import { ClientAuthorities, makeClientCertificates } from "../security/client-certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeDataKeyring } from "../security/data-keyring.ts";
@@ -169,11 +170,14 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
+  const clientAuthorities = new ClientAuthorities();
   const clients: ClientPorts = {
     clock,
+    log,
     clients: configuration,
     clientSecrets,
     brokerTokens,
+    certificates: makeClientCertificates(clientAuthorities),
     issuer: settings.PUBLIC_BASE_URL,
     assertions: makeAssertionReader(),
     proofs: stores.proofs,
@@ -318,6 +322,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     portal,
     clients,
     tokensOnTheirWay,
+    clientAuthorities,
     grants,
     diagnosis,
     api,

@@ -1,6 +1,6 @@
 import type { Client, ClientSecret } from "../../domain/client.ts";
-import type { AssertionAlgorithm, PublicJwk } from "../../domain/client-keys.ts";
 import type { CertificateFault, RegisteredCertificate } from "../../domain/client-certificate.ts";
+import type { AssertionAlgorithm, PublicJwk } from "../../domain/client-keys.ts";
 import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { Policy } from "../../domain/policy.ts";
