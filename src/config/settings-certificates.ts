@@ -77,10 +77,9 @@ export const certificateRelations: readonly Relation<Told>[] = [
     setting: "CLIENT_CERT_PORT",
     dependsOn: ["MTLS_PORT", "HTTP_PORT", "OPS_PORT"],
     holds: (c) => {
-      const used = [c.HTTP_PORT, c.OPS_PORT, c.MTLS_PORT, c.CLIENT_CERT_PORT].filter(
-        (one) => one !== undefined,
-      );
-      return new Set(used).size === used.length;
+      const taken: readonly (number | undefined)[] = [c.HTTP_PORT, c.OPS_PORT];
+      const own = [c.MTLS_PORT, c.CLIENT_CERT_PORT].filter((one) => one !== undefined);
+      return new Set(own).size === own.length && !own.some((one) => taken.includes(one));
     },
     message: "and MTLS_PORT must be ports of their own",
   },

@@ -35,17 +35,17 @@ const HEADERS = ["client-cert", "client-cert-chain"];
 function strip(request: IncomingMessage): void {
   if (!HEADERS.some((name) => name in request.headers)) return;
   for (const name of HEADERS) delete request.headers[name];
-  const kept: string[] = [];
-  for (let i = 0; i < request.rawHeaders.length; i += 2) {
-    const [name, value] = request.rawHeaders.slice(i, i + 2) as [string, string];
-    if (!HEADERS.includes(name.toLowerCase())) kept.push(name, value);
-  }
-  request.rawHeaders = kept;
+  // In place, since Node counts on the list's length when it is asked for headers one by one.
+  const { rawHeaders } = request;
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (HEADERS.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2, "Removed", "");
 }
 
 function ofTls(socket: Socket): PresentedCertificate | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
   const known = ofSockets.get(socket);
-  if (known !== undefined || !(socket instanceof TLSSocket)) return known;
+  // Asked each time: a connection loses TLS's word when the authorities change.
+  if (known !== undefined) return { ...known, verified: socket.authorized };
   const der = socket.getPeerX509Certificate()?.raw;
   if (der === undefined) return undefined;
   const found = { der, thumbprint: thumbprintOf(der), verified: socket.authorized };

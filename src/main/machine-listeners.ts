@@ -2,11 +2,11 @@ import { constants } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { createSecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import ipaddr from "ipaddr.js";
 import { SettingsError } from "../config/settings.ts";
 import type { Broker } from "./compose.ts";
-import { listen, machineApp, underWayAt } from "./start-http.ts";
+import { listen, machineApp } from "./start-http.ts";
 
 /** How soon a renewed certificate is used. Files are looked at, not watched: secrets are mounted by swapping links. */
 const LOOK_MS = 10_000;
@@ -48,6 +48,7 @@ export async function startMachineListeners(broker: Broker): Promise<MachineList
           settings.HTTP_HOST,
           settings.CLIENT_CERT_PORT,
         );
+  const connections = direct && new TlsConnections(direct.server as TlsServer);
   if (behindProxy !== undefined) {
     const proxies = settings.CLIENT_CERT_PROXY_CIDRS.map((range) => ipaddr.parseCIDR(range));
     behindProxy.server.prependListener("connection", (socket) => {
@@ -64,7 +65,7 @@ export async function startMachineListeners(broker: Broker): Promise<MachineList
     try {
       const changed = await files.readChanged();
       if (changed === undefined) return;
-      if (direct !== undefined) renew(direct.server as TlsServer, changed);
+      connections?.renew(changed);
       log.info({ detail: "MTLS_CERT_FILE, MTLS_KEY_FILE, MTLS_CLIENT_CA_FILE" }, "certificates read again");
     } catch (error) {
       const detail = error instanceof SettingsError ? error.faults.map(({ setting }) => setting).join() : "";
@@ -77,13 +78,34 @@ export async function startMachineListeners(broker: Broker): Promise<MachineList
   return { direct, behindProxy, lookAtFiles, stop: timers.every(LOOK_MS, () => void lookAtFiles()) };
 }
 
-/** Connections that were judged by what was there before end with their next answer. */
-function renew(server: TlsServer, options: SecureContextOptions): void {
-  server.setSecureContext(options);
-  for (const response of underWayAt(server)) {
-    if (!response.headersSent) response.setHeader("connection", "close");
+/** Connections of our own TLS, and what becomes of them when the authorities change. */
+class TlsConnections {
+  readonly #server: TlsServer;
+  readonly #open = new Set<TLSSocket>();
+  readonly #earlier = new WeakSet<object>();
+
+  constructor(server: TlsServer) {
+    this.#server = server;
+    server.on("secureConnection", (socket: TLSSocket) => {
+      this.#open.add(socket);
+      socket.once("close", () => this.#open.delete(socket));
+    });
+    server.prependListener("request", ({ socket }, response) => {
+      if (this.#earlier.has(socket)) response.setHeader("connection", "close");
+    });
   }
-  server.closeIdleConnections();
+
+  /**
+   * What TLS said of a connection by earlier authorities counts no longer: its certificate must have been issued by one of
+   * today's itself. It ends with its next answer, and so without costing a request.
+   */
+  renew(options: SecureContextOptions): void {
+    this.#server.setSecureContext(options);
+    for (const socket of this.#open) {
+      socket.authorized = false;
+      this.#earlier.add(socket);
+    }
+  }
 }
 
 const isWithin = (

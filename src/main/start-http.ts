@@ -169,9 +169,6 @@ export function stopListening(server: Server): Promise<void> {
   });
 }
 
-/** Requests that have come and are not answered yet. */
-export const underWayAt = (server: Server): Iterable<ServerResponse> => underWay.get(server) ?? [];
-
 const underWay = new WeakMap<Server, Set<ServerResponse>>();
 
 function noteWhatIsUnderWay(server: Server): void {

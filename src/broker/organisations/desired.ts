@@ -1,3 +1,4 @@
+import type { RegisteredCertificate } from "../../domain/client-certificate.ts";
 import type { ClientKeys } from "../../domain/client-keys.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
@@ -62,13 +63,15 @@ export interface DesiredClient {
   readonly displayName: string;
   readonly state: "active" | "stopped";
   readonly returnUrls: readonly string[];
-  /** Undefined: what is stored stays; for a new client without keys the broker makes one and shows it once. */
+  /** Undefined: what is stored stays; for a new client without keys or certificate the broker makes one and shows it once. */
   readonly secret: SecretReference | undefined;
   /** Of the newest secret. Undefined: what is stored stays. */
   readonly secretExpires?: Instant | "never" | undefined;
   /** These two, undefined: what is stored stays. */
   readonly keys?: ClientKeys | "none" | undefined;
   readonly tokenEncryption?: TokenEncryption | "none" | undefined;
+  /** Undefined: what is stored stays. */
+  readonly certificate?: RegisteredCertificate | "none" | undefined;
   readonly policies: readonly DesiredPolicy[];
 }
 
