@@ -80,7 +80,13 @@ function secretChange(
   const told = (to: string) => [change("secret", undefined, to)];
   if (secret === "earlier") return told("the earlier one is the newest again");
   if (stored === undefined && secret === "not given") {
-    return told(makesSecret(desired) ? "made now and shown once" : "none: it has keys or a certificate");
+    return told(
+      makesSecret(desired)
+        ? "made now and shown once"
+        : toldOr(desired.keys, undefined)
+          ? "none: it has keys"
+          : "none: it has a certificate",
+    );
   }
   if (secret !== "new") return [];
   return told(
