@@ -13,6 +13,8 @@ import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
+import { ProviderKeys } from "../broker/people/provider-keys.ts";
+import type { PersonPorts } from "../broker/people/read-person.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
@@ -171,6 +173,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
   const clientAuthorities = new ClientAuthorities();
+  const documents = makePublicDocuments(outbound);
+  const publishedKeys = new PublishedKeys({ clock, log, documents });
   const clients: ClientPorts = {
     clock,
     log,
@@ -182,7 +186,15 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     assertions: makeAssertionReader(),
     proofs: stores.proofs,
     failedProofs: new FailedProofs({ clock, log, proofs: stores.proofs }),
-    publishedKeys: new PublishedKeys({ clock, log, documents: makePublicDocuments(outbound) }),
+    publishedKeys,
+  };
+  const people: PersonPorts = {
+    clock,
+    log,
+    clients: configuration,
+    organisations: configuration,
+    assertions: clients.assertions,
+    providerKeys: new ProviderKeys({ clock, log, documents, publishedKeys }),
   };
   const explain: ExplainPorts = {
     ...{ clock, access: stores.access },
@@ -322,6 +334,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     portal,
     clients,
     tokensOnTheirWay,
+    people,
     clientAuthorities,
     grants,
     diagnosis,

@@ -98,6 +98,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     authorization: { ...broker.authorization, publicBaseUrl },
     clients: broker.clients,
     tokensOnTheirWay: broker.tokensOnTheirWay,
+    people: broker.people,
     grants: broker.grants,
     portal: { ...broker.portal, publicBaseUrl },
     diagnosis: { ...broker.diagnosis, publicBaseUrl },

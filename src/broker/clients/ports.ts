@@ -97,7 +97,7 @@ export interface ReadBrokerToken {
 /** Client assertions (RFC 7523): read without believing them, then checked against keys. */
 export interface AssertionReader {
   /** What it says, or why it cannot be read. MUST NOT follow anything that it names (T31). */
-  read(assertion: Secret): AssertionText | "malformed" | "too_large";
+  read(assertion: Secret, bytesMax?: number): AssertionText | "malformed" | "too_large";
   /** Whether one of these keys signed it, by this algorithm and none other. */
   verify(
     assertion: Secret,

@@ -1,5 +1,6 @@
 import type { RegisteredCertificate } from "../../domain/client-certificate.ts";
 import type { ClientKeys } from "../../domain/client-keys.ts";
+import type { IdentityProvider } from "../../domain/identity-provider.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
 import type { PolicyRule } from "../../domain/policy.ts";
@@ -20,10 +21,11 @@ export interface DesiredConfiguration {
 
 export interface DesiredOrganisation {
   readonly name: string;
-  /** These three, undefined: what is stored stays. A file says all of them; what tells a server alone, none. */
+  /** These four, undefined: what is stored stays. A file says all of them; what tells a server alone, none. */
   readonly displayName?: string | undefined;
   readonly enabled?: boolean | undefined;
   readonly members?: Members | undefined;
+  readonly identityProvider?: IdentityProvider | "none" | undefined;
   readonly servers: readonly DesiredServer[];
   /** Own registrations told without their servers, which stay as they are. */
   readonly registrations?: readonly DesiredRegistration[];
