@@ -149,7 +149,7 @@ class TlsFiles {
       allowPartialTrustChain: true,
       minVersion: "TLSv1.2",
       // Each connection proves its key, by the authorities of today: a resumed one would keep an earlier verdict.
-      secureOptions: constants.SSL_OP_NO_TICKET,
+      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     };
     await usable("MTLS_CERT_FILE", "and MTLS_KEY_FILE cannot be used together", () =>
       createSecureContext({ cert, key }),

@@ -10,8 +10,8 @@ import { everyone, type Members } from "../../../src/domain/members.ts";
 import { Problem } from "../../../src/domain/problem.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { makeAssertionReader } from "../../../src/security/client-assertions.ts";
-import { AUDIENCE, ISSUER, type Issuing, issuing } from "../../kit/user-assertions.ts";
 import { Seeded } from "../../kit/seeded.ts";
+import { AUDIENCE, ISSUER, type Issuing, issuing } from "../../kit/user-assertions.ts";
 
 const CLIENT = `cli_${"0".repeat(26)}` as ClientId;
 const FIRM = "org_0000000000" as OrganisationId;
