@@ -35,7 +35,11 @@ function portsOf(
     clock,
     log,
     clients: {
-      findPolicy: async () => ({ policy: ("policy" in more ? more.policy : {}) as never, generation: 1 }),
+      findPolicy: async () => ({
+        policy: ("policy" in more ? more.policy : {}) as never,
+        generation: 1,
+        mark: "",
+      }),
     },
     organisations: {
       findOrganisation: async () => ({
