@@ -88,6 +88,9 @@ export const librarySubject = z
   })
   .meta({ id: "LibrarySubject" });
 
+/** For whom, by the client's own word alone. */
+export const namedSubject = z.discriminatedUnion("type", [userSubject, librarySubject]);
+
 export const subject = z.discriminatedUnion("type", [userSubject, assertionSubject, librarySubject]);
 
 export const minTtl = z

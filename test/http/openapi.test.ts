@@ -167,7 +167,7 @@ describe("the document is OpenAPI 3.1", () => {
 
 /** Where the codes of each operation come from: its story, and what the story is made of. */
 const POLICY = "domain/policy-refusal.ts";
-const _SERVING = [
+const SERVING = [
   POLICY,
   "broker/access/provide-access-token.ts",
   "broker/refresh/refresh-grant.ts",
