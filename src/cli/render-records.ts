@@ -1,3 +1,4 @@
+import { certificateText } from "../broker/organisations/desired-certificate.ts";
 import { encryptionText, keysText } from "../broker/organisations/desired-client-keys.ts";
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
 import type { Clock } from "../broker/ports.ts";
@@ -100,6 +101,7 @@ export async function clientRows(store: ConfigurationStore): Promise<Row[]> {
         state: client.state,
         secrets: client.secrets.length,
         secrets_end: client.secrets.map(({ expiresAt }) => moment(expiresAt) ?? "never"),
+        certificate: certificateText(client.certificate),
         keys: keysText(client.keys),
         token_encryption: encryptionText(client.tokenEncryption),
         return_urls: client.returnUrls,

@@ -10,6 +10,7 @@ import {
   trustedProxySettings,
 } from "./settings-addresses.ts";
 import { auditRelations, auditSettings } from "./settings-audit.ts";
+import { certificateRelations, certificateSettings } from "./settings-certificates.ts";
 import {
   egressProxyRelations,
   egressProxySettings,
@@ -39,6 +40,7 @@ const fields = {
   ...redisSettings,
   ...publicAddressSettings,
   ...listenerSettings,
+  ...certificateSettings,
   ...keySettings,
   ...wrapperSettings,
   ...trustedProxySettings,
@@ -68,6 +70,7 @@ const relations: readonly Relation<z.output<typeof object>>[] = [
   ...redisRelations,
   ...egressProxyRelations,
   ...listenerRelations,
+  ...certificateRelations,
 ];
 
 const schema = object.check(...relations.map(checkOf));

@@ -1,3 +1,4 @@
+import type { RegisteredCertificate } from "./client-certificate.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { ClientId } from "./id.ts";
 import type { Instant } from "./instant.ts";
@@ -17,11 +18,13 @@ export interface Client {
   readonly keys?: ClientKeys;
   /** To what its iManage tokens are encrypted on their way to it. Missing: to nothing. */
   readonly tokenEncryption?: TokenEncryption;
+  /** By what its certificate is known (RFC 8705). Missing: it proves itself otherwise. */
+  readonly certificate?: RegisteredCertificate;
   /** Where a browser may be sent back to, compared letter by letter (T06). */
   readonly returnUrls: readonly string[];
   /** Stopped: no token, at once, everywhere. */
   readonly state: "active" | "stopped";
-  /** Raised by every change of secrets, keys or state: broker tokens of an older generation are void. */
+  /** Raised by every change of secrets, keys, certificate or state: broker tokens of an older generation are void. */
   readonly generation: number;
   readonly createdAt: Instant;
 }

@@ -1,4 +1,5 @@
 import type { OrganisationId } from "./id.ts";
+import type { IdentityProvider } from "./identity-provider.ts";
 import type { Instant } from "./instant.ts";
 import type { Members } from "./members.ts";
 
@@ -13,5 +14,7 @@ export interface Organisation {
   /** Switched off, tokens stop at once and grants stay. */
   readonly enabled: boolean;
   readonly members: Members;
+  /** Who vouches for its people by what it signs. Missing: its clients alone do. */
+  readonly identityProvider?: IdentityProvider;
   readonly createdAt: Instant;
 }

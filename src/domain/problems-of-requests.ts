@@ -37,6 +37,20 @@ export const REQUEST_PROBLEMS = {
     "Try again. If it lasts, see that the client's jwks_uri can be reached from the broker; its log says what happened.",
     "temporarily_unavailable",
   ),
+  user_assertion_refused: kind(
+    400,
+    "client",
+    "The assertion about the user does not count here.",
+    "The detail says which look failed. Get a new one from the organisation's identity provider, for a registered audience; the operator's identity_provider says what is taken.",
+    "invalid_request",
+  ),
+  identity_provider_unavailable: kind(
+    503,
+    "time",
+    "The keys of the organisation's identity provider cannot be read.",
+    "Try again. If it lasts, see that its address can be reached from the broker; its log says what happened.",
+    "temporarily_unavailable",
+  ),
   not_found: kind(
     404,
     "client",

@@ -1,6 +1,7 @@
 import type { Request } from "express";
 import { z } from "zod";
 import { authenticateByAssertion } from "../broker/clients/authenticate-by-assertion.ts";
+import { authenticateByCertificate } from "../broker/clients/authenticate-by-certificate.ts";
 import { authenticateBySecret, type ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { ProofOrigin } from "../broker/clients/failed-proofs.ts";
 import type { Client } from "../domain/client.ts";
@@ -23,7 +24,7 @@ export const clientProof = {
   }),
 };
 
-/** RFC 6749 §2.3: one way to prove oneself in each request, by header, secret or assertion. */
+/** RFC 6749 §2.3: one way to prove oneself in each request, by header, secret or assertion; with none of them, by certificate. */
 export async function authenticateForm(
   ports: ClientPorts,
   request: Request,
@@ -49,6 +50,7 @@ export async function authenticateForm(
     }
     return authenticateBySecret(ports, basic.id, basic.secret, origin);
   }
-  if (id === undefined || secret === undefined) throw new Problem("invalid_client");
+  if (id === undefined) throw new Problem("invalid_client");
+  if (secret === undefined) return authenticateByCertificate(ports, id, origin);
   return authenticateBySecret(ports, id, new Secret(secret), origin);
 }

@@ -10,6 +10,7 @@ import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import type { Client } from "../domain/client.ts";
 import { Problem } from "../domain/problem.ts";
 import { Secret } from "../domain/secret.ts";
+import { certificateOf } from "./presented-certificate.ts";
 import { requestIdOf } from "./route.ts";
 
 /**
@@ -26,17 +27,21 @@ export async function authenticate(
   const space = header.indexOf(" ");
   const scheme = header.slice(0, space).toLowerCase();
   const value = header.slice(space + 1).trim();
-  if (scheme === "bearer") return authenticateByBrokerToken(ports, new Secret(value));
+  if (scheme === "bearer") {
+    const shown = { requestId: requestIdOf(response), certificate: certificateOf(request) };
+    return authenticateByBrokerToken(ports, new Secret(value), shown);
+  }
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
   const record = await authenticateBySecret(ports, basic.id, basic.secret, proofOriginOf(request, response));
   return { id: record.id, generation: record.generation, record };
 }
 
-/** Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
+/** Who calls, by his connection. Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
 export const proofOriginOf = (request: Request, response: Response): ProofOrigin => ({
   requestId: requestIdOf(response),
   address: networkOf(request.ip ?? ""),
+  certificate: certificateOf(request),
 });
 
 function networkOf(text: string): string {

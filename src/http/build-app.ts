@@ -14,6 +14,7 @@ import { docsRouter } from "./docs.ts";
 import { notFound, problemHandler } from "./error-response.ts";
 import { authorizationServerMetadata } from "./metadata.ts";
 import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
+import { type CertificateSource, takeCertificate } from "./presented-certificate.ts";
 import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
 import { Content, giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
@@ -24,12 +25,17 @@ const BODY_LIMIT = "64kb";
 const nothing = z.strictObject({});
 
 /**
- * The public listener.
+ * The public listener; without pages and `docs`, the one for machines that have certificates.
  * @param extras what `main` mounts beside the API: the access log in front, the pages behind
  */
 export function buildApp(
   deps: HttpDeps,
-  extras: { readonly before?: readonly RequestHandler[]; readonly pages?: Router } = {},
+  extras: {
+    readonly before?: readonly RequestHandler[];
+    readonly pages?: Router;
+    readonly docs?: boolean;
+    readonly certificates?: CertificateSource;
+  } = {},
 ): Express {
   const app = express();
   app.disable("x-powered-by");
@@ -41,6 +47,7 @@ export function buildApp(
     giveRequestId(response, deps.newRequestId());
     next();
   });
+  app.use(takeCertificate(extras.certificates ?? "none"));
   for (const handler of extras.before ?? []) app.use(handler);
   app.use(requestHygiene);
 
@@ -69,7 +76,7 @@ export function buildApp(
   for (const route of routes) {
     app[route.method](expressPath(route), json, handlerOf(deps, route));
   }
-  app.use(docsRouter(deps));
+  if (extras.docs !== false) app.use(docsRouter(deps));
   if (extras.pages !== undefined) app.use(extras.pages);
   app.use(notFound);
   app.use(problemHandler(deps));

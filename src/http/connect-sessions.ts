@@ -9,8 +9,10 @@ import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { Secret } from "../domain/secret.ts";
 import type { HttpDeps } from "./deps.ts";
+import { personProblems } from "./post-access-tokens.ts";
+import { personOf } from "./read-subject.ts";
 import { route } from "./route.ts";
-import { connectSessionId, instant, line, serverId, userSubject } from "./schemas.ts";
+import { connectSessionId, instant, line, person, serverId } from "./schemas.ts";
 
 const session = z
   .object({
@@ -56,7 +58,7 @@ export const postConnectSessions = route({
     "Send the browser to `start_url`, once. It comes back to `return_url` with `connect_session` and `completion`; then complete the session at once, naming who is signed in at your side.",
   body: z.strictObject({
     server: serverId,
-    subject: userSubject,
+    subject: person,
     return_url: z
       .string()
       .max(2_048)
@@ -85,13 +87,15 @@ export const postConnectSessions = route({
     "organisation_disabled",
     "not_a_member",
     "return_url_not_registered",
+    ...personProblems,
   ],
   idempotent: true,
-  async handle({ deps, client, caller, body, record, idempotencyKey: key }) {
+  async handle(call) {
+    const { deps, client, caller, body, record, idempotencyKey: key } = call;
     const begin = async () => {
       const begun = await beginConnect(deps.authorization, await record(), {
         server: body.server,
-        subject: body.subject,
+        subject: await personOf(call, body.subject, organisationOf(body.server)),
         returnUrl: body.return_url,
         loginHint: body.login_hint,
         address: caller.address,
@@ -136,10 +140,11 @@ export const postConnectSessionComplete = route({
       .min(1)
       .max(128)
       .meta({ description: "The `completion` member of the URL the browser came back to. One use." }),
-    subject: userSubject.meta({ description: "Who is signed in at your side now." }),
+    subject: person.meta({ description: "Who is signed in at your side now." }),
   }),
   answer: { status: 200, description: "Connected.", schema: session },
   problems: [
+    ...personProblems,
     "not_found",
     "not_allowed",
     "authorization_response_invalid",
@@ -160,11 +165,13 @@ export const postConnectSessionComplete = route({
     "server_address_refused",
     "imanage_answer_unusable",
   ],
-  async handle({ deps, params, body, record, note }) {
+  async handle(call) {
+    const { deps, params, body, record, note } = call;
+    const subject = await personOf(call, body.subject, organisationOf(params.id));
     const { session: completed } = await completeConnect(
       deps.authorization,
       await record(),
-      { session: params.id, completion: new Secret(body.completion), subject: body.subject },
+      { session: params.id, completion: new Secret(body.completion), subject },
       note,
     );
     return sessionBody(deps, completed);

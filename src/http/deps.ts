@@ -9,6 +9,7 @@ import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
 import type { LibraryViewPorts } from "../broker/libraries/ports.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { PackageMaker } from "../broker/organisations/registration-package.ts";
+import type { PersonPorts } from "../broker/people/read-person.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Log } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
@@ -23,6 +24,7 @@ export interface HttpDeps {
   readonly authorization: AuthorizationPorts;
   readonly clients: ClientPorts;
   readonly tokensOnTheirWay: TokensOnTheirWay;
+  readonly people: PersonPorts;
   readonly grants: GrantPorts;
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;
@@ -47,6 +49,8 @@ export interface HttpSettings {
   readonly supportContact: string;
   readonly productName: string;
   readonly trustedProxyCidrs: readonly string[];
+  /** Where clients with certificates are served. `byAuthority`: those that an authority issued, too. */
+  readonly mtls: { readonly baseUrl: string; readonly byAuthority: boolean } | undefined;
 }
 
 /** Positions in a list, opaque to clients and authenticated: nobody can make one up. */

@@ -9,7 +9,16 @@ import { DENIAL_TEXTS, ruleText } from "../domain/policy-texts.en.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { route } from "./route.ts";
-import { clientId, instant, line, minTtl, organisationId, purpose, serverId, subject } from "./schemas.ts";
+import {
+  clientId,
+  instant,
+  line,
+  minTtl,
+  namedSubject,
+  organisationId,
+  purpose,
+  serverId,
+} from "./schemas.ts";
 
 const remedy = z.enum(["client", "resource-owner", "operator", "time"]);
 const ruleNumber = z.int().nullable().meta({ description: "Numbered from 1, as the policy has them." });
@@ -124,7 +133,9 @@ export const postPoliciesExplain = route({
     organisation: organisationId.optional().meta({ description: "Or a server of it." }),
     server: serverId.optional(),
     action: z.enum(CLIENT_ACTIONS),
-    subject: subject.optional().meta({ description: "Without one the answer is about the policy alone." }),
+    subject: namedSubject
+      .optional()
+      .meta({ description: "Without one the answer is about the policy alone." }),
     purpose: purpose.optional(),
     min_ttl: minTtl,
     address: line(64)

@@ -75,7 +75,7 @@ export function openApiDocument(publicBaseUrl: string) {
             operationId: "token",
             summary: "Token endpoint: client_credentials and token exchange (RFC 8693)",
             description:
-              "The client proves itself in one of three ways: `private_key_jwt` (a signed `client_assertion` in the form, RFC 7523), client id and secret as HTTP Basic, or both in the form. Ten proofs in a row that do not fit, and that client is not looked at for a while at that address.",
+              "The client proves itself in one of four ways: `private_key_jwt` (a signed `client_assertion` in the form, RFC 7523), client id and secret as HTTP Basic, both in the form, or by `client_id` and its certificate at the address of `mtls_endpoint_aliases` (RFC 8705); a token got over a connection with a certificate works over such connections alone. Ten proofs in a row that do not fit, and that client is not looked at for a while at that address.",
             // None: what proves the client then stands in the form, for which OpenAPI has no scheme.
             security: [{ clientSecret: [] }, {}],
             requestBody: {

@@ -2,8 +2,10 @@ import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { openPortal } from "../broker/portal/open-portal.ts";
 import { rfc3339 } from "../domain/instant.ts";
+import { personProblems } from "./post-access-tokens.ts";
+import { personOf } from "./read-subject.ts";
 import { route } from "./route.ts";
-import { instant, line, organisationId, userSubject } from "./schemas.ts";
+import { instant, line, organisationId, person } from "./schemas.ts";
 
 const role = z.enum(["user", "organisation_admin"]);
 const page = z.enum(["my-integrations", "settings"]);
@@ -17,7 +19,7 @@ export const postPortalSessions = route({
     "Send his browser to `url`, once, within five minutes: a window or the system browser, since these pages refuse to be framed. *My integrations* shows him his authorizations and who uses them; *iManage settings* is for organisation admins. The policy needs `connect` for a user, `configure` for an organisation admin.",
   body: z.strictObject({
     organisation: organisationId,
-    subject: userSubject,
+    subject: person,
     role: role.meta({ description: "What he is in this organisation, by your own knowledge." }),
     display_name: line(128).optional().meta({ description: "His name, shown to him." }),
     upstream_user: line(256).optional().meta({
@@ -49,13 +51,14 @@ export const postPortalSessions = route({
       })
       .meta({ id: "PortalSession" }),
   },
-  problems: ["not_found", "not_allowed", "return_url_not_registered"],
+  problems: ["not_found", "not_allowed", "return_url_not_registered", ...personProblems],
   idempotent: true,
-  async handle({ deps, client, caller, body, record, idempotencyKey: key }) {
+  async handle(call) {
+    const { deps, client, caller, body, record, idempotencyKey: key } = call;
     const open = async () => {
       const { session, url } = await openPortal(deps.portal, await record(), {
         organisation: body.organisation,
-        subject: body.subject,
+        subject: await personOf(call, body.subject, body.organisation),
         role: body.role,
         displayName: body.display_name,
         upstreamUser: body.upstream_user,

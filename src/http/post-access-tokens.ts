@@ -1,11 +1,19 @@
 import { z } from "zod";
 import type { ProvidedAccessToken } from "../broker/access/provide-access-token.ts";
 import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
+import { organisationOf } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
+import { subjectOf } from "./read-subject.ts";
 import { route } from "./route.ts";
 import { instant, minTtl, purpose, rejected, serverId, subject } from "./schemas.ts";
+
+/** Where the subject may be told by an identity provider. */
+export const personProblems = [
+  "user_assertion_refused",
+  "identity_provider_unavailable",
+] as const satisfies readonly ProblemCode[];
 
 /** The same answer under `/v1` and at the token endpoint, which adds `issued_token_type`. */
 export const accessToken = z.object({
@@ -37,6 +45,7 @@ export const accessToken = z.object({
 });
 
 export const accessTokenProblems = [
+  ...personProblems,
   "not_found",
   "not_allowed",
   "rate_limited",
@@ -78,11 +87,12 @@ export const postAccessTokens = route({
     schema: accessToken.meta({ id: "AccessToken" }),
   },
   problems: accessTokenProblems,
-  async handle({ deps, client, proven, body, note }) {
+  async handle(call) {
+    const { deps, client, proven, body, note } = call;
     const provided = await deps.accessTokens.provide({
       client,
       server: body.server,
-      subject: body.subject,
+      subject: await subjectOf(call, body.subject, organisationOf(body.server)),
       ...(body.min_ttl === undefined ? {} : { minTtlMs: body.min_ttl * 1_000 }),
       ...(body.rejected === undefined ? {} : { rejected: body.rejected }),
       note: body.purpose === undefined ? note : { ...note, purpose: body.purpose },

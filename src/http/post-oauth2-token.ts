@@ -3,15 +3,17 @@ import { z } from "zod";
 import { issueBrokerToken } from "../broker/clients/authenticate-client.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
-import { parseId } from "../domain/id.ts";
+import { type OrganisationId, organisationOf, parseId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import { CLIENT_ISSUER, type Subject } from "../domain/subject.ts";
+import { userAssertionLimits } from "../domain/user-assertion.ts";
 import { proofOriginOf } from "./authenticate.ts";
 import { authenticateForm, clientProof } from "./authenticate-form.ts";
 import type { HttpDeps } from "./deps.ts";
 import { oauthErrorBody } from "./error-response.ts";
 import { accessToken, accessTokenBody } from "./post-access-tokens.ts";
 import { readBody } from "./read-request.ts";
+import { personOf } from "./read-subject.ts";
 import { requestIdOf } from "./route.ts";
 import { minTtlText, purpose, rejected } from "./schemas.ts";
 
@@ -27,6 +29,13 @@ export const SUBJECT_TOKEN_TYPES = {
   "urn:imanage-token-broker:token-type:library": "library",
 } as const;
 
+/** What an organisation's identity provider signed for a person (RFC 8693 §3): an ID token, by either name. */
+const ASSERTION_TYPES = [
+  "urn:ietf:params:oauth:token-type:jwt",
+  "urn:ietf:params:oauth:token-type:id_token",
+] as const;
+type AssertionType = (typeof ASSERTION_TYPES)[number];
+
 /** RFC 6749 §3.2: parameters that are not known are ignored, so these forms are open, unlike everything under `/v1`. */
 export const clientCredentialsForm = z.object({
   grant_type: z.literal("client_credentials"),
@@ -37,8 +46,13 @@ export const clientCredentialsForm = z.object({
 export const tokenExchangeForm = z.object({
   grant_type: z.literal(TOKEN_EXCHANGE),
   ...clientProof,
-  subject_token: z.string().min(1).max(256),
-  subject_token_type: z.enum(Object.keys(SUBJECT_TOKEN_TYPES) as [keyof typeof SUBJECT_TOKEN_TYPES]),
+  subject_token: z.string().min(1).max(userAssertionLimits.bytes),
+  subject_token_type: z
+    .enum([...(Object.keys(SUBJECT_TOKEN_TYPES) as (keyof typeof SUBJECT_TOKEN_TYPES)[]), ...ASSERTION_TYPES])
+    .meta({
+      description:
+        "Ours: `subject_token` is the subject's id, at most 256 characters, by the client's own word. `…:jwt` and `…:id_token`: what the identity provider of the audience's organisation signed for the person.",
+    }),
   audience: z
     .string()
     .max(512)
@@ -101,11 +115,12 @@ async function answerForm(
   response: Response,
   form: Record<string, string>,
 ) {
-  const client = await authenticateForm(deps.clients, request, form, proofOriginOf(request, response));
+  const origin = proofOriginOf(request, response);
+  const client = await authenticateForm(deps.clients, request, form, origin);
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);
-      const { token, lifeMs } = issueBrokerToken(deps.clients, client);
+      const { token, lifeMs } = issueBrokerToken(deps.clients, client, origin);
       return { access_token: token.reveal(), token_type: "Bearer", expires_in: lifeMs / 1_000 };
     }
     case TOKEN_EXCHANGE:
@@ -144,11 +159,7 @@ async function exchange(
 ) {
   const server = parseId("srv", form.audience);
   if (server === undefined) throw noSuchTarget();
-  const type = SUBJECT_TOKEN_TYPES[form.subject_token_type];
-  const subject: Subject =
-    type === "user"
-      ? { type, issuer: CLIENT_ISSUER, id: form.subject_token }
-      : { type, id: form.subject_token };
+  const subject = await subjectOfForm(deps, note, client, form, organisationOf(server));
   const provided = await deps.accessTokens.provide({
     client: client.id,
     server,
@@ -159,3 +170,23 @@ async function exchange(
   });
   return { ...(await accessTokenBody(deps, client, provided)), issued_token_type: ACCESS_TOKEN_TYPE };
 }
+
+async function subjectOfForm(
+  deps: HttpDeps,
+  note: AuditNote,
+  { id: client }: Client,
+  { subject_token: token, subject_token_type: told }: z.infer<typeof tokenExchangeForm>,
+  organisation: OrganisationId,
+): Promise<Subject> {
+  if (isAssertion(told)) return personOf({ deps, client, note }, { type: "assertion", token }, organisation);
+  if (token.length > ID_LENGTH_MAX) {
+    const message = `is longer than ${ID_LENGTH_MAX} characters: an id is expected`;
+    throw new Problem("invalid_request", { faults: [{ field: "subject_token", message }] });
+  }
+  const type = SUBJECT_TOKEN_TYPES[told];
+  return type === "user" ? { type, issuer: CLIENT_ISSUER, id: token } : { type, id: token };
+}
+
+const ID_LENGTH_MAX = 256;
+const isAssertion = (type: string): type is AssertionType =>
+  (ASSERTION_TYPES as readonly string[]).includes(type);

@@ -13,6 +13,7 @@ import {
 } from "../domain/id.ts";
 import type { MemberClaim } from "../domain/members.ts";
 import { CLIENT_ISSUER } from "../domain/subject.ts";
+import { userAssertionLimits } from "../domain/user-assertion.ts";
 
 /** Shapes that several routes share, in wire spelling. */
 function id<T>(type: IdType, what: string) {
@@ -67,6 +68,19 @@ export const userSubject = z
   .transform(({ claims, ...subject }) => ({ ...subject, ...(claims && { claims: claimsOf(claims) }) }))
   .meta({ id: "UserSubject" });
 
+export const assertionSubject = z
+  .strictObject({
+    type: z.literal("assertion"),
+    token: z.string().min(1).max(userAssertionLimits.bytes).meta({
+      description:
+        "What the organisation's identity provider signed for the person: an ID token, at most ten minutes old. Its `iss` becomes his issuer, its subject his id, and its claims say whether he is a member.",
+    }),
+  })
+  .meta({ id: "AssertionSubject" });
+
+/** Who a person is: by the client's own word, or by his identity provider's. */
+export const person = z.discriminatedUnion("type", [userSubject, assertionSubject]);
+
 export const librarySubject = z
   .strictObject({
     type: z.literal("library"),
@@ -74,7 +88,10 @@ export const librarySubject = z
   })
   .meta({ id: "LibrarySubject" });
 
-export const subject = z.discriminatedUnion("type", [userSubject, librarySubject]);
+/** For whom, by the client's own word alone. */
+export const namedSubject = z.discriminatedUnion("type", [userSubject, librarySubject]);
+
+export const subject = z.discriminatedUnion("type", [userSubject, assertionSubject, librarySubject]);
 
 export const minTtl = z
   .int()

@@ -13,6 +13,8 @@ import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
+import { ProviderKeys } from "../broker/people/provider-keys.ts";
+import type { PersonPorts } from "../broker/people/read-person.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
@@ -31,6 +33,7 @@ import { makePackageTemplates } from "../ops/package-templates.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeAssertionReader } from "../security/client-assertions.ts";
+import { ClientAuthorities, makeClientCertificates } from "../security/client-certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeDataKeyring } from "../security/data-keyring.ts";
@@ -169,16 +172,29 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
+  const clientAuthorities = new ClientAuthorities();
+  const documents = makePublicDocuments(outbound);
+  const publishedKeys = new PublishedKeys({ clock, log, documents });
   const clients: ClientPorts = {
     clock,
+    log,
     clients: configuration,
     clientSecrets,
     brokerTokens,
+    certificates: makeClientCertificates(clientAuthorities),
     issuer: settings.PUBLIC_BASE_URL,
     assertions: makeAssertionReader(),
     proofs: stores.proofs,
     failedProofs: new FailedProofs({ clock, log, proofs: stores.proofs }),
-    publishedKeys: new PublishedKeys({ clock, log, documents: makePublicDocuments(outbound) }),
+    publishedKeys,
+  };
+  const people: PersonPorts = {
+    clock,
+    log,
+    clients: configuration,
+    organisations: configuration,
+    assertions: clients.assertions,
+    providerKeys: new ProviderKeys({ clock, log, documents, publishedKeys }),
   };
   const explain: ExplainPorts = {
     ...{ clock, access: stores.access },
@@ -318,6 +334,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     portal,
     clients,
     tokensOnTheirWay,
+    people,
+    clientAuthorities,
     grants,
     diagnosis,
     api,

@@ -16,6 +16,7 @@ import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
+import { startMachineListeners } from "./machine-listeners.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 
@@ -94,6 +95,13 @@ async function start(
     const http = await listen(publicListener(broker), settings.HTTP_HOST, settings.HTTP_PORT);
     shutdown.push("public listener", () => stopListening(http.server), LAST_ANSWER_MS);
     log.info({ detail: settings.PUBLIC_BASE_URL }, "listening");
+    const machines = await startMachineListeners(broker);
+    shutdown.push("certificate files", machines.stop);
+    for (const listener of [machines.direct, machines.behindProxy]) {
+      if (listener === undefined) continue;
+      shutdown.push("machines' listener", () => stopListening(listener.server), LAST_ANSWER_MS);
+      log.info({ detail: `${settings.MTLS_BASE_URL} (port ${listener.port})` }, "listening for certificates");
+    }
   }
   log.info(
     {

@@ -9,6 +9,7 @@ import { type AddressInfo, Server as NetServer } from "node:net";
 import type { Express, RequestHandler } from "express";
 import { Problem } from "../domain/problem.ts";
 import { buildApp } from "../http/build-app.ts";
+import type { HttpDeps } from "../http/deps.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
 import { buildPages } from "../pages/build-pages.ts";
@@ -45,10 +46,9 @@ export function publicApp(
   before: readonly RequestHandler[] = [],
 ): Express {
   const { settings, log } = broker;
+  const deps = httpDeps(broker, publicBaseUrl, settings.TRUSTED_PROXY_CIDRS);
+  const { authorization, portal, diagnosis } = deps;
   const all = [settings.PUBLIC_BASE_URL, ...settings.OTHER_PUBLIC_BASE_URLS];
-  const authorization = { ...broker.authorization, publicBaseUrl };
-  const portal = { ...broker.portal, publicBaseUrl };
-  const diagnosis = { ...broker.diagnosis, publicBaseUrl };
   const pages = buildPages({
     authorization,
     libraries: { ...broker.libraryPages, publicBaseUrl },
@@ -72,36 +72,58 @@ export function publicApp(
     log,
     requestIdOf,
   });
-  return buildApp(
-    {
-      accessTokens: broker.accessTokens,
-      explain: broker.explain,
-      authorization,
-      clients: broker.clients,
-      tokensOnTheirWay: broker.tokensOnTheirWay,
-      grants: broker.grants,
-      portal,
-      diagnosis,
-      libraries: broker.libraryPages,
-      idempotency: broker.idempotency,
-      syncs: broker.syncs,
-      changes: broker.changes,
-      configuration: broker.changePorts,
-      profiles: broker.profiles,
-      packages: broker.packages,
-      cursors: broker.cursors,
-      newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
-      log,
-      settings: {
-        publicBaseUrl: settings.PUBLIC_BASE_URL,
-        otherBaseUrls: settings.OTHER_PUBLIC_BASE_URLS,
-        supportContact: settings.SUPPORT_CONTACT,
-        productName: settings.PRODUCT_NAME,
-        trustedProxyCidrs: settings.TRUSTED_PROXY_CIDRS,
-      },
+  return buildApp(deps, { before: [accessLog(log), ...before], pages });
+}
+
+/**
+ * The machines' interface alone, for clients with certificates.
+ * @param proxies whose X-Forwarded-For is believed
+ */
+export const machineApp = (
+  broker: Broker,
+  certificates: "tls" | "proxy",
+  proxies: readonly string[],
+): Express =>
+  buildApp(httpDeps(broker, broker.settings.PUBLIC_BASE_URL, proxies), {
+    before: [accessLog(broker.log)],
+    docs: false,
+    certificates,
+  });
+
+function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: readonly string[]) {
+  const { settings, log } = broker;
+  return {
+    accessTokens: broker.accessTokens,
+    explain: broker.explain,
+    authorization: { ...broker.authorization, publicBaseUrl },
+    clients: broker.clients,
+    tokensOnTheirWay: broker.tokensOnTheirWay,
+    people: broker.people,
+    grants: broker.grants,
+    portal: { ...broker.portal, publicBaseUrl },
+    diagnosis: { ...broker.diagnosis, publicBaseUrl },
+    libraries: broker.libraryPages,
+    idempotency: broker.idempotency,
+    syncs: broker.syncs,
+    changes: broker.changes,
+    configuration: broker.changePorts,
+    profiles: broker.profiles,
+    packages: broker.packages,
+    cursors: broker.cursors,
+    newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
+    log,
+    settings: {
+      publicBaseUrl: settings.PUBLIC_BASE_URL,
+      otherBaseUrls: settings.OTHER_PUBLIC_BASE_URLS,
+      supportContact: settings.SUPPORT_CONTACT,
+      productName: settings.PRODUCT_NAME,
+      trustedProxyCidrs,
+      mtls:
+        settings.MTLS_BASE_URL === undefined
+          ? undefined
+          : { baseUrl: settings.MTLS_BASE_URL, byAuthority: settings.MTLS_CLIENT_CA_FILE !== undefined },
     },
-    { before: [accessLog(log), ...before], pages },
-  );
+  } satisfies HttpDeps;
 }
 
 /** Listens, or says in a sentence why not. */
@@ -109,8 +131,9 @@ export async function listen(
   app: RequestListener,
   host: string,
   port: number,
+  make: (app: RequestListener) => Server = (listener) => createServer(listener),
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer(app);
+  const server = make(app);
   // Longer than any proxy in front keeps a connection, so that none is closed while a request is on its way.
   server.keepAliveTimeout = 75_000;
   noteWhatIsUnderWay(server);
@@ -162,7 +185,7 @@ export class ListenError extends Error {
   constructor(host: string, port: number, code: string) {
     super(
       code === "EADDRINUSE"
-        ? `Port ${port} on ${host} is taken. Choose another (HTTP_PORT, OPS_PORT), or end what listens there.`
+        ? `Port ${port} on ${host} is taken. Choose another (HTTP_PORT, OPS_PORT, MTLS_PORT, CLIENT_CERT_PORT), or end what listens there.`
         : `Cannot listen on ${host}:${port} (${code}).`,
     );
     this.name = "ListenError";

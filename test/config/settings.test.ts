@@ -85,6 +85,33 @@ describe("what starts", () => {
 });
 
 describe("what is refused, and in which words", () => {
+  const CERTIFICATES: readonly [string, Record<string, string>, string][] = [
+    ["TLS without its files", { MTLS_PORT: "8443" }, "MTLS_PORT needs MTLS_CERT_FILE and MTLS_KEY_FILE"],
+    [
+      "Client-Cert from anywhere",
+      { CLIENT_CERT_PORT: "8444" },
+      "CLIENT_CERT_PORT needs CLIENT_CERT_PROXY_CIDRS",
+    ],
+    [
+      "all the internet as proxy",
+      { CLIENT_CERT_PROXY_CIDRS: "0.0.0.0/0" },
+      "CLIENT_CERT_PROXY_CIDRS would believe",
+    ],
+    [
+      "the public port for certificates",
+      {
+        CLIENT_CERT_PORT: "8080",
+        CLIENT_CERT_PROXY_CIDRS: "10.0.0.1/32",
+        MTLS_BASE_URL: "https://m.example",
+      },
+      "CLIENT_CERT_PORT and MTLS_PORT must be ports of their own",
+    ],
+    ["an address without a listener", { MTLS_BASE_URL: "https://m.example" }, "MTLS_BASE_URL goes with"],
+  ];
+  test.each(CERTIFICATES)("certificates: %s", (_, change, sentence) => {
+    expect(faultsOf({ ...development, ...change })).toContainEqual(expect.stringContaining(sentence));
+  });
+
   const IN_PRODUCTION: readonly [string, Record<string, string | undefined>, string][] = [
     ["no root keyset", { ROOT_KEYSET_FILE: undefined }, "ROOT_KEYSET_FILE is required in production"],
     ["no support contact", { SUPPORT_CONTACT: undefined }, "SUPPORT_CONTACT is required in production"],

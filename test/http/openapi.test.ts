@@ -154,13 +154,20 @@ const SERVING = [
   "broker/authorization/open-credentials.ts",
 ];
 const STORIES: Readonly<Record<string, readonly string[]>> = {
-  token: ["http/post-oauth2-token.ts", "broker/clients/authenticate-client.ts", ...SERVING],
-  createAccessToken: SERVING,
-  createPortalSession: [POLICY, "broker/portal/open-portal.ts"],
-  createConnectSession: [POLICY, "broker/authorization/begin-connect.ts"],
+  token: [
+    "http/post-oauth2-token.ts",
+    "broker/people/read-person.ts",
+    "broker/clients/authenticate-by-certificate.ts",
+    "broker/clients/authenticate-client.ts",
+    ...SERVING,
+  ],
+  createAccessToken: ["broker/people/read-person.ts", ...SERVING],
+  createPortalSession: [POLICY, "broker/people/read-person.ts", "broker/portal/open-portal.ts"],
+  createConnectSession: [POLICY, "broker/people/read-person.ts", "broker/authorization/begin-connect.ts"],
   getConnectSession: [POLICY],
   completeConnectSession: [
     POLICY,
+    "broker/people/read-person.ts",
     "broker/authorization/complete-connect.ts",
     "broker/authorization/redeem.ts",
     "broker/authorization/open-credentials.ts",

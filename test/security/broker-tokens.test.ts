@@ -46,6 +46,28 @@ describe("broker tokens", () => {
     );
   });
 
+  it("may be bound to a certificate, and then say to which: bound and unbound are not taken for one another", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (digest) => {
+        const thumbprint = Buffer.from(digest).toString("base64url");
+        const token = tokens.issue(CLIENT, 3, LIFE_MS, thumbprint);
+        expect(tokens.read(token)).toEqual({
+          client: CLIENT,
+          generation: 3,
+          expiresAt: NOW + LIFE_MS,
+          thumbprint,
+        });
+        const bytes = Buffer.from(token.reveal().slice("imb_at_".length), "base64url");
+        for (const version of [0, 1, 3]) {
+          bytes[0] = version;
+          expect(tokens.read(new Secret(`imb_at_${bytes.toString("base64url")}`))).toBeUndefined();
+        }
+      }),
+      { numRuns: 100 },
+    );
+    expect(() => tokens.issue(CLIENT, 3, LIFE_MS, "short")).toThrow(RangeError);
+  });
+
   it("are never alike, even for the same client at the same moment", () => {
     const seen = new Set(Array.from({ length: 5_000 }, () => tokens.issue(CLIENT, 1, LIFE_MS).reveal()));
     expect(seen.size).toBe(5_000);

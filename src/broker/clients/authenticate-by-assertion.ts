@@ -83,7 +83,7 @@ async function keysOf(
   kid: string | undefined,
 ): Promise<readonly PublicJwk[]> {
   if ("jwks" in source) return source.jwks;
-  const keys = await publishedKeys.find(client.id, source.jwksUri, kid);
+  const keys = await publishedKeys.find({ client: client.id }, source.jwksUri, kid);
   // Nothing could be looked at, so nothing failed: to say "wrong key" would send people searching for one.
   if (keys === undefined) throw new Problem("client_keys_unavailable", { retryAfterMs: 60_000 });
   return keys;

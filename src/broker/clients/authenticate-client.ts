@@ -4,11 +4,12 @@ import { parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { AssertionPorts } from "./authenticate-by-assertion.ts";
+import { type CertificatePorts, mustBeBoundTo } from "./authenticate-by-certificate.ts";
 import type { ProofOrigin } from "./failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
 import type { ProvenClient } from "./tokens-on-their-way.ts";
 
-export interface ClientPorts extends AssertionPorts {
+export interface ClientPorts extends AssertionPorts, CertificatePorts {
   readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
   readonly clientSecrets: ClientSecrets;
   readonly brokerTokens: BrokerTokens;
@@ -41,10 +42,17 @@ export async function authenticateBySecret(
   return failedProofs.refuse(id, origin, `secret_${because}`);
 }
 
-/** A broker token: five minutes of not having to show the secret. */
-export function issueBrokerToken(ports: ClientPorts, client: Client): { token: Secret; lifeMs: number } {
+/**
+ * A broker token: five minutes of not having to show the secret. Whatever the proof was, over a connection with a certificate
+ * it is bound to that one (RFC 8705 §3).
+ */
+export function issueBrokerToken(
+  ports: ClientPorts,
+  { id, generation }: Client,
+  { certificate }: Pick<ProofOrigin, "certificate">,
+): { token: Secret; lifeMs: number } {
   return {
-    token: ports.brokerTokens.issue(client.id, client.generation, timing.brokerTokenMs),
+    token: ports.brokerTokens.issue(id, generation, timing.brokerTokenMs, certificate?.thumbprint),
     lifeMs: timing.brokerTokenMs,
   };
 }
@@ -54,8 +62,13 @@ export function issueBrokerToken(ports: ClientPorts, client: Client): { token: S
  * that was issued before, at once and everywhere.
  * @throws Problem("invalid_client")
  */
-export async function authenticateByBrokerToken(ports: ClientPorts, token: Secret): Promise<ProvenClient> {
+export async function authenticateByBrokerToken(
+  ports: ClientPorts,
+  token: Secret,
+  origin: Pick<ProofOrigin, "requestId" | "certificate">,
+): Promise<ProvenClient> {
   const read = ports.brokerTokens.read(token);
+  if (read !== undefined) mustBeBoundTo(ports, read, origin);
   const standing = read && (await ports.clients.findStanding(read.client));
   if (read === undefined || standing?.state !== "active" || standing.generation !== read.generation) {
     throw new Problem("invalid_client");

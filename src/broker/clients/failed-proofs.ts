@@ -1,12 +1,14 @@
 import { Problem } from "../../domain/problem.ts";
 import type { Clock, Log } from "../ports.ts";
-import type { ProofStore } from "./ports.ts";
+import type { PresentedCertificate, ProofStore } from "./ports.ts";
 
 /** Who shows a proof, as far as the way here tells. */
 export interface ProofOrigin {
   readonly requestId: string;
   /** Of IPv6 the network alone: its owner has all addresses in it. */
   readonly address: string;
+  /** Undefined: the connection presented none. */
+  readonly certificate?: PresentedCertificate | undefined;
 }
 
 /** Pairs of client id and address that one process remembers; the oldest is forgotten first. */

@@ -1,4 +1,5 @@
 import type { Client, ClientSecret } from "../../domain/client.ts";
+import type { CertificateFault, RegisteredCertificate } from "../../domain/client-certificate.ts";
 import type { AssertionAlgorithm, PublicJwk } from "../../domain/client-keys.ts";
 import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
@@ -59,19 +60,44 @@ export interface ClientSecrets {
   matches(candidate: Secret, secrets: readonly ClientSecret[], now: Instant): boolean;
 }
 
+/** Of whose key a caller has shown to this connection, or to the proxy in front, that it is his. */
+export interface PresentedCertificate {
+  /** DER. */
+  readonly der: Uint8Array;
+  /** SHA-256 of it, base64url (`x5t#S256`, RFC 8705 §3.1). */
+  readonly thumbprint: string;
+  /** TLS itself, on this listener, found a way from it to our authorities. A proxy's word for that is not taken. */
+  readonly verified: boolean;
+}
+
+export interface ClientCertificates {
+  /** Undefined: it is what is registered, valid now, and made for clients. Looks nothing up. */
+  judge(
+    presented: PresentedCertificate,
+    registered: RegisteredCertificate,
+    now: Instant,
+  ): CertificateFault | undefined;
+}
+
 /** Broker tokens: opaque to clients, five minutes, checked by HMAC without a look-up. */
 export interface BrokerTokens {
-  issue(client: ClientId, generation: number, lifeMs: Milliseconds): Secret;
+  /** @param thumbprint of the certificate without which it opens nothing (RFC 8705 §3) */
+  issue(client: ClientId, generation: number, lifeMs: Milliseconds, thumbprint?: string): Secret;
   /** Undefined: not ours, altered, or over. */
-  read(
-    token: Secret,
-  ): { readonly client: ClientId; readonly generation: number; readonly expiresAt: Instant } | undefined;
+  read(token: Secret): ReadBrokerToken | undefined;
+}
+
+export interface ReadBrokerToken {
+  readonly client: ClientId;
+  readonly generation: number;
+  readonly expiresAt: Instant;
+  readonly thumbprint?: string;
 }
 
 /** Client assertions (RFC 7523): read without believing them, then checked against keys. */
 export interface AssertionReader {
   /** What it says, or why it cannot be read. MUST NOT follow anything that it names (T31). */
-  read(assertion: Secret): AssertionText | "malformed" | "too_large";
+  read(assertion: Secret, bytesMax?: number): AssertionText | "malformed" | "too_large";
   /** Whether one of these keys signed it, by this algorithm and none other. */
   verify(
     assertion: Secret,

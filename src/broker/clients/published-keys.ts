@@ -1,5 +1,5 @@
 import { type PublicJwk, readPublishedKeys } from "../../domain/client-keys.ts";
-import type { ClientId } from "../../domain/id.ts";
+import type { ClientId, OrganisationId } from "../../domain/id.ts";
 import type { Milliseconds } from "../../domain/instant.ts";
 import { decideKeys, publishedKeys } from "../../domain/published-keys.ts";
 import type { Clock, Log, PublicDocuments } from "../ports.ts";
@@ -11,6 +11,9 @@ interface Kept {
   /** What is under way: everybody waits for the one. */
   reading: Promise<void> | undefined;
 }
+
+/** For the log. */
+type KeyOwner = { readonly client: ClientId } | { readonly organisation: OrganisationId };
 
 const ADDRESSES_MAX = 1_000;
 
@@ -34,7 +37,7 @@ export class PublishedKeys {
 
   /** Undefined: none were read, or too long ago. @param kid of the key that is looked for */
   async find(
-    client: ClientId,
+    whose: KeyOwner,
     uri: string,
     kid: string | undefined,
   ): Promise<readonly PublicJwk[] | undefined> {
@@ -45,7 +48,7 @@ export class PublishedKeys {
     };
     let verdict = decide();
     if (verdict === "fetch") {
-      kept.reading ??= this.#read(client, uri, kept).finally(() => {
+      kept.reading ??= this.#read(whose, uri, kept).finally(() => {
         kept.reading = undefined;
       });
       await kept.reading;
@@ -57,7 +60,7 @@ export class PublishedKeys {
     return verdict === "use" ? kept.keys : undefined;
   }
 
-  async #read(client: ClientId, uri: string, kept: Kept): Promise<void> {
+  async #read(whose: KeyOwner, uri: string, kept: Kept): Promise<void> {
     const { clock, log, documents } = this.#ports;
     kept.triedAt = clock.monotonicMs();
     const read = await documents.read(uri, publishedKeys.deadlineMs, publishedKeys.bytes);
@@ -68,8 +71,8 @@ export class PublishedKeys {
       return;
     }
     const why = "away" in read ? read.away : "no_jwk_set";
-    const detail = `The keys of this client cannot be read from its jwks_uri (${why}). What was read last counts for 24 hours.`;
-    log.warn({ client, code: "client_keys_unreadable", outcome: why, detail }, "client keys");
+    const detail = `The keys cannot be read from their jwks_uri (${why}). What was read last counts for 24 hours.`;
+    log.warn({ ...whose, code: "client_keys_unreadable", outcome: why, detail }, "client keys");
   }
 
   #of(uri: string): Kept {

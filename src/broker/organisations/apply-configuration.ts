@@ -25,6 +25,7 @@ import {
   type ServerStep,
   type StoredConfiguration,
 } from "./plan.ts";
+import { toldOr } from "./plan-clients.ts";
 import { ownRegistrationsOf, planConfiguration } from "./plan-configuration.ts";
 import type { ConfigurationStore } from "./ports.ts";
 import { type ReadSecrets, readSecrets, type SecretPorts } from "./read-secrets.ts";
@@ -202,6 +203,7 @@ class ConfigurationWriter {
     const { desired, stored } = step;
     const { store, sealer, random, clock } = this.#ports;
     const route = stored === undefined ? makeRoute(random.bytes(7)) : routeOf(stored.id);
+    const identityProvider = toldOr(desired.identityProvider, stored?.identityProvider);
     const organisation: Organisation = {
       v: 1,
       id: organisationId(route),
@@ -209,6 +211,7 @@ class ConfigurationWriter {
       displayName: told(desired.displayName, stored?.displayName),
       enabled: told(desired.enabled, stored?.enabled),
       members: told(desired.members, stored?.members),
+      ...(identityProvider && { identityProvider }),
       createdAt: stored?.createdAt ?? clock.now(),
     };
     await sealer.prepare(`o:${route}`);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DesiredClient } from "./desired.ts";
+import { certificateSchema } from "./desired-certificate.ts";
 import { type DocumentReader, encryptionField, keysField } from "./desired-client-keys.ts";
 import { policySchema, toPolicy } from "./desired-policies.ts";
 import { checked, expiryField, name, secretFields, strict, title, toReference } from "./schema-words.ts";
@@ -16,6 +17,7 @@ export const clientSchema = (rules: AddressRules, read: DocumentReader | undefin
     secret_expires: expiryField.optional(),
     keys: keysField(rules, read).optional(),
     token_encryption: encryptionField(read).optional(),
+    certificate: certificateSchema.optional(),
     policies: z.array(policySchema).default([]),
   });
 
@@ -30,5 +32,6 @@ export const toClient = (client: ToldClient): DesiredClient => ({
   secretExpires: client.secret_expires,
   keys: client.keys,
   tokenEncryption: client.token_encryption,
+  ...(client.certificate && { certificate: client.certificate }),
   policies: client.policies.map(toPolicy),
 });

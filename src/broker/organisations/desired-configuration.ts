@@ -11,6 +11,7 @@ import {
 import type { DesiredConfiguration, DesiredRegistration, DesiredServer } from "./desired.ts";
 import type { DocumentReader } from "./desired-client-keys.ts";
 import { clientSchema, toClient } from "./desired-clients.ts";
+import { identityProviderField } from "./desired-identity-provider.ts";
 import { findRelationFaults, findServerAddress, findWarnings } from "./desired-relations.ts";
 import {
   checked,
@@ -151,6 +152,7 @@ function configurationSchema(rules: AddressRules, readers: FileReaders) {
           display_name: title.optional(),
           enabled: z.boolean().default(true),
           members: members.optional(),
+          identity_provider: identityProviderField(rules, readers.json).optional(),
           servers: z.array(server).default([]),
         }),
       )
@@ -232,6 +234,7 @@ const toDesired = (told: Told): DesiredConfiguration => ({
     displayName: organisation.display_name ?? organisation.name,
     enabled: organisation.enabled,
     members: toMembers(organisation.members),
+    identityProvider: organisation.identity_provider,
     servers: organisation.servers.map(toServer),
   })),
   clients: told.clients.map(toClient),

@@ -1,4 +1,6 @@
+import type { RegisteredCertificate } from "../../domain/client-certificate.ts";
 import type { ClientKeys } from "../../domain/client-keys.ts";
+import type { IdentityProvider } from "../../domain/identity-provider.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
 import type { PolicyRule } from "../../domain/policy.ts";
@@ -19,10 +21,11 @@ export interface DesiredConfiguration {
 
 export interface DesiredOrganisation {
   readonly name: string;
-  /** These three, undefined: what is stored stays. A file says all of them; what tells a server alone, none. */
+  /** These four, undefined: what is stored stays. A file says all of them; what tells a server alone, none. */
   readonly displayName?: string | undefined;
   readonly enabled?: boolean | undefined;
   readonly members?: Members | undefined;
+  readonly identityProvider?: IdentityProvider | "none" | undefined;
   readonly servers: readonly DesiredServer[];
   /** Own registrations told without their servers, which stay as they are. */
   readonly registrations?: readonly DesiredRegistration[];
@@ -62,13 +65,15 @@ export interface DesiredClient {
   readonly displayName: string;
   readonly state: "active" | "stopped";
   readonly returnUrls: readonly string[];
-  /** Undefined: what is stored stays; for a new client without keys the broker makes one and shows it once. */
+  /** Undefined: what is stored stays; for a new client without keys or certificate the broker makes one and shows it once. */
   readonly secret: SecretReference | undefined;
   /** Of the newest secret. Undefined: what is stored stays. */
   readonly secretExpires?: Instant | "never" | undefined;
   /** These two, undefined: what is stored stays. */
   readonly keys?: ClientKeys | "none" | undefined;
   readonly tokenEncryption?: TokenEncryption | "none" | undefined;
+  /** Undefined: what is stored stays. */
+  readonly certificate?: RegisteredCertificate | "none" | undefined;
   readonly policies: readonly DesiredPolicy[];
 }
 

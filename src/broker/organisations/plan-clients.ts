@@ -2,6 +2,7 @@ import type { Client } from "../../domain/client.ts";
 import type { Policy } from "../../domain/policy.ts";
 import { comparedRules, limit } from "./compare-policies.ts";
 import type { DesiredClient, DesiredConfiguration, DesiredPolicy } from "./desired.ts";
+import { certificateText } from "./desired-certificate.ts";
 import { encryptionText, keysText } from "./desired-client-keys.ts";
 import {
   acted,
@@ -38,10 +39,12 @@ export const planClients = (
   });
 
 function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
+  const certificate = toldOr(desired.certificate, stored?.certificate);
   const keys = toldOr(desired.keys, stored?.keys);
   const encryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
   const proofs = [
     ...secretChange(desired, stored, secret),
+    ...unlike("certificate", stored?.certificate, certificate, certificateText),
     ...unlike("keys", stored?.keys, keys, keysText),
     ...unlike("token_encryption", stored?.tokenEncryption, encryption, encryptionText),
   ];
@@ -70,14 +73,20 @@ export const toldOr = <T>(told: T | "none" | undefined, stored: T | undefined): 
   told === undefined ? stored : told === "none" ? undefined : told;
 
 function secretChange(
-  { keys }: DesiredClient,
+  desired: DesiredClient,
   stored: Client | undefined,
   secret: SecretStanding,
 ): readonly Change[] {
   const told = (to: string) => [change("secret", undefined, to)];
   if (secret === "earlier") return told("the earlier one is the newest again");
   if (stored === undefined && secret === "not given") {
-    return told(makesSecret(keys) ? "made now and shown once" : "none: it has keys");
+    return told(
+      makesSecret(desired)
+        ? "made now and shown once"
+        : toldOr(desired.keys, undefined)
+          ? "none: it has keys"
+          : "none: it has a certificate",
+    );
   }
   if (secret !== "new") return [];
   return told(
@@ -89,8 +98,9 @@ function secretChange(
   );
 }
 
-/** A new client of which no secret is told gets one, unless it proves itself by keys. */
-export const makesSecret = (keys: DesiredClient["keys"]): boolean => keys === undefined || keys === "none";
+/** A new client of which no secret is told gets one, unless it proves itself otherwise. */
+export const makesSecret = (desired: Pick<DesiredClient, "keys" | "certificate">): boolean =>
+  toldOr(desired.keys, undefined) === undefined && toldOr(desired.certificate, undefined) === undefined;
 
 /** Two values that are no texts: told in words, compared as they are. */
 function unlike<T>(
@@ -126,7 +136,9 @@ export const clientWarnings = (steps: readonly Step[]): readonly Refusal[] =>
   steps.flatMap((step): readonly Refusal[] => {
     if (step.kind !== "client") return [];
     const { desired, stored, secret, name } = step;
-    const keyless = toldOr(desired.keys, stored?.keys) === undefined;
+    const keyless =
+      toldOr(desired.keys, stored?.keys) === undefined &&
+      toldOr(desired.certificate, stored?.certificate) === undefined;
     return [
       ...(secret === "new" && (stored?.secrets.length ?? 0) > 1
         ? [
@@ -142,7 +154,7 @@ export const clientWarnings = (steps: readonly Step[]): readonly Refusal[] =>
             {
               name: `client ${name}`,
               message:
-                "has nothing to prove itself by: no keys and no secret. `cli clients new-secret` makes one",
+                "has nothing to prove itself by: no keys, no certificate and no secret. `cli clients new-secret` makes one",
             },
           ]
         : []),

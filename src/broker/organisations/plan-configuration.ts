@@ -12,6 +12,7 @@ import type {
   DesiredRegistration,
   DesiredServer,
 } from "./desired.ts";
+import { identityProviderText } from "./desired-identity-provider.ts";
 import {
   acted,
   change,
@@ -28,7 +29,7 @@ import {
   type Step,
   type StoredConfiguration,
 } from "./plan.ts";
-import { clientWarnings, findOtherClients, planClients } from "./plan-clients.ts";
+import { clientWarnings, findOtherClients, planClients, toldOr } from "./plan-clients.ts";
 
 /** The difference between what a file wants and what is stored. Pure. */
 export function planConfiguration(
@@ -101,6 +102,9 @@ function planOrganisation(desired: DesiredOrganisation, stored: Organisation | u
       desired.enabled === undefined ? undefined : yesNo(desired.enabled),
     ],
   ]);
+  const provider = toldOr(desired.identityProvider, stored?.identityProvider);
+  const [before, after] = [identityProviderText(stored?.identityProvider), identityProviderText(provider)];
+  if (before !== after) changes.push(change("identity_provider", stored && before, after));
   const members = desired.members && changeOfMembers(stored?.members ?? everyone, desired.members);
   if (members !== undefined) changes.push(members);
   return { kind: "organisation", name: desired.name, ...acted(stored, changes), desired, stored };

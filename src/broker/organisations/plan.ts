@@ -109,7 +109,7 @@ export interface ClientStep extends StepOf<"client"> {
   readonly desired: DesiredClient;
   readonly stored: Client | undefined;
   readonly secret: SecretStanding;
-  /** Secrets or state change: broker tokens given out before are void. */
+  /** Secrets, certificate or state change: broker tokens given out before are void. */
   readonly raises: boolean;
 }
 

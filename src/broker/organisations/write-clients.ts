@@ -37,12 +37,11 @@ export class ClientWriter {
     const { desired, stored } = step;
     const given = this.#given.get(desired.name);
     const made =
-      stored === undefined && given === undefined && makesSecret(desired.keys)
-        ? clientSecrets.make()
-        : undefined;
+      stored === undefined && given === undefined && makesSecret(desired) ? clientSecrets.make() : undefined;
     const keys = toldOr(desired.keys, stored?.keys);
     const tokenEncryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
-    const { keys: _, tokenEncryption: __, ...kept } = stored ?? ({} as Partial<Client>);
+    const certificate = toldOr(desired.certificate, stored?.certificate);
+    const { keys: _, tokenEncryption: __, certificate: ___, ...kept } = stored ?? ({} as Partial<Client>);
     const client: Client = {
       // What a file does not tell of a client stays.
       ...kept,
@@ -51,6 +50,7 @@ export class ClientWriter {
       name: desired.name,
       displayName: desired.displayName,
       secrets: this.#secretsOf(step, made ?? given?.secret, given?.standing ?? "new"),
+      ...(certificate !== undefined && { certificate }),
       ...(keys !== undefined && { keys }),
       ...(tokenEncryption !== undefined && { tokenEncryption }),
       returnUrls: desired.returnUrls,

@@ -36,7 +36,7 @@ beforeEach(() => {
   });
 });
 
-const kids = async (kid?: string) => (await keys.find(CLIENT, URI, kid))?.map((one) => one.kid);
+const kids = async (kid?: string) => (await keys.find({ client: CLIENT }, URI, kid))?.map((one) => one.kid);
 
 describe("keys that a client publishes", () => {
   test("are read once for ten minutes, and by one for all who wait", async () => {
