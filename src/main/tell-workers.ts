@@ -53,7 +53,6 @@ export function tellWorkers(by: {
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
-      await tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1));
       for (const { id } of await configuration.listOrganisations()) {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
@@ -61,6 +60,8 @@ export function tellWorkers(by: {
         await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
         await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));
       }
+      // Last: one client's record that cannot be believed ends the job, and everything else is done by then.
+      await tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1));
     },
   };
 }
