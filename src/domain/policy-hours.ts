@@ -83,16 +83,30 @@ function changeOfClocks(timeZone: string, from: Instant, to: Instant, before: Mi
 /** What is made from a name alone may be kept; a policy names few. */
 const formats = new Map<string, Intl.DateTimeFormat | undefined>();
 
+/** Clocks are changed at a quarter of an hour, so one answer holds for all of it. */
+const offsets = new Map<string, Milliseconds | undefined>();
+const OFFSETS_MAX = 1_000;
+
 /** How far the wall clock of a place is ahead of UTC. */
 function offsetAt(timeZone: string, at: Instant): Milliseconds | undefined {
+  const quarter = Math.floor(at / minutes(15));
+  const key = `${quarter} ${timeZone}`;
+  const known = offsets.get(key);
+  if (known !== undefined) return known;
+  const offset = readOffset(timeZone, quarter * minutes(15));
+  if (offsets.size >= OFFSETS_MAX) offsets.clear();
+  offsets.set(key, offset);
+  return offset;
+}
+
+function readOffset(timeZone: string, at: Instant): Milliseconds | undefined {
   if (!formats.has(timeZone)) formats.set(timeZone, formatOf(timeZone));
   const format = formats.get(timeZone);
   if (format === undefined) return;
   const read: Record<string, number> = {};
   for (const { type, value } of format.formatToParts(at)) read[type] = Number(value);
   const { year = 0, month = 1, day, hour, minute, second } = read;
-  const wall = Date.UTC(year, month - 1, day, hour, minute, second);
-  return wall - Math.floor(at / 1_000) * 1_000;
+  return Date.UTC(year, month - 1, day, hour, minute, second) - at;
 }
 
 function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {

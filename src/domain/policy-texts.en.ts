@@ -20,8 +20,9 @@ export const DENIAL_TEXTS: Readonly<
   },
   action: {
     sentence: "The policy does not name this action.",
-    remedy: "operator",
-    action: "The operator adds the action to the client's policy.",
+    // As `not_allowed` itself says it.
+    remedy: "client",
+    action: "Ask the operator to add the action to the client's policy.",
   },
   user: {
     sentence: "The policy does not name this user for the action.",

@@ -259,7 +259,7 @@ describe("explain", () => {
       "Not allowed: revoke, at …
       Nearest is rule 1: token, at every server, for all users and all libraries, min_ttl at most 300 s.
         rule 1: The policy does not name this action.
-          → The operator adds the action to the client's policy.
+          → Ask the operator to add the action to the client's policy.
       failed       The client's policy allows it.
       Limits: tokens 600000 a minute; different grants 5 an hour.
       "
