@@ -1,4 +1,5 @@
 import type { ClientKeys } from "../../domain/client-keys.ts";
+import type { ClientRole } from "../../domain/client.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
 import type { PolicyRule } from "../../domain/policy.ts";
@@ -61,6 +62,8 @@ export interface DesiredClient {
   readonly name: string;
   readonly displayName: string;
   readonly state: "active" | "stopped";
+  /** Undefined: what is stored stays; of a new one `app`. */
+  readonly role?: ClientRole | undefined;
   readonly returnUrls: readonly string[];
   /** Undefined: what is stored stays; for a new client without keys the broker makes one and shows it once. */
   readonly secret: SecretReference | undefined;

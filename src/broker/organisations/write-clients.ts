@@ -1,4 +1,4 @@
-import type { Client, ClientSecret } from "../../domain/client.ts";
+import type { Client, ClientRole, ClientSecret } from "../../domain/client.ts";
 import { withNewSecret } from "../../domain/client-secrets.ts";
 import { type ClientId, makeId } from "../../domain/id.ts";
 import type { Policy } from "../../domain/policy.ts";
@@ -42,7 +42,7 @@ export class ClientWriter {
         : undefined;
     const keys = toldOr(desired.keys, stored?.keys);
     const tokenEncryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
-    const { keys: _, tokenEncryption: __, ...kept } = stored ?? ({} as Partial<Client>);
+    const { keys: _, tokenEncryption: __, role: ___, ...kept } = stored ?? ({} as Partial<Client>);
     const client: Client = {
       // What a file does not tell of a client stays.
       ...kept,
@@ -53,6 +53,7 @@ export class ClientWriter {
       secrets: this.#secretsOf(step, made ?? given?.secret, given?.standing ?? "new"),
       ...(keys !== undefined && { keys }),
       ...(tokenEncryption !== undefined && { tokenEncryption }),
+      ...roleOf(desired.role ?? stored?.role),
       returnUrls: desired.returnUrls,
       state: desired.state,
       generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
@@ -105,3 +106,6 @@ export class ClientWriter {
     await this.#ports.store.putPolicy(policy, follows(step, this.#note));
   }
 }
+
+/** An application's record stays as it was before there were roles. */
+const roleOf = (role: ClientRole | undefined) => (role === "operator" ? { role } : {});
