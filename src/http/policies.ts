@@ -9,26 +9,45 @@ import {
   putPolicy,
 } from "../broker/clients/manage-policies.ts";
 import { viewerOf } from "../broker/clients/viewer.ts";
-import { policySchema } from "../broker/organisations/desired-policies.ts";
+import { policyFields } from "../broker/organisations/desired-policies.ts";
 import { parseId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Cursors } from "./deps.ts";
 import { dryRun } from "./organisations.ts";
 import { route } from "./route.ts";
-import { clientId, organisationId, pageOf, pageQuery } from "./schemas.ts";
+import { clientId, instant, organisationId, pageOf, pageQuery } from "./schemas.ts";
 
 /** In the words of a configuration file, which are the same ones. */
-const words = policySchema.omit({ organisation: true });
+const words = z.strictObject(policyFields);
 
 const policyAnswer = z
   .object({
     client: z.string(),
     organisation: z.string(),
-    servers: z.array(z.string()).nullable().meta({
-      description: "By their names in configuration files. Null: every server of the organisation.",
-    }),
-    actions: z.array(z.string()),
     tokens_per_minute: z.int(),
+    grants_per_hour: z.int().optional(),
+    rules: z.array(
+      z.object({
+        servers: z
+          .array(z.string())
+          .optional()
+          .meta({ description: "By their names in configuration files; every server where it is missing." }),
+        users: z.union([
+          z.literal("all"),
+          z.array(z.union([z.string(), z.object({ issuer: z.string(), id: z.string() })])),
+        ]),
+        libraries: z.union([z.literal("all"), z.array(z.string())]),
+        actions: z.array(z.string()),
+        networks: z.array(z.string()).optional(),
+        hours: z
+          .object({ time_zone: z.string(), weekdays: z.array(z.string()), from: z.string(), to: z.string() })
+          .optional(),
+        purposes: z.array(z.string()).optional(),
+        min_ttl_max_seconds: z.number().optional(),
+        told_life_max_seconds: z.number().optional(),
+        valid_until: instant.optional(),
+      }),
+    ),
   })
   .meta({ id: "Policy" });
 

@@ -92,7 +92,7 @@ export async function putPolicy(
   told: object,
   { dryRun, note }: ChangeOptions,
 ): Promise<{ readonly changes: readonly Change[]; readonly view: PolicyView | undefined }> {
-  mustManage(viewer, place.client);
+  await mustManagePolicy(ports, viewer, place);
   const { store } = ports;
   const client = await findClient(ports, viewer, place.client);
   const organisation = await store.findOrganisation(place.organisation);
@@ -123,11 +123,21 @@ export async function deletePolicy(
   place: PolicyPlace,
   { dryRun, note }: ChangeOptions,
 ): Promise<PolicyView> {
-  mustManage(viewer, place.client);
+  await mustManagePolicy(ports, viewer, place);
   const found = await findPolicy(ports, viewer, place);
   const { policy } = found;
   if (!dryRun) await ports.store.deletePolicy(policy, { before: policy, fields: ["policy"], note });
   return found;
+}
+
+/** Where it has no policy a client is not told that it may not change one: the organisation does not exist for it. */
+async function mustManagePolicy(
+  ports: Pick<ManagePolicyPorts, "store">,
+  viewer: Viewer,
+  place: PolicyPlace,
+): Promise<void> {
+  if (viewer !== "operator") await findPolicy(ports, viewer, place);
+  mustManage(viewer, place.client);
 }
 
 /** A policy in the words of a file. */
