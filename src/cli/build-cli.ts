@@ -17,6 +17,7 @@ import type { DiagnoseBroker } from "./diagnose.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
@@ -86,6 +87,7 @@ export function buildCli(deps: CliDeps): Command {
   addGrantCommands(cli, deps);
   addClientCommands(cli, deps);
   addExplainCommand(cli, deps);
+  addPolicyCommands(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   return cli;

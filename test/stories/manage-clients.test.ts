@@ -41,7 +41,8 @@ it("an operator's client makes another, says what it may do, and takes that away
   expect((await call("GET", policy)).body).toEqual({
     client: made.id,
     organisation: here.organisation,
-    ...words,
+    tokens_per_minute: 60,
+    rules: [{ servers: ["dms"], users: "all", libraries: "all", actions: ["token", "connect"] }],
   });
   for (const base of [here.base, another.base]) expect(await tokenAt(base)).toBe("authorization_required");
 
