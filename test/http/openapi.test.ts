@@ -5,8 +5,8 @@ import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { PROBLEMS } from "../../src/domain/problem-catalogue.ts";
 import { publicApp } from "../../src/main/start-http.ts";
 import { read, withoutComments } from "../architecture/source.ts";
-import { routesOf } from "../kit/routes-of.ts";
 import { makeOperator } from "../kit/additions.ts";
+import { routesOf } from "../kit/routes-of.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 import {
   codesOf,

@@ -1,5 +1,5 @@
-import type { ClientKeys } from "../../domain/client-keys.ts";
 import type { ClientRole } from "../../domain/client.ts";
+import type { ClientKeys } from "../../domain/client-keys.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { Members } from "../../domain/members.ts";
 import type { PolicyRule } from "../../domain/policy.ts";

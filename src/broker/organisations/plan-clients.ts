@@ -37,7 +37,11 @@ export const planClients = (
     ];
   });
 
-export function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
+export function planClient(
+  desired: DesiredClient,
+  stored: Client | undefined,
+  secret: SecretStanding,
+): ClientStep {
   const keys = toldOr(desired.keys, stored?.keys);
   const encryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
   const proofs = [
