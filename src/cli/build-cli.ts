@@ -86,8 +86,8 @@ export function buildCli(deps: CliDeps): Command {
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
   addClientCommands(cli, deps);
-  addExplainCommand(cli, deps);
   addPolicyCommands(cli, deps);
+  addExplainCommand(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   return cli;

@@ -9,6 +9,7 @@ import {
   policyWords,
   putPolicy,
 } from "../broker/clients/manage-policies.ts";
+import { ruleText } from "../domain/policy-texts.en.ts";
 import { Problem } from "../domain/problem.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
@@ -74,37 +75,37 @@ export function addPolicyCommands(program: Command, deps: CliDeps): void {
 }
 
 async function list(deps: CliDeps, { client, organisation, json = false }: ListOptions): Promise<void> {
-  const rows = await deps.withBroker(async ({ store }) => {
+  const views = await deps.withBroker(async ({ store }) => {
     const place = {
       ...(client !== undefined && { client: (await findClientNamed(store, client)).id }),
       ...(organisation !== undefined && {
         organisation: (await findOrganisationNamed(store, organisation)).id,
       }),
     };
-    const all: Row[] = [];
+    const all: PolicyView[] = [];
     let after: PolicyPlace | undefined;
     do {
       const page = await listPolicies({ store }, "operator", place, after, PAGE);
-      all.push(...page.items.map(policyRow));
+      all.push(...page.items);
       after = page.next;
     } while (after !== undefined);
     return all;
   });
-  if (json) deps.write(print(rows));
-  else deps.write(rows.length === 0 ? "There are no policies yet.\n" : renderRows(rows));
+  if (json) deps.write(print(views.map(forPrograms)));
+  else deps.write(views.length === 0 ? "There are no policies yet.\n" : renderRows(views.map(policyRow)));
 }
 
-async function show(deps: CliDeps, client: string, organisation: string, { json = false }: JsonOption) {
-  const row = await deps.withBroker(async (broker) =>
-    policyRow(
-      await there(
-        client,
-        organisation,
-        findPolicy(broker, "operator", await placeOf(broker, client, organisation)),
-      ),
-    ),
-  );
-  deps.write(json ? print(row) : renderRows([row]));
+async function show(
+  deps: CliDeps,
+  client: string,
+  organisation: string,
+  { json = false }: JsonOption,
+): Promise<void> {
+  const view = await deps.withBroker(async (broker) => {
+    const place = await placeOf(broker, client, organisation);
+    return there(client, organisation, findPolicy(broker, "operator", place));
+  });
+  deps.write(json ? print(forPrograms(view)) : renderRows([policyRow(view)]));
 }
 
 async function put(
@@ -135,13 +136,13 @@ async function remove(
   organisation: string,
   { dryRun = false, json = false }: ChangeOptions,
 ): Promise<void> {
-  const row = await deps.withBroker(async (broker) => {
+  const view = await deps.withBroker(async (broker) => {
     const place = await placeOf(broker, client, organisation);
     const options = { dryRun, note: broker.note };
-    return policyRow(await there(client, organisation, deletePolicy(broker, "operator", place, options)));
+    return there(client, organisation, deletePolicy(broker, "operator", place, options));
   });
-  if (json) deps.write(print({ applied: !dryRun, policy: row }));
-  else deps.write(`${dryRun ? "Would be taken away" : "Taken away"}:\n${renderRows([row])}`);
+  if (json) deps.write(print({ applied: !dryRun, policy: forPrograms(view) }));
+  else deps.write(`${dryRun ? "Would be taken away" : "Taken away"}:\n${renderRows([policyRow(view)])}`);
 }
 
 async function placeOf({ store }: CliBroker, client: string, organisation: string): Promise<PolicyPlace> {
@@ -169,15 +170,27 @@ function readWords(file: string, text: string): object {
   throw new ExpectedFault(`${file} must hold a policy, for example: actions: [token, status]`);
 }
 
-const policyRow = (view: PolicyView): Row => {
-  const { servers, ...words } = policyWords(view);
+/** For programs in the words of a file, which `policies put` takes again; for people in sentences. */
+const forPrograms = (view: PolicyView) => ({
+  policy: titleOf(view),
+  client: view.client.id,
+  organisation: view.organisation.id,
+  ...policyWords(view),
+});
+
+function policyRow(view: PolicyView): Row {
+  const { policy, servers } = view;
+  const nameOf = (id: string) => servers.find((server) => server.id === id)?.name ?? id;
   return {
-    policy: `${view.client.name} → ${view.organisation.name}`,
+    policy: titleOf(view),
     client: view.client.id,
     organisation: view.organisation.id,
-    servers: servers ?? "every server",
-    ...words,
+    rules: policy.rules.map((rule) => ruleText({ ...rule, servers: rule.servers?.map(nameOf) })),
+    tokens_per_minute: policy.tokensPerMinute,
+    grants_per_hour: policy.grantsPerHour ?? null,
   };
-};
+}
+
+const titleOf = ({ client, organisation }: PolicyView): string => `${client.name} → ${organisation.name}`;
 
 const print = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

@@ -650,11 +650,17 @@ describe("clients and policies", () => {
     writeFileSync(words, "actions: [token]\nservers: [dms]\ntokens_per_minute: 60\n");
     const put = ["policies", "put", "tracker", "meridian", words];
     expect((await run(...put, "--dry-run")).out).toContain("Would change: tracker → meridian\n");
-    expect((await run("policies", "show", "tracker", "meridian")).out).toContain("actions: token, connect\n");
+    expect((await run("policies", "show", "tracker", "meridian")).out).toContain(
+      "rules: connect token, at every server, for all users and all libraries\n",
+    );
     expect((await run(...put)).out).toContain("  servers: every server → dms\n");
     expect((await run(...put)).out).toContain("Nothing changes");
     expect(JSON.parse((await run("policies", "list", "--client", "tracker", "--json")).out)).toMatchObject([
-      { policy: "tracker → meridian", servers: ["dms"], actions: ["token"], tokens_per_minute: 60 },
+      {
+        policy: "tracker → meridian",
+        rules: [{ servers: ["dms"], users: "all", libraries: "all", actions: ["token"] }],
+        tokens_per_minute: 60,
+      },
     ]);
 
     writeFileSync(words, "actions: [everything]\nservers: [other]\n");
