@@ -181,5 +181,7 @@ export interface RecordWrite<T> {
   readonly before: T | undefined;
   /** What changes, by name: values may be secrets, or persons. */
   readonly fields: readonly string[];
+  /** What the audit calls it where that is neither *created*, *changed* nor *deleted*. */
+  readonly act?: "secret_added" | "secret_removed";
   readonly note: AuditNote;
 }

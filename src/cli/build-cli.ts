@@ -17,6 +17,7 @@ import type { DiagnoseBroker } from "./diagnose.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
@@ -85,6 +86,7 @@ export function buildCli(deps: CliDeps): Command {
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
   addClientCommands(cli, deps);
+  addPolicyCommands(cli, deps);
   addExplainCommand(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);

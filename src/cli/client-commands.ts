@@ -1,23 +1,73 @@
 import type { Command } from "commander";
+import { changeClient, removeSecret, secretViews } from "../broker/clients/manage-clients.ts";
 import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
 import { dateOf } from "../broker/organisations/schema-words.ts";
+import type { Client } from "../domain/client.ts";
 import { days, type Instant, rfc3339 } from "../domain/instant.ts";
-import type { CliDeps } from "./build-cli.ts";
+import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
+import { findClientNamed } from "./find-client.ts";
 import { guarded } from "./guarded.ts";
+import { type Row, renderRows } from "./render-records.ts";
+
+interface RemoveOptions extends JsonOption {
+  readonly dryRun?: boolean;
+}
 
 export function addClientCommands(program: Command, deps: CliDeps): void {
   const run = guarded(deps);
+  const clients = program.command("clients").description("show and change clients");
+  const named = (command: string, description: string) =>
+    clients.command(command).description(description).argument("<name>", "name of the client");
 
-  program
-    .command("clients")
-    .description("change clients")
-    .command("new-secret")
-    .description("make a client's next secret; the one before stays valid beside it")
-    .argument("<name>", "name of the client")
+  clients
+    .command("list")
+    .description("every client, with its secrets by their ids")
+    .option("--json", "print for programs")
+    .action(run((options: JsonOption) => list(deps, options)));
+  named("show", "one client")
+    .option("--json", "print for programs")
+    .action(run((name: string, options: JsonOption) => show(deps, name, options)));
+  named("stop", "no token for it from now on, on any replica; its authorizations stay").action(
+    run((name: string) => setState(deps, name, "stopped")),
+  );
+  named("start", "let a stopped client go on").action(run((name: string) => setState(deps, name, "active")));
+  named("new-secret", "make a client's next secret; the one before stays valid beside it")
     .option("--expires <when>", "90d, or a date like 2027-06-30; never unless given")
     .option("--only", "the others are void at once: somebody has seen them")
     .action(run((name: string, options: SecretOptions) => newSecret(deps, name, options)));
+  named("delete-secret", "make a secret void at once")
+    .argument("<secret>", "its id, as `clients show` lists it")
+    .option("--dry-run", "show what would be left")
+    .option("--json", "print for programs")
+    .action(
+      run((name: string, secret: string, options: RemoveOptions) =>
+        deleteSecret(deps, name, secret, options),
+      ),
+    );
+}
+
+async function list(deps: CliDeps, { json = false }: JsonOption): Promise<void> {
+  const rows = (await deps.withBroker(({ store }) => store.listClients())).map(clientRow);
+  if (json) deps.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+  else deps.write(rows.length === 0 ? "There are no clients yet.\n" : renderRows(rows));
+}
+
+async function show(deps: CliDeps, name: string, { json = false }: JsonOption): Promise<void> {
+  const row = clientRow(await deps.withBroker(({ store }) => findClientNamed(store, name)));
+  deps.write(json ? `${JSON.stringify(row, undefined, 2)}\n` : renderRows([row]));
+}
+
+async function setState(deps: CliDeps, name: string, state: Client["state"]): Promise<void> {
+  await deps.withBroker(async (broker) => {
+    const { id } = await findClientNamed(broker.store, name);
+    await changeClient(portsOf(deps, broker), "operator", id, { state }, broker.note);
+  });
+  deps.write(
+    state === "stopped"
+      ? `Client ${name} is stopped: no token from now on, on any replica, and its broker tokens are void.\n`
+      : `Client ${name} is active. It gets new broker tokens with its secrets.\n`,
+  );
 }
 
 interface SecretOptions {
@@ -52,3 +102,37 @@ function momentOf(text: string, now: Instant): Instant {
   if (at > now) return at;
   throw new ExpectedFault("--expires must be a number of days like 90d, or a date to come like 2027-06-30.");
 }
+
+async function deleteSecret(
+  deps: CliDeps,
+  name: string,
+  secret: string,
+  { dryRun = false, json = false }: RemoveOptions,
+): Promise<void> {
+  const client = await deps.withBroker(async ({ store, note }) => {
+    const { id } = await findClientNamed(store, name);
+    return removeSecret({ store }, "operator", id, secret, { dryRun, note });
+  });
+  const row = clientRow(client);
+  if (json) deps.write(`${JSON.stringify({ dry_run: dryRun, client: row }, undefined, 2)}\n`);
+  else {
+    deps.write(`${dryRun ? "Would be void" : "Void"}: secret ${secret} of client ${name}. Left:\n`);
+    deps.write(renderRows([row]));
+  }
+}
+
+const portsOf = (deps: CliDeps, broker: CliBroker) => ({ ...broker, addressRules: deps.addressRules() });
+
+const clientRow = (client: Client): Row => ({
+  name: client.name,
+  id: client.id,
+  display_name: client.displayName,
+  role: client.role ?? "app",
+  state: client.state,
+  return_urls: client.returnUrls,
+  secrets: secretViews(client).map(
+    ({ id, addedAt, expiresAt }) =>
+      `${id} since ${rfc3339(addedAt)}${expiresAt === undefined ? "" : ` until ${rfc3339(expiresAt)}`}`,
+  ),
+  created_at: rfc3339(client.createdAt),
+});

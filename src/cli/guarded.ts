@@ -20,5 +20,7 @@ export function guarded(deps: Pick<CliDeps, "complain" | "explain" | "setExitCod
 
 function explain(error: unknown): string | undefined {
   if (error instanceof ExpectedFault) return error.message;
-  return error instanceof Problem ? `${error.message}\n${PROBLEMS[error.code].action}` : undefined;
+  if (!(error instanceof Problem)) return undefined;
+  const faults = (error.details.faults ?? []).map(({ field, message }) => `  ${field} ${message}\n`);
+  return `${error.message}\n${faults.join("")}${PROBLEMS[error.code].action}`;
 }

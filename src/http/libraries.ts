@@ -135,6 +135,8 @@ export const getLibraries = route({
   problems,
   async handle({ deps, caller, query }) {
     const all = (await listVisible(deps, caller, query.server)).toSorted(byId);
+    if ((await deps.configuration.store.findServer(query.server)) === undefined)
+      throw new Problem("not_found");
     const after = query.cursor === undefined ? undefined : readPosition(deps.cursors, query.cursor);
     const rest = after === undefined ? all : all.filter((one) => one.library > after);
     const shown = rest.slice(0, query.limit);

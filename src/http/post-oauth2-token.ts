@@ -158,7 +158,9 @@ async function exchange(
   form: z.infer<typeof tokenExchangeForm>,
 ) {
   const server = parseId("srv", form.audience);
-  if (server === undefined) throw noSuchTarget();
+  // An id of a server that can be nobody's is answered as another organisation's is (T29).
+  if (server === undefined)
+    throw form.audience.startsWith("srv_") ? new Problem("not_found") : noSuchTarget();
   const subject = await subjectOfForm(deps, note, client, form, organisationOf(server));
   const provided = await deps.accessTokens.provide({
     client: client.id,

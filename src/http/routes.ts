@@ -1,9 +1,20 @@
+import {
+  deleteClientSecret,
+  getClient,
+  getClients,
+  postClientSecrets,
+  postClientStart,
+  postClientStop,
+  postClients,
+  putClient,
+} from "./clients.ts";
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { deleteLibrary, getLibraries, getLibrary } from "./libraries.ts";
 import { getOrganisation, getOrganisations, putOrganisation } from "./organisations.ts";
+import { deletePolicyRoute, getPolicies, getPolicy, putPolicyRoute } from "./policies.ts";
 import { postPortalSessions } from "./portal-sessions.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
 import { getServerPackage, getServerRegistration } from "./registration-help.ts";
@@ -54,4 +65,16 @@ export const routes: readonly Route[] = [
   getSupportBundle,
   getServerRegistration,
   getServerPackage,
+  getClients,
+  postClients,
+  getClient,
+  putClient,
+  postClientStop,
+  postClientStart,
+  postClientSecrets,
+  deleteClientSecret,
+  getPolicies,
+  getPolicy,
+  putPolicyRoute,
+  deletePolicyRoute,
 ];

@@ -20,7 +20,11 @@ function id<T>(type: IdType, what: string) {
   return z
     .string()
     .max(64)
-    .refine((text) => parseId(type, text) !== undefined, `must be the id of ${what}: ${type}_…`)
+    .superRefine((text, ctx) => {
+      if (parseId(type, text) !== undefined) return;
+      const message = `must be the id of ${what}: ${type}_…`;
+      ctx.addIssue({ code: "custom", message, params: { namesNothing: text.startsWith(`${type}_`) } });
+    })
     .transform((text) => text as T)
     .meta({ type: "string", description: `Id of ${what}.`, examples: [`${type}_…`] });
 }

@@ -232,6 +232,8 @@ export const putServer = route({
   },
   problems: ["not_found", "not_allowed", "configuration_refused", "configuration_conflict"],
   async handle({ deps, client, caller, params: { id, name }, query, body, note }) {
+    // First of all, so that another firm's organisation takes the same steps as none (T29).
+    await allow(deps.grants, caller, id, { action: "configure" });
     // Whoever may work with some servers alone adds none, and learns of the others' names nothing.
     const stored = (await deps.configuration.store.listServers(id)).find((one) => one.name === name);
     await allow(deps.grants, caller, id, { action: "configure", server: stored?.id ?? UNLISTED_SERVER });

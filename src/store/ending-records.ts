@@ -1,4 +1,4 @@
-import type { Milliseconds } from "../domain/instant.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
 import type { RedisStore } from "./redis-store.ts";
 
 /** Records that end by themselves: links, requests, sessions. */
@@ -17,19 +17,24 @@ export class EndingRecords {
   }
 
   async find<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
-    return this.#read(await this.#store.readJson(key), read);
+    // The time is asked for whether there is one or not: how long it takes tells nobody (T29).
+    const [stored, now] = await Promise.all([this.#store.readJson(key), this.#store.now()]);
+    return living(stored, now, read);
   }
 
   /** Answers it to exactly one caller. */
   async take<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
-    const text = await this.#store.call((redis) => redis.getdel(key));
-    return this.#read(text === null ? undefined : JSON.parse(text), read);
+    const [text, now] = await Promise.all([
+      this.#store.call((redis) => redis.getdel(key)),
+      this.#store.now(),
+    ]);
+    return living(text === null ? undefined : JSON.parse(text), now, read);
   }
+}
 
-  /** A record that is over is none, whether Redis has ended it yet or not. */
-  async #read<T>(stored: unknown, read: (stored: unknown) => T): Promise<T | undefined> {
-    if (stored === undefined) return undefined;
-    const { endsAt } = stored as { endsAt?: number };
-    return endsAt !== undefined && endsAt <= (await this.#store.now()) ? undefined : read(stored);
-  }
+/** A record that is over is none, whether Redis has ended it yet or not. */
+function living<T>(stored: unknown, now: Instant, read: (stored: unknown) => T): T | undefined {
+  if (stored === undefined) return undefined;
+  const { endsAt } = stored as { endsAt?: number };
+  return endsAt !== undefined && endsAt <= now ? undefined : read(stored);
 }

@@ -172,8 +172,8 @@ export const calendarKey = (route: Route, handleDigest: string): string =>
 export const calendarOfKey = (server: ServerId, customerId: string, userId: string): string =>
   `${organisation(routeOf(server))}calendar-of:${digest(server, customerId, userId.toLowerCase())}`;
 /** Hash: digest of the request that came with an Idempotency-Key, and the answer to it; lives 24 h. */
-export const idempotencyKey = (id: OrganisationId, client: ClientId, keyDigest: string): string =>
-  `${organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
+export const idempotencyKey = (id: OrganisationId | undefined, client: ClientId, keyDigest: string): string =>
+  `${id === undefined ? shared("client") : organisationPrefix(id)}idempotency:${client}:${keyDigest}`;
 
 /** JSON of an `OperatorSession`, by the digest of its cookie. */
 export const operatorSessionKey = (digest: string): string => `${shared("operators")}session:${digest}`;

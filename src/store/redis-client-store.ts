@@ -82,6 +82,18 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
     await this.#store.call((redis) => redis.sadd(clientOrganisationsKey(client), organisation));
   }
 
+  async deletePolicy({ client, organisation }: Policy, write: RecordWrite<Policy>): Promise<void> {
+    const key = policyKey(organisation, client);
+    await writeRecord(this.#places, "put-policy", [key, gateKey(organisation)], write, {
+      stored: await storedText(this.#store, key),
+      read: readPolicy,
+      record: undefined,
+      more: [],
+      audited: ["policy", { client }],
+    });
+    await this.#store.call((redis) => redis.srem(clientOrganisationsKey(client), organisation));
+  }
+
   async organisationsOf(client: ClientId): Promise<readonly OrganisationId[]> {
     const ids = await this.#store.call((redis) => redis.smembers(clientOrganisationsKey(client)));
     return ids.sort() as OrganisationId[];

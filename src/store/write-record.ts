@@ -19,7 +19,7 @@ export async function writeRecord<T>(
   { store, sealed }: RecordPlaces,
   script: ScriptName,
   keys: readonly [record: string, ...others: string[]],
-  { before, fields, note }: RecordWrite<T>,
+  { before, fields, act, note }: RecordWrite<T>,
   to: {
     readonly stored: string | null;
     readonly read: (stored: unknown) => T;
@@ -34,7 +34,7 @@ export async function writeRecord<T>(
   const found = sealed.read(place, stored, read);
   const [noun, named] = audited;
   const entry = {
-    action: `${noun}.${before === undefined ? "created" : record === undefined ? "deleted" : "changed"}`,
+    action: `${noun}.${act ?? (before === undefined ? "created" : record === undefined ? "deleted" : "changed")}`,
     actor: note.actor,
     ...named,
     fields: fields.join(" "),

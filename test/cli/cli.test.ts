@@ -616,3 +616,79 @@ describe("records", () => {
     expect((await run("records", "seal", "b1:{o:a}:organisation")).code).toBe(0);
   });
 });
+
+describe("clients and policies", () => {
+  const secretOf = async (name: string) =>
+    String(JSON.parse((await run("clients", "show", name, "--json")).out).secrets[0]).split(" ")[0]!;
+
+  test("a client is listed, shown, stopped and started, and a secret of it made void after a look", async () => {
+    await run("apply", file);
+    expect((await run("clients", "list")).out).toMatch(
+      /^tracker\n {2}id: cli_[\s\S]+ {2}role: app\n {2}state: active\n/,
+    );
+    const { generation } = (await broker.store.findClientByName("tracker"))!;
+    expect((await run("clients", "stop", "tracker")).out).toContain("is stopped");
+    expect((await broker.store.findClientByName("tracker"))!).toMatchObject({
+      state: "stopped",
+      generation: generation + 1,
+    });
+    await run("clients", "start", "tracker");
+    expect((await broker.store.findClientByName("tracker"))!.state).toBe("active");
+
+    const secret = await secretOf("tracker");
+    const asked = await run("clients", "delete-secret", "tracker", secret, "--dry-run");
+    expect(asked.out).toContain(`Would be void: secret ${secret} of client tracker.`);
+    expect(await secretOf("tracker")).toBe(secret);
+    expect((await run("clients", "delete-secret", "tracker", secret)).code).toBe(0);
+    expect((await broker.store.findClientByName("tracker"))!.secrets).toEqual([]);
+    expect((await run("clients", "stop", "nobody")).err).toContain("There is no client nobody.");
+  });
+
+  test("a policy is put in the words of a file, shown, and taken away after a look", async () => {
+    await run("apply", file);
+    const words = join(folder, "policy.yaml");
+    writeFileSync(words, "actions: [token]\nservers: [dms]\ntokens_per_minute: 60\n");
+    const put = ["policies", "put", "tracker", "meridian", words];
+    expect((await run(...put, "--dry-run")).out).toContain("Would change: tracker → meridian\n");
+    expect((await run("policies", "show", "tracker", "meridian")).out).toContain(
+      "rules: connect token, at every server, for all users and all libraries\n",
+    );
+    expect((await run(...put)).out).toContain("  servers: every server → dms\n");
+    expect((await run(...put)).out).toContain("Nothing changes");
+    expect(JSON.parse((await run("policies", "list", "--client", "tracker", "--json")).out)).toMatchObject([
+      {
+        policy: "tracker → meridian",
+        rules: [{ servers: ["dms"], users: "all", libraries: "all", actions: ["token"] }],
+        tokens_per_minute: 60,
+      },
+    ]);
+
+    writeFileSync(words, "actions: [everything]\nservers: [other]\n");
+    const refused = await run(...put);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringMatching(/\n {2}actions\.0 /)]);
+    writeFileSync(words, "actions: [token]\nservers: [other]\n");
+    expect((await run(...put)).err).toContain("servers names other, and meridian has no such server");
+
+    expect((await run("policies", "delete", "tracker", "meridian", "--dry-run")).out).toContain(
+      "Would be taken away:",
+    );
+    expect((await run("policies", "list")).out).toContain("tracker → meridian");
+    expect((await run("policies", "delete", "tracker", "meridian")).out).toContain("Taken away:");
+    expect((await run("policies", "list")).out).toBe("There are no policies yet.\n");
+    expect((await run("policies", "delete", "tracker", "meridian")).err).toBe(
+      "Client tracker has no policy in organisation meridian.\n",
+    );
+  });
+
+  test("an operator's client is made by the file that says so; a file that says nothing of it leaves its role", async () => {
+    writeFileSync(file, FILE.replace("- name: tracker\n", "- name: tracker\n    role: operator\n"));
+    expect((await run("apply", file)).code).toBe(0);
+    expect((await broker.store.findClientByName("tracker"))!.role).toBe("operator");
+    writeFileSync(file, FILE);
+    expect((await run("apply", file)).out).not.toContain("role");
+    expect((await broker.store.findClientByName("tracker"))!.role).toBe("operator");
+    writeFileSync(file, FILE.replace("- name: tracker\n", "- name: tracker\n    role: app\n"));
+    expect((await run("apply", file)).out).toContain("role: operator → app");
+    expect((await broker.store.findClientByName("tracker"))!.role).toBeUndefined();
+  });
+});

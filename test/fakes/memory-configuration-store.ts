@@ -111,6 +111,12 @@ export class MemoryConfigurationStore implements ConfigurationStore, ClientStore
     const { organisation } = policy;
     this.#policyGenerations.set(organisation, (this.#policyGenerations.get(organisation) ?? 0) + 1);
   }
+  async deletePolicy({ client, organisation }: Policy, { before }: RecordWrite<Policy>) {
+    const key = `policy ${client} ${organisation}`;
+    if (this.#records.get(key) !== JSON.stringify(before)) throw new Problem("configuration_conflict");
+    this.#records.delete(key);
+    this.#policyGenerations.set(organisation, (this.#policyGenerations.get(organisation) ?? 0) + 1);
+  }
   async organisationsOf(client: ClientId) {
     return [...this.#records.keys()]
       .filter((key) => key.startsWith(`policy ${client} `))

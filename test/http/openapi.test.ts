@@ -5,6 +5,7 @@ import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { PROBLEMS } from "../../src/domain/problem-catalogue.ts";
 import { publicApp } from "../../src/main/start-http.ts";
 import { read, withoutComments } from "../architecture/source.ts";
+import { makeOperator } from "../kit/additions.ts";
 import { routesOf } from "../kit/routes-of.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 import {
@@ -153,6 +154,7 @@ const SERVING = [
   "domain/refresh-failure.ts",
   "broker/authorization/open-credentials.ts",
 ];
+const MANAGING = ["broker/clients/manage-clients.ts", "broker/clients/viewer.ts"];
 const STORIES: Readonly<Record<string, readonly string[]>> = {
   token: [
     "http/post-oauth2-token.ts",
@@ -204,6 +206,18 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   diagnoseServer: ["http/diagnoses.ts", POLICY],
   getDiagnosis: [POLICY],
   getSupportBundle: [POLICY, "broker/diagnosis/support-bundle.ts"],
+  listClients: [],
+  createClient: MANAGING,
+  getClient: [],
+  changeClient: MANAGING,
+  stopClient: MANAGING,
+  startClient: MANAGING,
+  addClientSecret: MANAGING,
+  deleteClientSecret: MANAGING,
+  listPolicies: [],
+  getPolicy: [],
+  putPolicy: [...MANAGING, "broker/clients/manage-policies.ts"],
+  deletePolicy: [...MANAGING, "broker/clients/manage-policies.ts"],
 };
 
 describe("the problems", () => {
@@ -302,6 +316,24 @@ describe("what is answered", () => {
       customer_id: "1",
       registration: { client_id: "token-broker" },
     });
+
+    await makeOperator(here);
+    await ask("listClients");
+    const made = await ask("createClient", "", { name: `made-${organisation.slice(4, 20)}` });
+    const app = String(made.id);
+    await ask("getClient", app);
+    await ask("changeClient", app, {
+      display_name: "Docket",
+      return_urls: ["https://docket.example.com/back"],
+    });
+    const added = await ask("addClientSecret", app, { expires_at: "2099-01-01T00:00:00Z" });
+    await ask("deleteClientSecret", `${app} ${added.id}`);
+    await ask("stopClient", app);
+    await ask("startClient", app);
+    await ask("putPolicy", `${organisation} ${app}`, { actions: ["token"], servers: ["dms"] });
+    await ask("listPolicies", `?client=${app}`);
+    await ask("getPolicy", `${organisation} ${app}`);
+    await ask("deletePolicy", `${organisation} ${app}`);
 
     await ask("getServerRegistration", server);
     // A zip, which no schema describes: test/http/registration-help.test.ts reads it.

@@ -1,14 +1,14 @@
 import { onTestFinished } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
-import type { RegistrationId, ServerId } from "../../src/domain/id.ts";
+import type { ClientId, RegistrationId, ServerId } from "../../src/domain/id.ts";
 import { everyone } from "../../src/domain/members.ts";
 import { CLIENT_ACTIONS, type ClientAction } from "../../src/domain/policy.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf, type ServerSettings } from "../../src/domain/server.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
-import { BY_TEST } from "./put-records.ts";
+import { BY_TEST, put } from "./put-records.ts";
 import { RETURN_URL, type World } from "./world.ts";
 
 /** Another firm in a world that runs already. Names are those of the caller; what is stored has random ones. */
@@ -141,6 +141,12 @@ export async function addOrganisation<S extends string, C extends string>(
     >,
     clientAt,
   };
+}
+
+/** The world's client is an operator's from now on, as a file or the command line would make it. */
+export async function makeOperator({ broker, client }: Pick<World, "broker" | "client">): Promise<void> {
+  const record = (await broker.configuration.findClient(client.id as ClientId))!;
+  await put.client(broker.configuration, { ...record, role: "operator" });
 }
 
 /** Simulators besides the world's own, ended with the running test. The world must be let speak to them: `egressTo`. */

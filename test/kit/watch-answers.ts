@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Hit, prefixNeedles, scan } from "./canary.ts";
 
-/** The two routes whose answers hold a token, and where in them. */
-const TOKEN_ROUTES = /^\/(v1\/access-tokens|oauth2\/token)(\?|$)/;
-const TOKEN = /"access_token":"[^"]+"/;
+/** The routes whose answers hold a secret, and where in them: a token, or a client's secret that is shown once. */
+const MAY_TELL = [
+  { route: /^POST \/(v1\/access-tokens|oauth2\/token)(\?|$)/, secret: /"access_token":"[^"]+"/ },
+  { route: /^POST \/v1\/clients(\/\w+\/secrets)?(\?|$)/, secret: /"secret":"imb_sk_[^"]+"/ },
+];
 
 /**
  * Holds every answer of a server against what every token, code and secret begins with (T36). Answers the hits, which
@@ -25,8 +27,9 @@ export function watchAnswers(server: Server): readonly Hit[] {
     response.end = ((...args: Parameters<typeof end>) => {
       keep(args[0]);
       const text = `${JSON.stringify(response.getHeaders())}\n${Buffer.concat(chunks).toString("latin1")}`;
-      const path = request.url ?? "";
-      const rest = TOKEN_ROUTES.test(path) ? text.replace(TOKEN, "") : text;
+      const asked = `${request.method} ${request.url ?? ""}`;
+      const may = MAY_TELL.find(({ route }) => route.test(asked));
+      const rest = may === undefined ? text : text.replace(may.secret, "");
       hits.push(...scan(rest, prefixNeedles, `the answer ${response.statusCode} to ${request.method}`));
       return end(...args);
     }) as typeof end;

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { applyConfiguration } from "../../src/broker/organisations/apply-configuration.ts";
 import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import {
   clientKey,
@@ -278,4 +279,43 @@ it("T25: a record that was altered is neither overwritten by a change nor in the
   ).rejects.toMatchObject({ code: "integrity_failure" });
   expect((await configuration.listOrganisations()).map(({ id }) => id)).toEqual([added.organisation]);
   expect(await redis.get(places.organisation.key)).not.toBe(stored);
+});
+
+it("T25: a file that names an altered record is refused, and makes no second one under its name", async () => {
+  const { here, configuration, places, get, set } = await besieged();
+  const firm = (await configuration.findOrganisation(here.organisation as OrganisationId))!;
+  const app = (await configuration.findClient(here.client.id as ClientId))!;
+  const ports = {
+    ...here.broker.changePorts,
+    secretSource: { read: async () => ({ fault: "is not asked for" }) },
+  };
+  const nothing = { sharedRegistrations: [], organisations: [], clients: [] };
+  for (const [place, desired] of [
+    [places.organisation, { ...nothing, organisations: [{ name: firm.name, servers: [] }] }],
+    [
+      places.client,
+      {
+        ...nothing,
+        clients: [
+          {
+            name: app.name,
+            displayName: "Other",
+            state: "active" as const,
+            returnUrls: [],
+            secret: undefined,
+            policies: [],
+          },
+        ],
+      },
+    ],
+  ] as const) {
+    const stored = await get(place);
+    const { head, record } = cut(stored);
+    await set(place, head + JSON.stringify({ ...record, displayName: "Altered" }));
+    const note = { actor: "cli:test", requestId: "req_test" };
+    await expect(applyConfiguration(ports, desired, { dryRun: false, note })).rejects.toMatchObject({
+      code: "integrity_failure",
+    });
+    await set(place, stored);
+  }
 });

@@ -7,8 +7,28 @@ export const clientsThreats: readonly ProvenPromise[] = [
   {
     id: "T29",
     promise: "What belongs to another organisation is not there: the same answer as for nothing.",
-    proofs: [],
-    open: "only the connect sessions and servers of a client are compared yet, not every route and every id",
+    proofs: [
+      {
+        file: "test/http/other-organisations.test.ts",
+        title: "T29: whatever id is sent to whatever route",
+        without: {
+          guard: "an id that can be nobody's is answered as one that is nobody's",
+          file: "src/http/read-request.ts",
+          replace: "if (read.error.issues.every(namesNothing))",
+          by: "if (read.error.issues.length === 0)",
+        },
+      },
+      {
+        file: "test/http/other-organisations.test.ts",
+        title: "T29: for another firm's id the store is asked the same questions",
+        without: {
+          guard: "the policy is looked at before the server",
+          file: "src/broker/access/provide-access-token.ts",
+          replace: "if (policy === undefined) throw",
+          by: "if (policy === null) throw",
+        },
+      },
+    ],
   },
   {
     id: "T30",

@@ -73,6 +73,9 @@ export class AccessTokens {
   async provide(request: AccessTokenRequest): Promise<ProvidedAccessToken> {
     const { clock } = this.#ports;
     const deadline = clock.monotonicMs() + timing.callerDeadlineMs;
+    // The policy first: to another firm's server it takes the same steps as to none (T29).
+    const { policy } = await this.#policy(request.client, organisationOf(request.server), false);
+    if (policy === undefined) throw new Problem("not_found");
     const server = await this.#server(request.server);
     let minTtlMs = request.minTtlMs;
     let rejected = request.rejected;

@@ -41,6 +41,10 @@ export interface ClientConfigurationStore {
   ): Promise<{ readonly policy: Policy | undefined; readonly generation: number }>;
   /** Raises the organisation's policy generation in the same script: every cached verdict is void at once. */
   putPolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void>;
+  /** Takes it away: the organisation does not exist for that client any more. Raises the generation likewise. */
+  deletePolicy(policy: Policy, write: RecordWrite<Policy>): Promise<void>;
+  /** Organisations that a policy names, or named lately. */
+  organisationsOf(client: ClientId): Promise<readonly OrganisationId[]>;
 }
 
 /** Which client calls, and where from. */

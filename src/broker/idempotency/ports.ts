@@ -14,7 +14,8 @@ export interface IdempotencyStore {
 }
 
 export interface IdempotencyPlace {
-  readonly organisation: OrganisationId;
+  /** Undefined: what is asked for concerns none. */
+  readonly organisation: OrganisationId | undefined;
   readonly client: ClientId;
   readonly key: string;
 }

@@ -102,6 +102,7 @@ async function readStored(
     desired.sharedRegistrations.map(({ name }) => store.findRegistrationByName(undefined, name)),
   );
   const records = await store.listOrganisations();
+  await refuseAltered(store, desired, records);
   const organisations = await Promise.all(
     records.map(async (record) => {
       const wanted = desired.organisations.find(({ name }) => name === record.name);
@@ -127,6 +128,23 @@ async function readStored(
     }),
   );
   return { sharedRegistrations: shared.filter((found) => found !== undefined), organisations, clients };
+}
+
+/**
+ * Lists leave out what was altered in the store (T25). What a file names and no list has is asked for by its name, so that an
+ * altered record is told and not planned anew.
+ */
+async function refuseAltered(
+  store: ConfigurationStore,
+  desired: DesiredConfiguration,
+  organisations: readonly Organisation[],
+): Promise<void> {
+  for (const { name, servers } of desired.organisations) {
+    const listed = organisations.find((one) => one.name === name);
+    if (listed === undefined) await store.findOrganisationByName(name);
+    else for (const server of servers) await store.findServerByName(listed.id, server.name);
+  }
+  for (const { name } of desired.clients) await store.findClientByName(name);
 }
 
 /** Carries a plan out, and knows the ids by their names while it does. */

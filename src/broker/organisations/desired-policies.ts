@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ServerId } from "../../domain/id.ts";
 import { days, rfc3339, seconds } from "../../domain/instant.ts";
 import { CLIENT_ACTIONS, type PolicyRule, type UserName } from "../../domain/policy.ts";
 import { type Hours, isTimeZone } from "../../domain/policy-hours.ts";
@@ -109,14 +110,15 @@ function checkRule(rule: ToldRule, ctx: z.RefinementCtx): void {
 const rule = strict(ruleFields).superRefine(checkRule);
 
 /** What one rule says may stand in the policy itself: most have one. */
-export const policySchema = strict({
-  organisation: name,
+export const policyFields = {
   tokens_per_minute: whole(1, 1_000_000).default(600),
   grants_per_hour: whole(1, 100_000).optional(),
   rules: list(rule, "must hold a rule, or this policy allows nothing").optional(),
   ...ruleFields,
   actions: ruleFields.actions.optional(),
-}).superRefine((policy, ctx) => {
+};
+
+export const policySchema = strict({ organisation: name, ...policyFields }).superRefine((policy, ctx) => {
   const { rules, actions } = policy;
   if (rules === undefined && actions === undefined) {
     ctx.addIssue({
@@ -177,5 +179,31 @@ const toHours = (told: z.infer<typeof hours>): Hours => ({
   fromMinute: minuteOf(told.from),
   toMinute: minuteOf(told.to),
 });
+
+/** A rule in the words of a file: read again, it is the same one. */
+export const ruleWords = (rule: PolicyRule, nameOf: (server: ServerId) => string) => ({
+  ...(rule.servers !== undefined && { servers: rule.servers.map(nameOf) }),
+  users: rule.users === "all" ? rule.users : rule.users.map(userWords),
+  libraries: rule.libraries === "all" ? rule.libraries : [...rule.libraries],
+  actions: [...rule.actions],
+  ...(rule.networks !== undefined && { networks: [...rule.networks] }),
+  ...(rule.hours !== undefined && { hours: hoursWords(rule.hours) }),
+  ...(rule.purposes !== undefined && { purposes: [...rule.purposes] }),
+  ...(rule.minTtlMaxMs !== undefined && { min_ttl_max_seconds: rule.minTtlMaxMs / 1_000 }),
+  ...(rule.toldLifeMaxMs !== undefined && { told_life_max_seconds: rule.toldLifeMaxMs / 1_000 }),
+  ...(rule.validUntil !== undefined && { valid_until: rfc3339(rule.validUntil) }),
+});
+
+const userWords = ({ issuer, id }: UserName) => (issuer === CLIENT_ISSUER ? id : { issuer, id });
+
+const hoursWords = ({ timeZone, weekdays, fromMinute, toMinute }: Hours) => ({
+  time_zone: timeZone,
+  weekdays: weekdays.map((day) => WEEKDAYS[day - 1]!),
+  from: clockOf(fromMinute),
+  to: clockOf(toMinute),
+});
+
+const clockOf = (minute: number): string =>
+  `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
 
 const minuteOf = (clock: string): number => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));

@@ -1,3 +1,4 @@
+import type { ClientRole } from "../../domain/client.ts";
 import type { RegisteredCertificate } from "../../domain/client-certificate.ts";
 import type { ClientKeys } from "../../domain/client-keys.ts";
 import type { IdentityProvider } from "../../domain/identity-provider.ts";
@@ -64,6 +65,8 @@ export interface DesiredClient {
   readonly name: string;
   readonly displayName: string;
   readonly state: "active" | "stopped";
+  /** Undefined: what is stored stays; of a new one `app`. */
+  readonly role?: ClientRole | undefined;
   readonly returnUrls: readonly string[];
   /** Undefined: what is stored stays; for a new client without keys or certificate the broker makes one and shows it once. */
   readonly secret: SecretReference | undefined;

@@ -38,7 +38,11 @@ export const planClients = (
     ];
   });
 
-function planClient(desired: DesiredClient, stored: Client | undefined, secret: SecretStanding): ClientStep {
+export function planClient(
+  desired: DesiredClient,
+  stored: Client | undefined,
+  secret: SecretStanding,
+): ClientStep {
   const certificate = toldOr(desired.certificate, stored?.certificate);
   const keys = toldOr(desired.keys, stored?.keys);
   const encryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
@@ -52,6 +56,7 @@ function planClient(desired: DesiredClient, stored: Client | undefined, secret: 
     ...compare([
       ["display_name", stored?.displayName, desired.displayName],
       ["state", stored?.state, desired.state],
+      ["role", stored?.role ?? "app", desired.role],
       ["return_urls", stored?.returnUrls.join(" "), desired.returnUrls.join(" ")],
     ]),
     ...proofs,
@@ -161,7 +166,7 @@ export const clientWarnings = (steps: readonly Step[]): readonly Refusal[] =>
     ];
   });
 
-function planPolicy(
+export function planPolicy(
   client: string,
   desired: DesiredPolicy,
   stored: Policy | undefined,

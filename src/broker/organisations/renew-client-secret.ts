@@ -43,7 +43,7 @@ export async function renewClientSecret(
   const secrets = withNewSecret(alone ? [] : client.secrets, made, now);
   await ports.store.putClient(
     { ...client, secrets, generation: client.generation + 1 },
-    { before: client, fields: ["secret"], note },
+    { before: client, fields: ["secret"], act: "secret_added", note },
   );
   return {
     id: client.id,

@@ -1,4 +1,4 @@
-import type { Client, ClientSecret } from "../../domain/client.ts";
+import type { Client, ClientRole, ClientSecret } from "../../domain/client.ts";
 import { withNewSecret } from "../../domain/client-secrets.ts";
 import { type ClientId, makeId } from "../../domain/id.ts";
 import type { Policy } from "../../domain/policy.ts";
@@ -41,7 +41,13 @@ export class ClientWriter {
     const keys = toldOr(desired.keys, stored?.keys);
     const tokenEncryption = toldOr(desired.tokenEncryption, stored?.tokenEncryption);
     const certificate = toldOr(desired.certificate, stored?.certificate);
-    const { keys: _, tokenEncryption: __, certificate: ___, ...kept } = stored ?? ({} as Partial<Client>);
+    const {
+      keys: _,
+      tokenEncryption: __,
+      certificate: ___,
+      role: ____,
+      ...kept
+    } = stored ?? ({} as Partial<Client>);
     const client: Client = {
       // What a file does not tell of a client stays.
       ...kept,
@@ -53,6 +59,7 @@ export class ClientWriter {
       ...(certificate !== undefined && { certificate }),
       ...(keys !== undefined && { keys }),
       ...(tokenEncryption !== undefined && { tokenEncryption }),
+      ...roleOf(desired.role ?? stored?.role),
       returnUrls: desired.returnUrls,
       state: desired.state,
       generation: (stored?.generation ?? 0) + (step.raises || stored === undefined ? 1 : 0),
@@ -105,3 +112,6 @@ export class ClientWriter {
     await this.#ports.store.putPolicy(policy, follows(step, this.#note));
   }
 }
+
+/** An application's record stays as it was before there were roles. */
+const roleOf = (role: ClientRole | undefined) => (role === "operator" ? { role } : {});

@@ -145,7 +145,10 @@ describe("the difference", () => {
         ] as never,
         sharedRegistrations: [],
         clients: [
-          { record: { id: "cli_a", name: "tracker", returnUrls: [], secrets: [] }, policies: before ? [before] : [] },
+          {
+            record: { id: "cli_a", name: "tracker", returnUrls: [], secrets: [] },
+            policies: before ? [before] : [],
+          },
         ] as never,
       },
       standings,

@@ -148,7 +148,7 @@ describe("T38 a change of settings is in the audit, with who made it and what of
       { journal: "clients", sequence: 1, action: "client.created", name: client.name },
       {
         sequence: 2,
-        action: "client.changed",
+        action: "client.secret_added",
         client: client.id,
         fields: "secret",
         actor: "cli:olga",

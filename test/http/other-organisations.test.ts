@@ -1,0 +1,305 @@
+import { expect, it, vi } from "vitest";
+import { z } from "zod";
+import { connect } from "../../scripts/walk/connect.ts";
+import { type IdType, makeId, makeRoute, organisationId, type Route, routeOf } from "../../src/domain/id.ts";
+import { routes } from "../../src/http/routes.ts";
+import { systemRandom } from "../../src/security/random.ts";
+import { addOrganisation } from "../kit/additions.ts";
+import { AMELIA, MOREAU, RETURN_URL, world } from "../kit/world.ts";
+
+/** Kinds of ids that callers send. One more is found by the test below, which then wants to know what it looks like. */
+const KINDS = ["org", "srv", "grt", "cns", "syn", "cli"] as const satisfies readonly IdType[];
+type Kind = (typeof KINDS)[number];
+
+/** Parts of paths that are names within what an id before them names. */
+const NAMES = { library: "ACTIVE", name: "dms", secret: "AAAAAAAAAAAAAAAA" };
+
+/** What else a request needs to be a good one. A route that needs something and is not here fails the test. */
+const GOOD: Readonly<
+  Record<string, { readonly body?: object; readonly query?: Readonly<Record<string, string>> }>
+> = {
+  createAccessToken: { body: { subject: { type: "user", id: AMELIA.subject } } },
+  createConnectSession: { body: { subject: { type: "user", id: AMELIA.subject }, return_url: RETURN_URL } },
+  completeConnectSession: { body: { completion: "unknown", subject: { type: "user", id: AMELIA.subject } } },
+  createPortalSession: {
+    body: { subject: { type: "user", id: AMELIA.subject }, role: "user", return_url: RETURN_URL },
+  },
+  createSync: { body: { library: "ACTIVE" } },
+  changeOrganisation: { body: { display_name: "Meridian Legal", enabled: true }, query: { dry_run: "true" } },
+  putServer: {
+    body: {
+      kind: "on-premises",
+      address: "https://dms.meridian.example",
+      registration: { client_id: "token-broker" },
+    },
+    query: { dry_run: "true" },
+  },
+  getServerPackage: { query: { kind: "work" } },
+  createClient: { body: { name: "another" } },
+  changeClient: { body: {} },
+  addClientSecret: { body: {} },
+  explainPolicy: { body: { action: "token" } },
+  putPolicy: { body: { actions: ["token"] }, query: { dry_run: "true" } },
+};
+
+const some = (kind: Kind, route: Route = makeRoute(systemRandom.bytes(7))): string =>
+  kind === "org"
+    ? organisationId(route)
+    : makeId(kind, kind === "cli" ? undefined : route, Date.now(), systemRandom.bytes(16));
+
+interface Slot {
+  readonly part: "params" | "query" | "body";
+  readonly path: readonly string[];
+  readonly kind: Kind;
+}
+
+/** Where a schema takes an id, and of which kind: found by what it accepts, so no route has to say so. */
+function slotsOf(
+  part: Slot["part"],
+  schema: z.ZodType | undefined,
+  path: readonly string[] = [],
+): readonly Slot[] {
+  if (schema === undefined) return [];
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
+    return slotsOf(part, schema.unwrap() as z.ZodType, path);
+  if (schema instanceof z.ZodPipe) {
+    const { in: before } = schema.def as unknown as { in: z.ZodType };
+    if (before instanceof z.ZodObject) return slotsOf(part, before, path);
+  }
+  if (schema instanceof z.ZodArray) return slotsOf(part, schema.element as z.ZodType, [...path, "0"]);
+  if (schema instanceof z.ZodUnion)
+    return schema.options.flatMap((option) => slotsOf(part, option as z.ZodType, path));
+  if (schema instanceof z.ZodObject)
+    return Object.entries(schema.shape).flatMap(([name, of]) =>
+      slotsOf(part, of as z.ZodType, [...path, name]),
+    );
+  const kinds = KINDS.filter((kind) => schema.safeParse(some(kind)).success);
+  return kinds.length === 1 ? [{ part, path, kind: kinds[0]! }] : [];
+}
+
+const slotsOfRoute = ({ params, query, body }: (typeof routes)[number]): readonly Slot[] => [
+  ...slotsOf("params", params),
+  ...slotsOf("query", query),
+  ...slotsOf("body", body),
+];
+
+it("T29: every part of a path is an id of a known kind or a name within one, and every route that takes ids can be asked well", () => {
+  for (const route of routes) {
+    const { operationId } = route;
+    const ids = slotsOfRoute(route);
+    const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+    const unknown = inPath.filter(
+      (name) => !(name in NAMES) && !ids.some(({ part, path }) => part === "params" && path[0] === name),
+    );
+    expect(unknown, operationId).toEqual([]);
+    if (ids.length === 0) continue;
+    const body = Object.fromEntries(
+      ids.flatMap(({ part, path, kind }) => (part === "body" ? [[path[0]!, some(kind)]] : [])),
+    );
+    const read = route.body?.safeParse({ ...GOOD[operationId]?.body, ...body });
+    expect(read?.error?.issues ?? [], `${operationId}: say in GOOD what a good request is`).toEqual([]);
+  }
+  expect(routes.flatMap(slotsOfRoute).length).toBeGreaterThan(35);
+});
+
+async function twoFirms() {
+  const here = await world();
+  const added = await addOrganisation(here, {
+    servers: { dms: { simulator: here.simulator } },
+    clients: { app: {} },
+  });
+  const theirs = added.clients.app;
+  const subject = { type: "user", id: AMELIA.subject };
+  const all = async (client: typeof theirs, server: string, organisation: string) => {
+    await connect(client, { server, returnUrl: RETURN_URL }, AMELIA);
+    const token = await client.accessToken({ server, subject });
+    const session = await client.call("POST", "/v1/connect-sessions", {
+      server,
+      subject: { type: "user", id: MOREAU.subject },
+      return_url: RETURN_URL,
+    });
+    const sync = await client.call("POST", "/v1/syncs", { server, library: "ACTIVE" });
+    await client.call("POST", `/v1/servers/${server}/diagnose`);
+    return {
+      org: organisation,
+      srv: server,
+      grt: token.body.grant,
+      cns: String(session.body.id),
+      syn: String(sync.body.id),
+      cli: client.id,
+    } satisfies Record<Kind, string>;
+  };
+  const own = await all(here.client, here.server, here.organisation);
+  return { here, own, foreign: await all(theirs, added.servers.dms.id, added.organisation) };
+}
+
+type Firms = Awaited<ReturnType<typeof twoFirms>>;
+
+/** One request of a route with the caller's own ids, but for one of them. */
+async function ask({ here, own }: Firms, route: (typeof routes)[number], but?: Slot, id = "") {
+  const good = GOOD[route.operationId];
+  const body: Record<string, unknown> = structuredClone({ ...good?.body });
+  const query = new URLSearchParams(good?.query);
+  let path: string = route.path;
+  for (const slot of slotsOfRoute(route)) {
+    const value =
+      slot === but || (but && slot.part === but.part && `${slot.path}` === `${but.path}`)
+        ? id
+        : own[slot.kind];
+    if (slot.part === "params") path = path.replace(`{${slot.path[0]}}`, value);
+    else if (slot.part === "query") query.set(slot.path[0]!, value);
+    else body[slot.path[0]!] = value;
+  }
+  for (const [name, value] of Object.entries(NAMES)) path = path.replace(`{${name}}`, value);
+  const response = await fetch(`${here.base}${path}${query.size === 0 ? "" : `?${query}`}`, {
+    method: route.method,
+    headers: {
+      authorization: `Basic ${Buffer.from(`${here.credentials.id}:${here.credentials.secret}`).toString("base64")}`,
+      ...(route.body && { "content-type": "application/json" }),
+    },
+    ...(route.body && { body: JSON.stringify(body) }),
+  });
+  return seen(response);
+}
+
+/** All that a caller can see of an answer, but for what is another in every answer. */
+async function seen(response: Response) {
+  const text = await response.text();
+  const headers = [...response.headers].filter(([name]) => !["date", "x-request-id"].includes(name)).sort();
+  return {
+    status: response.status,
+    headers: JSON.stringify(headers),
+    body: text.replace(/"request_id":"[^"]+"/, '"request_id":""'),
+  };
+}
+
+/** Ids that a caller may try: another firm's, some that nobody has, and some that nobody can have. */
+const tried = (
+  kind: Kind,
+  { own, foreign }: Pick<Firms, "own" | "foreign">,
+): Readonly<Record<string, string>> => ({
+  foreign: foreign[kind],
+  unknown: some(kind),
+  "unknown in his own organisation": kind === "org" ? some(kind) : some(kind, routeOf(own.srv as never)),
+  "unknown in the other organisation":
+    kind === "org" ? some(kind) : some(kind, routeOf(foreign.srv as never)),
+  "one letter short": foreign[kind].slice(0, -1),
+  "one letter long": `${foreign[kind]}0`,
+  "a letter that ids do not have": `${foreign[kind].slice(0, -1)}u`,
+  capitals: `${kind}_${foreign[kind].slice(4).toUpperCase()}`,
+});
+
+it("T29: whatever id is sent to whatever route, another firm's is answered to the letter as one that does not exist", async () => {
+  const firms = await twoFirms();
+  let asked = 0;
+  const answers = new Set<string>();
+  for (const route of routes) {
+    const slots = slotsOfRoute(route);
+    const distinct = [...new Map(slots.map((slot) => [`${slot.part} ${slot.path}`, slot])).values()];
+    const cases = distinct.flatMap((slot) =>
+      Object.entries(tried(slot.kind, firms)).map(([what, id]) => ({ slot, what, id })),
+    );
+    asked += cases.length;
+    const told = await Promise.all(
+      cases.map(async ({ slot, what, id }) => ({ slot, what, answer: await ask(firms, route, slot, id) })),
+    );
+    for (const { slot, what, answer } of told) {
+      const of = [route.operationId, slot.path[0], what];
+      expect([...of, answer.status]).toEqual([...of, 404]);
+      answers.add(JSON.stringify(answer));
+    }
+  }
+  // Of all routes, kinds and ids one answer.
+  expect([...answers]).toHaveLength(1);
+  expect(asked).toBeGreaterThan(280);
+
+  // The same requests with his own ids are answered otherwise: the test asks what exists. What ends something comes last.
+  const order = ["post", "put", "get", "delete"];
+  for (const route of [...routes].sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method))) {
+    if (slotsOfRoute(route).length === 0) continue;
+    const { status, body } = await ask(firms, route);
+    // A library that nobody lent, and a secret that nobody has, are missed within what is his own.
+    if (/\{(library|secret)\}/.test(route.path)) continue;
+    expect([route.operationId, status === 404 ? body : ""]).toEqual([route.operationId, ""]);
+  }
+});
+
+it("T29: for another firm's id the store is asked the same questions as for one that does not exist", async () => {
+  const firms = await twoFirms();
+  const sent = vi.spyOn(firms.here.broker.stores.fast.connection, "sendCommand");
+  const questions = async (route: (typeof routes)[number], slot: Slot, id: string) => {
+    sent.mockClear();
+    await ask(firms, route, slot, id);
+    return sent.mock.calls.map(([command]) => (command as { name: string }).name).join(" ");
+  };
+  const told: string[] = [];
+  for (const route of routes) {
+    const slots = new Map(slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.path}`, slot]));
+    for (const [at, slot] of slots) {
+      const foreign = await questions(route, slot, firms.foreign[slot.kind]);
+      const unknown = await questions(route, slot, some(slot.kind));
+      expect(foreign).not.toBe("");
+      if (foreign !== unknown) told.push(`${route.operationId} ${at}: ${foreign} | ${unknown}`);
+    }
+  }
+  expect(told).toEqual([]);
+});
+
+/** How many times each is asked; 0: not here. Two thousand take minutes, and a machine that does nothing else. */
+const SAMPLES = Number(process.env.TEST_PARITY_SAMPLES ?? "0");
+
+it.skipIf(SAMPLES === 0)(
+  "T29: nor does the time that an answer takes tell another firm's id from one that does not exist",
+  { timeout: 3_600_000 },
+  async () => {
+    const firms = await twoFirms();
+    const told: string[] = [];
+    for (const route of routes) {
+      const slots = new Map(slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.path}`, slot]));
+      for (const [at, slot] of slots) {
+        const took: Record<"foreign" | "unknown", number[]> = { foreign: [], unknown: [] };
+        for (let i = 0; i < SAMPLES; i++) {
+          // In turn, and now the one first and then the other: what the machine does besides meets both alike.
+          for (const which of i % 2 === 0
+            ? (["foreign", "unknown"] as const)
+            : (["unknown", "foreign"] as const)) {
+            const id = which === "foreign" ? firms.foreign[slot.kind] : some(slot.kind);
+            const from = performance.now();
+            await ask(firms, route, slot, id);
+            took[which].push(performance.now() - from);
+          }
+        }
+        const [foreign, unknown] = [middle(took.foreign), middle(took.unknown)];
+        const apart = Math.abs(foreign - unknown) / unknown;
+        const line = `${route.operationId} ${at}: ${foreign.toFixed(3)} ms, ${unknown.toFixed(3)} ms, ${(apart * 100).toFixed(1)} %`;
+        console.log(line);
+        if (apart >= 0.05) told.push(line);
+      }
+    }
+    expect(told).toEqual([]);
+  },
+);
+
+const middle = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+it("T29: at the token endpoint too, as audience", async () => {
+  const firms = await twoFirms();
+  const { here } = firms;
+  const answers = new Set<string>();
+  for (const audience of Object.values(tried("srv", firms))) {
+    const response = await fetch(`${here.base}/oauth2/token`, {
+      method: "POST",
+      headers: {
+        authorization: `Basic ${Buffer.from(`${here.credentials.id}:${here.credentials.secret}`).toString("base64")}`,
+      },
+      body: new URLSearchParams({
+        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+        subject_token: AMELIA.subject,
+        subject_token_type: "urn:imanage-token-broker:token-type:user",
+        audience,
+      }),
+    });
+    answers.add(JSON.stringify(await seen(response)));
+  }
+  expect([...answers]).toEqual([expect.stringContaining("invalid_target")]);
+});
