@@ -83,6 +83,7 @@ export function publicApp(
       portal,
       diagnosis,
       libraries: broker.libraryPages,
+      containment: broker.containment,
       idempotency: broker.idempotency,
       syncs: broker.syncs,
       changes: broker.changes,

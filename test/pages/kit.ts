@@ -436,6 +436,7 @@ export class World {
         learnPreviousAccessTokens: never,
         learnLateCode: never,
       },
+      stops: { findStop: async () => undefined },
       signIns: {
         noteLeft: async () => {},
         noteBack: async () => {},
