@@ -1,4 +1,12 @@
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
+import {
+  getContainment,
+  getContainmentReauthorizations,
+  getContainmentReceipts,
+  getContainments,
+  postContainmentLift,
+  postContainments,
+} from "./containments.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
@@ -54,4 +62,10 @@ export const routes: readonly Route[] = [
   getSupportBundle,
   getServerRegistration,
   getServerPackage,
+  postContainments,
+  getContainments,
+  getContainment,
+  postContainmentLift,
+  getContainmentReceipts,
+  getContainmentReauthorizations,
 ];

@@ -221,6 +221,10 @@ export const en = {
         who: BROKER,
         action: `Ask ${support}: iManage is switched off here for your organisation.`,
       }),
+      contained: ({ support }) => ({
+        who: BROKER,
+        action: `Tokens are stopped here while somebody looks into an incident. Nothing of yours is lost by that. Ask ${support} when it is over; then try again.`,
+      }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
       diagnosed_recently: () => ({
         who: NOBODY,
