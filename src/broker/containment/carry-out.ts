@@ -35,9 +35,11 @@ const STOPPED_AT_ONCE = 200;
 export class ContainmentWork {
   readonly #ports: WorkPorts;
   readonly #running = new Set<Promise<void>>();
+  readonly #pageSize: number | undefined;
 
-  constructor(ports: WorkPorts) {
+  constructor(ports: WorkPorts, options: { readonly pageSize?: number } = {}) {
     this.#ports = ports;
+    this.#pageSize = options.pageSize;
   }
 
   /** Without waiting: who stops tokens in an incident is answered at once, and the worker comes after. */
@@ -125,7 +127,7 @@ export class ContainmentWork {
     }
     let after = positionIn(await containments.cursorOf(id));
     for (;;) {
-      const { found, next } = await findGrants(this.#ports, organisation, target, after);
+      const { found, next } = await findGrants(this.#ports, organisation, target, after, this.#pageSize);
       yield { found, cursor: next && `${next.createdAt} ${next.id}`, last: next === undefined };
       if (next === undefined) return;
       after = next;

@@ -21,6 +21,7 @@ export interface FoundPage {
   readonly next: GrantPosition | undefined;
 }
 
+/** Grants looked at before the next place is stored. */
 const PAGE = 200;
 
 type Looked = Exclude<ContainmentTarget, { kind: "tokens" }>;
@@ -31,6 +32,7 @@ export async function findGrants(
   organisation: OrganisationId,
   target: Looked,
   after: GrantPosition | undefined,
+  limit: number = PAGE,
 ): Promise<FoundPage> {
   const libraryClients = await ports.containments.libraryClients(organisation);
   const one = target.kind === "grant" ? await ports.grants.findGrant(target.grant) : undefined;
@@ -39,9 +41,9 @@ export async function findGrants(
       ? one === undefined
         ? []
         : [one]
-      : await ports.grants.listGrants(organisation, after, PAGE);
+      : await ports.grants.listGrants(organisation, after, limit);
   const all = await Promise.all(page.map((grant) => withUses(ports, grant, libraryClients)));
-  const last = page.length === PAGE ? page.at(-1) : undefined;
+  const last = page.length === limit ? page.at(-1) : undefined;
   return {
     found: all.filter(({ grant, bindings, libraries }) =>
       concerns(target, grant, { bindings, libraryClients: libraries }),
