@@ -1,11 +1,19 @@
 import type { Command } from "commander";
 import { contain, liftContainment, previewOf, progressOf } from "../broker/containment/contain.ts";
 import { reauthorizations, receiptsOf } from "../broker/containment/managed.ts";
+import {
+  type NamedTarget,
+  organisationNamed,
+  readNamedTarget,
+  TARGET_KINDS,
+  TargetFault,
+} from "../broker/containment/named-target.ts";
 import { csvOfReauthorizations } from "../broker/containment/reauthorizations-csv.ts";
 import { refusalsOf } from "../broker/containment/refusals.ts";
 import {
   type Containment,
   type ContainmentProgress,
+  type ContainmentTarget,
   HANDED_OUT_LIVES,
   isFinished,
   targetInWords,
@@ -14,7 +22,6 @@ import {
 import { type ContainmentId, parseId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
-import { organisationNamed, readTarget, TARGET_KINDS, type TargetOptions } from "./containment-targets.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { guarded } from "./guarded.ts";
 import { type Row, renderRows } from "./render-records.ts";
@@ -26,7 +33,7 @@ export function addContainmentCommands(program: Command, deps: CliDeps): void {
   program
     .command("contain")
     .description("stop tokens at once; with --revoke end them at iManage too")
-    .argument("<kind>", TARGET_KINDS)
+    .argument("<kind>", `${TARGET_KINDS.join(", ")}; the last two are windows of time`)
     .argument("[what]", "its name, or its id")
     .requiredOption("--reason <text>", "why, for the record and the audit")
     .option("--revoke", "also revoke every token of each authorization at iManage")
@@ -77,7 +84,7 @@ export function addContainmentCommands(program: Command, deps: CliDeps): void {
     .action(run((id: string, options: { readonly reason: string }) => lift(deps, id, options.reason)));
 }
 
-interface ContainOptions extends TargetOptions, JsonOption {
+interface ContainOptions extends Omit<NamedTarget, "kind" | "what">, JsonOption {
   readonly reason: string;
   readonly revoke?: boolean;
   readonly dryRun?: boolean;
@@ -96,8 +103,8 @@ async function stop(
 ): Promise<void> {
   const { json = false, revoke = false, dryRun = false, yes = false, reason } = options;
   await deps.withBroker(async ({ containment: ports, store, note }) => {
-    const target = await readTarget(store, kind, what, options, ports.clock.now());
-    const words = targetInWords(target);
+    const target = await named(() => readNamedTarget(store, { ...options, kind, what }, ports.clock.now()));
+    const words = await wordsOf(store, target);
     if (dryRun || !yes) {
       const impact = await previewOf(ports, target);
       const { handedOutKnownSince: since, ...counts } = impact;
@@ -120,7 +127,7 @@ async function stop(
       }
     }
     const begun = await contain(ports, { target, effect: revoke ? "revoke" : "stop", reason }, note);
-    if (json) deps.write(`${JSON.stringify(rowOf(begun))}\n`);
+    if (json) deps.write(`${JSON.stringify(rowOf(begun, words))}\n`);
     else {
       const rest = revoke ? " iManage is told now, by the workers if not by this process." : "";
       deps.write(`${begun.id}: tokens are stopped for ${words}.${rest}\n`);
@@ -133,11 +140,11 @@ async function list(deps: CliDeps, { organisation: name, json = false }: ListOpt
     const places =
       name === undefined
         ? [undefined, ...(await store.listOrganisations()).map(({ id }) => id)]
-        : [await organisationNamed(store, name)];
+        : [await named(() => organisationNamed(store, name))];
     const rows: Row[] = [];
     for (const place of places) {
       for (const one of await ports.containments.listContainments(place, undefined, 500))
-        rows.push(rowOf(one));
+        rows.push(rowOf(one, await wordsOf(store, one.target)));
     }
     if (json) for (const row of rows) deps.write(`${JSON.stringify(row)}\n`);
     else deps.write(rows.length === 0 ? "Nothing is or was contained.\n" : renderRows(rows));
@@ -145,11 +152,15 @@ async function list(deps: CliDeps, { organisation: name, json = false }: ListOpt
 }
 
 async function show(deps: CliDeps, id: string, { json = false }: JsonOption): Promise<void> {
-  await deps.withBroker(async ({ containment: ports }) => {
+  await deps.withBroker(async ({ containment: ports, store }) => {
     const containment = await find(ports, id);
     const progress = await progressOf(ports, containment);
     const refusals = (await refusalsOf(ports, containment)).map(({ why, tokens }) => `${tokens} × ${why}`);
-    const row = { ...rowOf(containment), ...progressRow(progress), iManage_refuses: refusals };
+    const row = {
+      ...rowOf(containment, await wordsOf(store, containment.target)),
+      ...progressRow(progress),
+      iManage_refuses: refusals,
+    };
     deps.write(json ? `${JSON.stringify(row)}\n` : renderRows([row]));
   });
 }
@@ -183,12 +194,19 @@ async function printReauthorizations(deps: CliDeps, id: string): Promise<void> {
 }
 
 async function lift(deps: CliDeps, id: string, reason: string): Promise<void> {
-  await deps.withBroker(async ({ containment: ports, note }) => {
+  await deps.withBroker(async ({ containment: ports, store, note }) => {
     const containment = await find(ports, id);
     await liftContainment(ports, containment, reason, note);
     deps.write(
-      `${containment.id} is lifted: tokens flow again for ${targetInWords(containment.target)}, as far as nothing else stops them.\n`,
+      `${containment.id} is lifted: tokens flow again for ${await wordsOf(store, containment.target)}, as far as nothing else stops them.\n`,
     );
+  });
+}
+
+/** What names nothing is a sentence, as of any command. */
+async function named<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch((error: unknown) => {
+    throw error instanceof TargetFault ? new ExpectedFault(error.message) : error;
   });
 }
 
@@ -201,9 +219,25 @@ async function find(ports: CliBroker["containment"], text: string): Promise<Cont
   return containment;
 }
 
-const rowOf = ({ id, target, effect, reason, by, since, lifted }: Containment): Row => ({
+/** By the names that people gave, not by ids. */
+async function wordsOf(store: CliBroker["store"], target: ContainmentTarget): Promise<string> {
+  const names = new Map<string, string>();
+  if ("server" in target && target.server !== undefined) {
+    names.set(target.server, (await store.findServer(target.server))?.displayName ?? target.server);
+  }
+  if ("client" in target && target.client !== undefined) {
+    names.set(target.client, (await store.findClient(target.client))?.name ?? target.client);
+  }
+  if ("organisation" in target && target.organisation !== undefined) {
+    const { organisation } = target;
+    names.set(organisation, (await store.findOrganisation(organisation))?.name ?? organisation);
+  }
+  return targetInWords(target, (id) => names.get(id) ?? id);
+}
+
+const rowOf = ({ id, effect, reason, by, since, lifted }: Containment, what: string): Row => ({
   id,
-  what: targetInWords(target),
+  what,
   effect,
   reason,
   by,

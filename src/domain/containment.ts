@@ -176,7 +176,7 @@ export function targetInWords(
       const what =
         target.kind === "consents"
           ? `authorizations given from ${rfc3339(target.from)} to ${rfc3339(target.to)}${target.client === undefined ? "" : ` and used by ${name(target.client)}`}`
-          : `what${target.client === undefined ? "" : ` ${name(target.client)}`} was handed tokens of from ${rfc3339(target.from)} to ${rfc3339(target.to)}`;
+          : `authorizations of which tokens were handed out${target.client === undefined ? "" : ` to ${name(target.client)}`} from ${rfc3339(target.from)} to ${rfc3339(target.to)}`;
       return `${what}, in ${name(target.organisation)}${of(target.server)}`;
     }
   }
