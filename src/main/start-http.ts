@@ -60,6 +60,7 @@ export function publicApp(
     portal,
     diagnosis,
     operators: { ...broker.operators, publicBaseUrl },
+    containment: broker.containment,
     operatorViews: { organisations: broker.configuration, gates: broker.profiles },
     settings: {
       publicBaseUrl,

@@ -1,6 +1,7 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
+import { containments } from "./texts.en.containments.ts";
 import { diagnosis } from "./texts.en.diagnosis.ts";
 import { authorizeLibrary, libraries, library, withdrawLibrary } from "./texts.en.libraries.ts";
 import { operators } from "./texts.en.operators.ts";
@@ -297,6 +298,7 @@ export const en = {
   calendarLink,
   calendarFile,
   operators,
+  containments,
   portal,
   myIntegrations,
   disconnectServer,
