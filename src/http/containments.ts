@@ -1,8 +1,10 @@
 import { z } from "zod";
+import type { Caller } from "../broker/clients/ports.ts";
 import { contain, liftContainment, previewOf, progressOf } from "../broker/containment/contain.ts";
 import {
   findManaged,
   listManaged,
+  type Manager,
   mustMayContain,
   type Reauthorization,
   reauthorizations,
@@ -10,7 +12,7 @@ import {
 } from "../broker/containment/managed.ts";
 import { csvOfReauthorizations } from "../broker/containment/reauthorizations-csv.ts";
 import { refusalsOf } from "../broker/containment/refusals.ts";
-import { mayOperate } from "../domain/client.ts";
+import { type Client, mayOperate } from "../domain/client.ts";
 import { HANDED_OUT_LIVES } from "../domain/containment.ts";
 import type { ClientId, ContainmentId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
@@ -67,10 +69,10 @@ export const postContainments = route({
     }),
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, body, note }) {
+  async handle({ deps, caller, record, body, note }) {
     const ports = deps.containment;
     const wanted = readTarget(body.target, ports.clock.now());
-    await mustMayContain(ports, await record(), wanted);
+    await mustMayContain(ports, await managerOf(caller, record), wanted);
     if (body.dry_run) {
       const counted = await previewOf(ports, wanted);
       return {
@@ -108,10 +110,16 @@ export const getContainments = route({
   }),
   answer: { status: 200, description: "A page of containments.", schema: pageOf(containment) },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, query }) {
+  async handle({ deps, caller, record, query }) {
     const [at, id] = openCursor(deps.cursors, "containments", query.cursor)?.split(" ") ?? [];
     const after = at === undefined ? undefined : { at: Number(at), id: id as ContainmentId };
-    const page = await listManaged(deps.containment, await record(), query.organisation, after, query.limit);
+    const page = await listManaged(
+      deps.containment,
+      await managerOf(caller, record),
+      query.organisation,
+      after,
+      query.limit,
+    );
     const next = page.next && `containments ${page.next.at} ${page.next.id}`;
     return { items: page.items.map(containmentBody), next: next ? deps.cursors.seal(next) : null };
   },
@@ -127,8 +135,8 @@ export const getContainment = route({
   params,
   answer: { status: 200, description: "The containment.", schema: containment },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, params: { id } }) {
-    const found = await findManaged(deps.containment, await record(), id);
+  async handle({ deps, caller, record, params: { id } }) {
+    const found = await findManaged(deps.containment, await managerOf(caller, record), id);
     const progress = await progressOf(deps.containment, found);
     return {
       ...containmentBody(found),
@@ -148,8 +156,8 @@ export const postContainmentLift = route({
   body: z.strictObject({ reason }),
   answer: { status: 200, description: "Lifted.", schema: containment },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, params: { id }, body, note }) {
-    const found = await findManaged(deps.containment, await record(), id);
+  async handle({ deps, caller, record, params: { id }, body, note }) {
+    const found = await findManaged(deps.containment, await managerOf(caller, record), id);
     return containmentBody(await liftContainment(deps.containment, found, body.reason, note));
   },
 });
@@ -181,8 +189,8 @@ export const getContainmentReceipts = route({
     ),
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, params: { id }, query }) {
-    const found = await findManaged(deps.containment, await record(), id);
+  async handle({ deps, caller, record, params: { id }, query }) {
+    const found = await findManaged(deps.containment, await managerOf(caller, record), id);
     const cursor = openCursor(deps.cursors, `receipts:${id}`, query.cursor);
     const page = await receiptsOf(deps.containment, found, cursor, query.limit);
     return {
@@ -237,14 +245,14 @@ export const getContainmentReauthorizations = route({
     others: ["text/csv"],
   },
   problems: ["not_found", "not_allowed"],
-  async handle({ deps, record, params: { id }, query, prefers }) {
-    const client = await record();
-    const found = await findManaged(deps.containment, client, id);
+  async handle({ deps, caller, record, params: { id }, query, prefers }) {
+    const who = await managerOf(caller, record);
+    const found = await findManaged(deps.containment, who, id);
     const cursor = openCursor(deps.cursors, `reauthorizations:${id}`, query.cursor);
     const page = await reauthorizations(deps.containment, found, cursor, query.limit);
     const base = deps.settings.publicBaseUrl;
     const next = page.next === undefined ? null : deps.cursors.seal(`reauthorizations:${id} ${page.next}`);
-    const seenBy = mayOperate(client) ? undefined : client.id;
+    const seenBy = mayOperate(who.record) ? undefined : who.record.id;
     if (prefers("application/json", "text/csv") === "text/csv") {
       const csv = csvOfReauthorizations(page.items, { base, seenBy, masked: false });
       return new Content("text/csv; charset=utf-8", csv, next === null ? {} : { "X-Next-Cursor": next });
@@ -282,6 +290,11 @@ function reauthorizationBody(
     ),
   };
 }
+
+const managerOf = async ({ address }: Caller, record: () => Promise<Client>): Promise<Manager> => ({
+  record: await record(),
+  address,
+});
 
 function openCursor(cursors: Cursors, list: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;

@@ -30,7 +30,6 @@ export const serverId = id<ServerId>("srv", "a server");
 export const organisationId = id<OrganisationId>("org", "an organisation");
 export const grantId = id<GrantId>("grt", "a grant");
 export const connectSessionId = id<ConnectSessionId>("cns", "a connect session");
-export const clientId = id<ClientId>("cli", "a client");
 export const containmentId = id<ContainmentId>("ctn", "a containment");
 export const syncId = id<SyncId>("syn", "a sync");
 

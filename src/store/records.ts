@@ -3,8 +3,8 @@ import type { AuthorizationRequest, PageSession, PendingCompletion } from "../br
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
-import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Containment } from "../domain/containment.ts";
+import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";

@@ -1,4 +1,4 @@
-import { type Client, evaluatePolicy, mayOperate } from "../../domain/client.ts";
+import { type Client, mayOperate } from "../../domain/client.ts";
 import {
   type Containment,
   type ContainmentTarget,
@@ -8,53 +8,77 @@ import {
 } from "../../domain/containment.ts";
 import type { Grant } from "../../domain/grant.ts";
 import type { ContainmentId, OrganisationId, ServerId } from "../../domain/id.ts";
+import { evaluatePolicy, type PolicyRule } from "../../domain/policy.ts";
 import { Problem } from "../../domain/problem.ts";
+import type { Subject } from "../../domain/subject.ts";
+import { type Asked, allow } from "../clients/policies.ts";
 import type { GrantBinding } from "../grants/ports.ts";
 import type { ContainmentPorts } from "./contain.ts";
 import { partsOf } from "./contain.ts";
 import type { ContainmentPosition, RevocationReceipt } from "./ports.ts";
 
+/** Who asks: his whole record, since operators are told by their role, and where from. */
+export interface Manager {
+  readonly record: Client;
+  readonly address: string;
+}
+
 /**
  * Whether a client may contain this: what an operator does everywhere, or its policy of action `contain` says for one
- * organisation. A policy for some servers is one for what is limited to them.
+ * organisation. A rule for some servers, users or libraries is one for what is limited to them.
  * @throws Problem not_found | not_allowed
  */
 export async function mustMayContain(
   ports: ContainmentPorts,
-  client: Client,
+  who: Manager,
   target: ContainmentTarget,
 ): Promise<void> {
-  if (mayOperate(client)) return;
+  if (mayOperate(who.record)) return;
   const organisation = organisationContained(target);
   if (organisation === undefined) throw new Problem("not_allowed");
   const server =
     target.kind === "grant" ? (await ports.grants.findGrant(target.grant))?.server : serverContained(target);
-  await mustMay(ports, client, organisation, server);
+  await mustMay(ports, who, organisation, { action: "contain", server, subject: subjectOf(target) });
+}
+
+function subjectOf(target: ContainmentTarget): Subject | undefined {
+  if (target.kind === "subject") return target.subject;
+  return target.kind === "library" ? { type: "library", id: target.library } : undefined;
 }
 
 async function mustMay(
-  ports: Pick<ContainmentPorts, "clients">,
-  client: Client,
+  ports: Pick<ContainmentPorts, "clients" | "clock">,
+  { record, address }: Manager,
   organisation: OrganisationId,
-  server: ServerId | undefined,
+  asked: Asked,
 ): Promise<void> {
-  const { policy } = await ports.clients.findPolicy(client.id, organisation);
-  const verdict = evaluatePolicy(policy, { action: "contain", ...(server !== undefined && { server }) });
-  if (!verdict.allowed) throw new Problem(verdict.because === "action" ? "not_allowed" : "not_found");
-  if (server === undefined && policy?.servers !== undefined) throw new Problem("not_allowed");
+  const policy = await allow(ports, { client: record.id, address }, organisation, asked);
+  const { action, server, subject } = asked;
+  const wide = policy.rules.filter((rule) => reachesAll(rule, server, subject));
+  const verdict = evaluatePolicy(
+    { ...policy, rules: wide },
+    { action, server, subject, address },
+    ports.clock.now(),
+  );
+  if (!verdict.allowed) throw new Problem("not_allowed");
 }
+
+/** What is not limited to a server, or to somebody, needs a rule that is not either. */
+const reachesAll = (rule: PolicyRule, server: ServerId | undefined, subject: Subject | undefined): boolean =>
+  (server !== undefined || rule.servers === undefined) &&
+  (subject !== undefined || (rule.users === "all" && rule.libraries === "all"));
 
 /** A containment that this client may see and change. Unknown and foreign are the same 404. @throws Problem not_found | not_allowed */
 export async function findManaged(
   ports: ContainmentPorts,
-  client: Client,
+  who: Manager,
   id: ContainmentId,
 ): Promise<Containment> {
   const containment = await ports.containments.findContainment(id);
   if (containment === undefined) throw new Problem("not_found");
-  if (mayOperate(client)) return containment;
+  if (mayOperate(who.record)) return containment;
   if (organisationContained(containment.target) === undefined) throw new Problem("not_found");
-  await mustMayContain(ports, client, containment.target);
+  await mustMayContain(ports, who, containment.target);
   return containment;
 }
 
@@ -65,14 +89,14 @@ export async function findManaged(
  */
 export async function listManaged(
   ports: ContainmentPorts,
-  client: Client,
+  who: Manager,
   organisation: OrganisationId | undefined,
   after: ContainmentPosition | undefined,
   limit: number,
 ): Promise<{ readonly items: readonly Containment[]; readonly next: ContainmentPosition | undefined }> {
-  if (!mayOperate(client)) {
+  if (!mayOperate(who.record)) {
     if (organisation === undefined) throw new Problem("not_allowed");
-    await mustMay(ports, client, organisation, undefined);
+    await mustMay(ports, who, organisation, { action: "contain" });
   }
   const items = await ports.containments.listContainments(organisation, after, limit);
   const last = items.length === limit ? items.at(-1) : undefined;
