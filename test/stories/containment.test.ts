@@ -286,7 +286,7 @@ describe("who may contain", () => {
     await built.connect();
     const other = await addOrganisation(built, {
       servers: { dms: { simulator: built.simulator } },
-      clients: { app: {} },
+      clients: { app: {}, reader: { actions: ["token", "status"] }, limited: { servers: ["dms"] } },
     });
     const foreign = { kind: "organisation", organisation: other.organisation };
     expect((await containing(built, foreign)).body).toMatchObject({ code: "not_found" });
@@ -294,9 +294,18 @@ describe("who may contain", () => {
     const stranger = other.clients.app;
     expect((await stranger.call("GET", `/v1/containments/${mine.body.containment.id}`)).status).toBe(404);
     expect(
-      (await stranger.call("POST", "/v1/containments", { target: foreign, reason: "x" })).body,
+      (await other.clients.reader.call("POST", "/v1/containments", { target: foreign, reason: "x" })).body,
     ).toMatchObject({
       code: "not_allowed",
     });
+    // A rule for one server is none for its organisation.
+    const { limited } = other.clients;
+    expect((await limited.call("POST", "/v1/containments", { target: foreign, reason: "x" })).status).toBe(
+      403,
+    );
+    const itsOwn = { kind: "server", server: other.servers.dms.id };
+    expect((await limited.call("POST", "/v1/containments", { target: itsOwn, reason: "x" })).status).toBe(
+      200,
+    );
   });
 });

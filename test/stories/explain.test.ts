@@ -86,6 +86,8 @@ describe("explain", () => {
           async () => {
             const target = { kind: "client", ...of } as const;
             stopped = await contain(containment, { target, effect: "stop", reason: "a drill" }, BY_TEST);
+            // What it concerns is counted behind the answer: not by who explains.
+            await here.broker.containmentWork.settled();
           },
           () => liftContainment(containment, stopped!, "over", BY_TEST),
         ],
