@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
+import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { ApplyPorts } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
@@ -13,6 +14,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
+import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
@@ -44,6 +46,8 @@ export interface CliDeps {
   readonly createRootKeyset: () => Secret;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
   readonly createClientSecret: () => Secret;
+  /** Asks whoever is at the terminal; false where nobody is. */
+  readonly confirm: (question: string) => Promise<boolean>;
   /** Connects, lets `use` work, and closes whatever becomes of it. */
   readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
   /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
@@ -56,6 +60,7 @@ export interface CliBroker
     DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
   readonly explain: ExplainPorts;
+  readonly containment: ContainmentPorts;
   readonly recordSeals: RecordSeals;
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
@@ -85,6 +90,7 @@ export function buildCli(deps: CliDeps): Command {
   addKeyCommands(cli, deps);
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
+  addContainmentCommands(cli, deps);
   addClientCommands(cli, deps);
   addPolicyCommands(cli, deps);
   addExplainCommand(cli, deps);

@@ -29,6 +29,11 @@ export const AUDIT_FIELDS = {
   why: "what is wrong with the library's owner, as a code",
   generation: "how many times this person has authorised at this server",
   sync: "the sync",
+  containment: "the containment",
+  target: "what kind of thing tokens were stopped for",
+  effect: "`stop`, or `revoke`: at iManage too",
+  tokens: "how many tokens were to be revoked",
+  given_up: "how many of them could not be",
   registration: "the registration at iManage",
   name: "name of the record in configuration files",
   record: "key name of the record",
@@ -63,12 +68,29 @@ export const AUDIT_ACTIONS = {
     "lent_by",
   ]),
   "grant.authorized": action("A person authorised at iManage.", ["server", "grant", "generation"]),
-  "grant.revoked": action("An authorization was ended for everyone who used it.", ["server", "grant"]),
+  "grant.revoked": action("An authorization was ended for everyone who used it.", [
+    "server",
+    "grant",
+    "containment",
+  ]),
   "grant.reaped": action("An authorization that nobody used was ended.", ["server", "grant"]),
   "binding.withdrawn": action("One use of an authorization was ended: an application's, or a library's.", [
     "server",
     "grant",
     "library",
+  ]),
+
+  // Containment
+  "containment.begun": action(
+    "Tokens were stopped.",
+    ["containment", "target", "effect", "client", "server", "grant", "purpose"],
+    "both",
+  ),
+  "containment.lifted": action("Tokens flow again.", ["containment", "purpose"], "both"),
+  "containment.revoked": action("iManage has been told of every token of a containment.", [
+    "containment",
+    "tokens",
+    "given_up",
   ]),
 
   // Libraries

@@ -3,7 +3,7 @@ import type { Instant } from "./instant.ts";
 /**
  * Ids are `<type>_<route><UUIDv7>`, both parts in lower-case Crockford base 32. The route (10 characters, 50 random
  * bits) names the organisation, so that any id says in which shard its record lives without a look-up. What belongs to
- * no organisation (clients, shared registrations) has no route. An id is a name, never a permission: secret handles are
+ * no organisation (clients, shared registrations, a client's containment everywhere) has no route. An id is a name, never a permission: secret handles are
  * made by `security/`.
  */
 export type OrganisationId = `org_${string}`;
@@ -14,6 +14,7 @@ export type ClientId = `cli_${string}`;
 export type ConnectSessionId = `cns_${string}`;
 export type SyncId = `syn_${string}`;
 export type PortalSessionId = `pts_${string}`;
+export type ContainmentId = `ctn_${string}`;
 
 type IdByType = {
   org: OrganisationId;
@@ -24,6 +25,7 @@ type IdByType = {
   cns: ConnectSessionId;
   syn: SyncId;
   pts: PortalSessionId;
+  ctn: ContainmentId;
 };
 export type IdType = keyof IdByType;
 
@@ -67,9 +69,14 @@ export function parseId<T extends IdType>(type: T, text: string): IdByType[T] | 
       ? length === ROUTE_LENGTH
       : type === "cli"
         ? length === UUID_LENGTH
-        : length === ROUTE_LENGTH + UUID_LENGTH || (type === "reg" && length === UUID_LENGTH);
+        : length === ROUTE_LENGTH + UUID_LENGTH ||
+          ((type === "reg" || type === "ctn") && length === UUID_LENGTH);
   return fits ? (text as IdByType[T]) : undefined;
 }
+
+/** The part of a containment of every organisation that is at work in one of them: found without a look-up. */
+export const containmentIn = (id: ContainmentId, route: Route): ContainmentId =>
+  `ctn_${route}${id.slice(-UUID_LENGTH)}`;
 
 /** The route inside an id of an organisation, or undefined where it belongs to none. */
 export function findRoute(id: string): Route | undefined {

@@ -3,6 +3,7 @@ import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
+import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { IdempotencyStore } from "../broker/idempotency/ports.ts";
@@ -29,6 +30,7 @@ export interface HttpDeps {
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;
   readonly libraries: LibraryViewPorts;
+  readonly containment: ContainmentPorts;
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;

@@ -9,6 +9,14 @@ import {
   putClient,
 } from "./clients.ts";
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
+import {
+  getContainment,
+  getContainmentReauthorizations,
+  getContainmentReceipts,
+  getContainments,
+  postContainmentLift,
+  postContainments,
+} from "./containments.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
@@ -77,4 +85,10 @@ export const routes: readonly Route[] = [
   getPolicy,
   putPolicyRoute,
   deletePolicyRoute,
+  postContainments,
+  getContainments,
+  getContainment,
+  postContainmentLift,
+  getContainmentReceipts,
+  getContainmentReauthorizations,
 ];

@@ -4,6 +4,7 @@ import { timing } from "../domain/access-policy.ts";
 import {
   type ClientId,
   type ConnectSessionId,
+  type ContainmentId,
   type GrantId,
   type IdType,
   type OrganisationId,
@@ -34,9 +35,15 @@ export const serverId = id<ServerId>("srv", "a server");
 export const organisationId = id<OrganisationId>("org", "an organisation");
 export const grantId = id<GrantId>("grt", "a grant");
 export const connectSessionId = id<ConnectSessionId>("cns", "a connect session");
+export const containmentId = id<ContainmentId>("ctn", "a containment");
 export const syncId = id<SyncId>("syn", "a sync");
 
 export const instant = z.string().meta({ format: "date-time", description: "RFC 3339, UTC, milliseconds." });
+
+/** A moment that a caller names, in any of RFC 3339's spellings. */
+export const instantIn = z.iso
+  .datetime({ offset: true })
+  .meta({ format: "date-time", description: "RFC 3339, with its offset." });
 
 /**
  * No control characters, trimmed length: what people and logs can read. No half of a surrogate pair: JSON can carry one,

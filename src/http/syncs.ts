@@ -221,7 +221,7 @@ export const getSyncChanges = route({
         .meta({ description: "Without a cursor only: older changes are no longer kept." }),
     }),
   },
-  problems: ["cursor_expired", ...problems],
+  problems: ["cursor_expired", "contained", ...problems],
   async handle({ deps, caller, params: { id }, query, untilGone }) {
     const page = await deps.changes.read({
       caller,

@@ -21,6 +21,7 @@ export async function revokeToken(
   const sameOrigin = new URL(revocationEndpoint).origin === new URL(tokenEndpoint).origin;
   const authentications = sameOrigin ? clientAuthentications(server, credentials) : [None()];
 
+  let failed = "no way to authenticate";
   for (const authenticate of authentications) {
     const form = new URLSearchParams({ access_token: token.reveal() });
     const headers = new Headers({ "content-type": "application/x-www-form-urlencoded;charset=UTF-8" });
@@ -33,12 +34,14 @@ export async function revokeToken(
       deadlineMs: DEADLINE_MS,
       trusted: server.trustedCertificates?.pem,
     });
-    if (exchange.kind !== "answer") return "failed";
+    if (exchange.kind !== "answer") return { failed: exchange.reason };
     if (exchange.status >= 200 && exchange.status < 300) return "revoked";
     const code = readErrorCode(exchange);
     // RFC 7009 §2.2 answers 200 to these; a server that does not still tells us that nothing is left to revoke.
     if (code === "invalid_token" || code === "invalid_grant") return "already_dead";
-    if (code !== "invalid_client") return "failed";
+    // A code, and never its words: receipts are read by people, and what a server says is not ours.
+    failed = `HTTP ${exchange.status}${code !== undefined && /^[a-z_]{1,40}$/.test(code) ? ` ${code}` : ""}`;
+    if (code !== "invalid_client") break;
   }
-  return "failed";
+  return { failed };
 }

@@ -1,4 +1,5 @@
 import { userInfo } from "node:os";
+import { createInterface } from "node:readline/promises";
 import { diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
 import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
 import { readAddressSettings, readSettings } from "../config/settings.ts";
@@ -32,6 +33,7 @@ const cli = buildCli({
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
+  confirm: ask,
   async withBroker(use) {
     const settings = readSettings();
     const broker = await compose({
@@ -48,6 +50,7 @@ const cli = buildCli({
         clock: broker.clock,
         random: broker.random,
         grants: broker.grantStore,
+        containment: broker.containment,
         recordSeals: broker.recordSeals,
         profiles: broker.profiles,
         explain: broker.explain,
@@ -69,6 +72,16 @@ const cli = buildCli({
 });
 
 await cli.parseAsync();
+
+async function ask(question: string): Promise<boolean> {
+  if (process.stdin.isTTY !== true) return false;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
 
 /** Who the operating system says it is; in a container often nobody it has a name for. */
 function user(): string {

@@ -6,6 +6,9 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import { FailedProofs } from "../broker/clients/failed-proofs.ts";
 import { PublishedKeys } from "../broker/clients/published-keys.ts";
 import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
+import { ContainmentWork } from "../broker/containment/carry-out.ts";
+import type { ContainmentPorts } from "../broker/containment/contain.ts";
+import { clientsUncontained } from "../broker/containment/refuse-contained.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
@@ -133,6 +136,24 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     organisations: configuration,
     authorizationServer,
   });
+  const containmentWork = new ContainmentWork({
+    log,
+    containments: stores.containment,
+    grants: grantStore,
+    clients: configuration,
+    organisations: configuration,
+    revoker,
+  });
+  const containment: ContainmentPorts = {
+    clock,
+    random,
+    containments: stores.containment,
+    grants: grantStore,
+    clients: configuration,
+    servers: configuration,
+    organisations: configuration,
+    work: containmentWork,
+  };
   const authorization: AuthorizationPorts = {
     clock,
     timers,
@@ -150,6 +171,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     identities: api,
     libraries: api,
     profiles,
+    stops: stores.containment,
     signIns: diagnosisStore,
     publicBaseUrl: settings.PUBLIC_BASE_URL,
   };
@@ -178,7 +200,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const clients: ClientPorts = {
     clock,
     log,
-    clients: configuration,
+    clients: clientsUncontained(configuration, stores.containment),
     clientSecrets,
     brokerTokens,
     certificates: makeClientCertificates(clientAuthorities),
@@ -232,6 +254,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     servers: configuration,
     clients: configuration,
     accessToken: accessTokens.provide.bind(accessTokens),
+    stops: stores.containment,
   };
   // Shorter than a firm's iManage should be asked: for the simulator alone.
   const minIntervalMs = settings.NODE_ENV === "production" ? {} : { minIntervalMs: 1_000 };
@@ -264,6 +287,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     profiles,
     refresher,
     revoker,
+    containmentWork,
     syncRuns,
     syncSweep,
     audit: auditPorts,
@@ -321,7 +345,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     recordSeals: stores.recordSeals,
     packages,
     previousTokens,
-    containment: stores.containment,
+    containment,
+    containmentWork,
     clientSecrets,
     cursors: makeCursors(rootKeyset),
     refresher,
@@ -361,6 +386,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     async close(): Promise<void> {
       await refresher.settled();
       await previousTokens.settled();
+      await containmentWork.settled();
       await revoker.settled();
       await outbound.close();
       await auditSink.close();

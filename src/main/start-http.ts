@@ -60,6 +60,7 @@ export function publicApp(
     portal,
     diagnosis,
     operators: { ...broker.operators, publicBaseUrl },
+    containment: broker.containment,
     operatorViews: { organisations: broker.configuration, gates: broker.profiles },
     settings: {
       publicBaseUrl,
@@ -103,6 +104,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     portal: { ...broker.portal, publicBaseUrl },
     diagnosis: { ...broker.diagnosis, publicBaseUrl },
     libraries: broker.libraryPages,
+    containment: broker.containment,
     idempotency: broker.idempotency,
     syncs: broker.syncs,
     changes: broker.changes,

@@ -1,4 +1,5 @@
 import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
+import type { ContainmentWork } from "../broker/containment/carry-out.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { Revoker } from "../broker/grants/revoke-pending.ts";
 import { advanceRotations, type RotationPorts } from "../broker/keys/rotate-data-keys.ts";
@@ -31,6 +32,7 @@ export function tellWorkers(by: {
   readonly profiles: RedisProfileStore;
   readonly refresher: GrantRefresher;
   readonly revoker: Revoker;
+  readonly containmentWork: ContainmentWork;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
   readonly audit: AuditPorts;
@@ -48,7 +50,10 @@ export function tellWorkers(by: {
     sweepSyncs: () => by.syncSweep.sweep(),
     runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
     exportAudit: () => exportAudit(by.audit),
-    revokePending: () => by.revoker.revokeAll(),
+    async revokePending() {
+      await by.containmentWork.workAll();
+      await by.revoker.revokeAll();
+    },
     lookAgain: () => lookAgain(by.lookAgain),
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),

@@ -15,6 +15,14 @@ import { getSettings } from "./get-settings.ts";
 import { postPortalLeave } from "./leave-portal.ts";
 import { postCalendar, postRevokeCalendar } from "./library-calendar.ts";
 import { onlyVisits } from "./only-visits.ts";
+import {
+  getContainmentPage,
+  getContainmentsPage,
+  getNewContainment,
+  getReauthorizationsCsv,
+  postLiftContainment,
+  postNewContainment,
+} from "./operator-containments.ts";
 import { getOperatorCallback, getOperators, postOperatorSignIn, postOperatorSignOut } from "./operators.ts";
 import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
@@ -84,6 +92,14 @@ export function buildPages(deps: PageDeps): Router {
   router.post("/operators/sign-in", form, postOperatorSignIn(deps));
   router.get("/operators/callback", onlyVisits, getOperatorCallback(deps));
   router.post("/operators/sign-out", form, postOperatorSignOut(deps));
+  const containments = "/operators/containments";
+  const containing = express.urlencoded({ extended: false, limit: "8kb", parameterLimit: 20 });
+  router.get(containments, getContainmentsPage(deps));
+  router.get(`${containments}/new`, getNewContainment(deps));
+  router.post(`${containments}/new`, containing, postNewContainment(deps));
+  router.get(`${containments}/:containment`, getContainmentPage(deps));
+  router.get(`${containments}/:containment/reauthorizations.csv`, getReauthorizationsCsv(deps));
+  router.post(`${containments}/:containment/lift`, form, postLiftContainment(deps));
 
   const listed = express.urlencoded({ extended: false, limit: "256kb", parameterLimit: 10 });
   for (const home of SETTINGS_HOMES) {

@@ -128,6 +128,7 @@ async function overview(deps: PageDeps, operator: SignedInOperator): Promise<Htm
   );
   return html`<h1>${texts.title}</h1>
 ${operatorCard(operator)}
+<p><a class="button plain" href="/operators/containments">${en.containments.link}</a></p>
 ${rows.length === 0 ? html`<section class="card note warn"><p>${texts.none}</p></section>` : rows.map(card)}`;
 }
 

@@ -1,6 +1,8 @@
 import type { Response } from "express";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { CalendarPorts } from "../broker/calendar/ports.ts";
+import type { ClientConfigurationStore } from "../broker/clients/ports.ts";
+import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
@@ -17,9 +19,14 @@ export interface PageDeps {
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;
   readonly operators: OperatorPorts;
+  readonly containment: ContainmentPorts;
   /** What operators look at. */
   readonly operatorViews: {
-    readonly organisations: Pick<ConfigurationStore, "listOrganisations" | "listServers">;
+    readonly organisations: Pick<
+      ConfigurationStore,
+      "listOrganisations" | "listServers" | "findOrganisationByName" | "findServerByName"
+    > &
+      Pick<ClientConfigurationStore, "findClientByName" | "listClients">;
     readonly gates: GateReader;
   };
   readonly settings: PageSettings;

@@ -1,6 +1,7 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
+import { containments } from "./texts.en.containments.ts";
 import { diagnosis } from "./texts.en.diagnosis.ts";
 import { authorizeLibrary, libraries, library, withdrawLibrary } from "./texts.en.libraries.ts";
 import { operators } from "./texts.en.operators.ts";
@@ -221,6 +222,10 @@ export const en = {
         who: BROKER,
         action: `Ask ${support}: iManage is switched off here for your organisation.`,
       }),
+      contained: ({ support }) => ({
+        who: BROKER,
+        action: `Tokens are stopped here while somebody looks into an incident. Nothing of yours is lost by that. Ask ${support} when it is over; then try again.`,
+      }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
       diagnosed_recently: () => ({
         who: NOBODY,
@@ -293,6 +298,7 @@ export const en = {
   calendarLink,
   calendarFile,
   operators,
+  containments,
   portal,
   myIntegrations,
   disconnectServer,

@@ -3,6 +3,7 @@ import type { AuditJournal } from "../broker/audit/ports.ts";
 import type {
   ClientId,
   ConnectSessionId,
+  ContainmentId,
   GrantId,
   OrganisationId,
   RegistrationId,
@@ -47,8 +48,24 @@ export const claimDigest = ({ name, value }: MemberClaim): string => digest("cla
 export const auditKey = (journal: AuditJournal): string =>
   `${journal === "clients" ? shared("client") : journal === "registrations" ? shared("registration") : organisationPrefix(journal)}audit`;
 
-/** Set of selectors for which tokens are stopped: `organisation`, `client:<id>`, `server:<id>`, `grant:<id>`, `binding:<digest>`. */
-export const containmentKey = (id: OrganisationId): string => `${organisationPrefix(id)}containment`;
+/**
+ * Hash of one containment: `record` and `lifted` (JSON), `cursor` and `counted` of the work, and its counts. Beside it, with
+ * `:selectors`, `:tally`, `:grants`, `:receipts`, `:tries`, `:why`: see `lua/README.md`.
+ */
+export const containmentKey = (id: ContainmentId): string =>
+  `${containmentsPrefix(findRoute(id))}containment:${id}`;
+/** Of what belongs to no organisation, a client everywhere, they lie beside the clients. */
+const containmentsPrefix = (route: Route | undefined): string =>
+  route === undefined ? shared("client") : organisation(route);
+/** Hash that holds the audit's number, of whichever journal a containment's entries go to. */
+export const containmentGateKey = (id: ContainmentId): string => `${containmentsPrefix(findRoute(id))}gate`;
+/** Sorted set: containments by beginning, and the set of those whose grants have not all been found. */
+export const containmentsKey = (id: OrganisationId | undefined): string =>
+  `${id === undefined ? shared("client") : organisationPrefix(id)}containments`;
+export const openContainmentsKey = (id: OrganisationId | undefined): string => `${containmentsKey(id)}:open`;
+/** Hash: selector → ids of the containments that name it (`lua/containment.lua`). */
+export const stopsKey = (id: OrganisationId | undefined): string =>
+  `${id === undefined ? shared("client") : organisationPrefix(id)}stops`;
 
 /** GCRA's theoretical arrival time of one client in one organisation; lives as long as it matters. */
 export const rateKey = (id: OrganisationId, client: ClientId): string =>
@@ -101,7 +118,9 @@ export const grantsKey = (id: OrganisationId): string => `${organisationPrefix(i
 export const grantBindingsKey = (id: GrantId): string => `${organisation(routeOf(id))}grant-bindings:${id}`;
 /** String: the grant of one iManage user at one server. */
 export const consentKey = (server: ServerId, customerId: string, userId: string): string =>
-  `${organisation(routeOf(server))}consent:${digest(server, customerId, userId.toLowerCase())}`;
+  `${organisation(routeOf(server))}consent:${consentDigest(server, customerId, userId)}`;
+export const consentDigest = (server: ServerId, customerId: string, userId: string): string =>
+  digest(server, customerId, userId.toLowerCase());
 /** String: the grant that one subject of a client, or a library, is bound to. */
 export const bindingKey = (id: OrganisationId, bindingDigest: string): string =>
   `${organisationPrefix(id)}binding:${bindingDigest}`;

@@ -3,6 +3,7 @@ import type { AuthorizationRequest, PageSession, PendingCompletion } from "../br
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
+import type { Containment } from "../domain/containment.ts";
 import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
@@ -56,6 +57,7 @@ export const readPolicy = (stored: unknown): Policy => {
   if (rules !== undefined) return { ...policy, rules };
   return { ...policy, rules: [{ servers, users: "all", libraries: "all", actions: actions ?? [] }] };
 };
+export const readContainment = reader<Containment>("containment");
 export const readConnectSession = reader<ConnectSession>("connect session");
 export const readConnectStart = reader<{ readonly v: 1; readonly session: ConnectSessionId }>(
   "connect start link",

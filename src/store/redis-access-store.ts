@@ -1,7 +1,7 @@
 import type { AccessStore, Rehearsal, VendAnswer, VendRequest } from "../broker/access/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
-import type { GrantId, OrganisationId } from "../domain/id.ts";
+import type { ContainmentId, GrantId, OrganisationId } from "../domain/id.ts";
 import { hours, type Milliseconds, minutes } from "../domain/instant.ts";
 import type { LibraryFault } from "../domain/library-standing.ts";
 import { isMember } from "../domain/members.ts";
@@ -12,7 +12,6 @@ import {
   bindingDigest,
   bindingKey,
   claimDigest,
-  containmentKey,
   gateKey,
   grantBudgetKey,
   memberDigest,
@@ -69,7 +68,6 @@ export class RedisAccessStore implements AccessStore {
         gateKey(organisation),
         bindingKey(organisation, digest),
         auditKey(organisation),
-        containmentKey(organisation),
         rateKey(organisation, client),
         membersKey(organisation),
         grantBudgetKey(organisation, client),
@@ -178,7 +176,7 @@ function readAnswer([kind, ...rest]: Told): VendAnswer | Rehearsal["answer"] {
     case "parked":
       return { kind, grant, why: rest[1] as LibraryFault };
     case "contained":
-      return { kind, by: String(rest[0]) };
+      return { kind, by: String(rest[0]), containment: rest[1] as ContainmentId };
     case "budget_exceeded":
       return { kind, grant, retryAfterMs: Number(rest[1]), noted: rest[2] === 1 };
     case "rate_limited":

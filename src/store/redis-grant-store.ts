@@ -6,6 +6,7 @@ import type {
   PendingRevocation,
   RefreshSchedule,
   RevocationOutbox,
+  RevocationOutcome,
   TimelineEntry,
 } from "../broker/grants/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
@@ -13,13 +14,14 @@ import { timing } from "../domain/access-policy.ts";
 import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
 import {
   type ClientId,
+  type ContainmentId,
   type GrantId,
   type OrganisationId,
   organisationOf,
   type RegistrationId,
   type ServerId,
 } from "../domain/id.ts";
-import type { Milliseconds } from "../domain/instant.ts";
+import { days, type Milliseconds } from "../domain/instant.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import type { Server } from "../domain/server.ts";
 import type { UserSubject } from "../domain/subject.ts";
@@ -61,6 +63,9 @@ const GRANT_FIELDS = [
   "spares",
 ] as const;
 
+/** A day, and more than a passing fault's worth of tries: then a containment's token is given up, and its receipt says so. */
+const REVOCATION_PATIENCE = { refusals: 50, ms: days(1) };
+
 /** Grants beside the hot path: their birth, their lists, their end, and when to look at them. */
 export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedule, RevocationOutbox {
   readonly #store: RedisStore;
@@ -87,7 +92,7 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
     consent: NewConsent,
     binding: NewBinding | undefined,
     note: AuditNote,
-  ): Promise<"stored" | "stale" | "bound_to_another"> {
+  ): Promise<"stored" | "stale" | "bound_to_another" | "contained"> {
     const organisation = organisationOf(consent.grant);
     const { server, user } = consent;
     const digest = binding === undefined ? "" : bindingDigest(server.id, binding.client, binding.subject);
@@ -126,7 +131,7 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
       ],
     );
     if (outcome === "stored") await this.restateHint(organisation);
-    return outcome as "stored" | "stale" | "bound_to_another";
+    return outcome as "stored" | "stale" | "bound_to_another" | "contained";
   }
 
   async findGrant(id: GrantId): Promise<Grant | undefined> {
@@ -135,11 +140,10 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
   }
 
   async readAccessToken(grant: GrantId, minTtlMs: Milliseconds) {
-    const [state, token, expiresAt, gen, attempt] = await this.#store.call((redis) =>
-      redis.hmget(grantKey(grant), "state", "at", "at_exp", "gen", "at_att"),
-    );
-    const lives = Number(expiresAt) - (await this.#store.now()) >= minTtlMs;
-    if ((state !== "active" && state !== "suspect") || !token || !lives) return undefined;
+    const keys = [grantKey(grant), gateKey(organisationOf(grant))];
+    const [kind, token, gen, attempt] = (await this.#store.run("own-token", keys, [minTtlMs])) as string[];
+    if (kind === "contained") return "contained" as const;
+    if (kind !== "token") return undefined;
     return { accessToken: token as Sealed, consentGeneration: Number(gen), attempt: Number(attempt) };
   }
 
@@ -278,12 +282,21 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
         token: field.sealed as Sealed,
         attempt: Number(field.att),
         since: Number(field.at),
+        ...(field.containment !== undefined && { containment: field.containment as ContainmentId }),
       };
     });
   }
 
-  async settle(organisation: OrganisationId, entry: string): Promise<void> {
-    await this.#store.call((redis) => redis.xdel(revocationsKey(organisation), entry));
+  async settle(
+    organisation: OrganisationId,
+    entry: PendingRevocation["entry"],
+    outcome: RevocationOutcome,
+  ): Promise<"settled" | "waits" | "gone"> {
+    const why = "why" in outcome ? outcome.why : "";
+    const { refusals, ms } = REVOCATION_PATIENCE;
+    const keys = [revocationsKey(organisation)];
+    const args = [entry, outcome.kind, why, refusals, ms];
+    return (await this.#store.run("revocation-settle", keys, args)) as "settled" | "waits" | "gone";
   }
 }
 

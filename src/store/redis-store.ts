@@ -137,9 +137,9 @@ function loadScript(name: string): Script {
   const source = read(name);
   const end = source.indexOf("\n");
   const rest = source.slice(end + 1);
-  // `-- with: gate` as the second line brings `gate.lua` along.
-  const library = /^-- with: (\w+)\n/.exec(rest)?.[1];
-  const libraries = library === undefined ? read("prelude") : `${read("prelude")}\n${read(library)}`;
+  // `-- with: gate containment` as the second line brings `gate.lua` and `containment.lua` along.
+  const named = /^-- with: ([\w ]+)\n/.exec(rest)?.[1]?.split(" ") ?? [];
+  const libraries = ["prelude", ...named].map(read).join("\n");
   const text = `${source.slice(0, end)}\n${libraries}\n${rest}`;
   const script = { sha: createHash("sha1").update(text).digest("hex"), text };
   scripts.set(name, script);

@@ -1,5 +1,6 @@
 import type { ApiOutcome, ServerDirectory } from "../broker/authorization/ports.ts";
 import type { ClientStore } from "../broker/clients/ports.ts";
+import type { Stops } from "../broker/containment/ports.ts";
 import type { AuditNote, Clock, Log, Random, Sealer } from "../broker/ports.ts";
 import type { ClientId, OrganisationId, ServerId, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
@@ -23,6 +24,8 @@ export interface SyncPorts {
   readonly servers: Pick<ServerDirectory, "findServer">;
   /** Policies: action `sync`. */
   readonly clients: Pick<ClientStore, "findPolicy">;
+  /** What was read for a client stays here where its tokens are stopped. */
+  readonly stops: Stops;
   /** `AccessTokens.provide`: so policy, containment, rate and audit hold for a worker as for anyone. */
   readonly accessToken: (request: SyncTokenRequest) => Promise<SyncToken>;
 }

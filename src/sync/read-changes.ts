@@ -1,6 +1,6 @@
 import type { Caller } from "../broker/clients/ports.ts";
 import { changeContext } from "../broker/seal-contexts.ts";
-import type { SyncId } from "../domain/id.ts";
+import { organisationOf, type SyncId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
@@ -52,12 +52,12 @@ const WAIT_MAX_MS = seconds(60);
 
 /** Reads a sync's changes in their order, and waits for the next ones. */
 export class ChangeReader {
-  readonly #ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers">;
+  readonly #ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers" | "stops">;
   readonly #syncs: Pick<Syncs, "find">;
   readonly #cursors: ChangeCursors;
 
   constructor(
-    ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers">,
+    ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers" | "stops">,
     syncs: Pick<Syncs, "find">,
   ) {
     this.#ports = ports;
@@ -67,14 +67,17 @@ export class ChangeReader {
 
   /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
   async read(request: ReadChanges): Promise<ChangePage> {
-    const { clock, syncs, announcements } = this.#ports;
+    const { clock, syncs, announcements, stops } = this.#ports;
     const { caller, sync: id, cursor, signal } = request;
     const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);
     const deadline = clock.monotonicMs() + Math.min(Math.max(0, request.waitMs ?? 0), WAIT_MAX_MS);
 
     for (;;) {
-      // Each time anew: the policy may have gone while we waited.
-      const { server } = await this.#syncs.find(caller, id);
+      // Each time anew: the policy may have gone while we waited, or tokens have been stopped.
+      const { server, library } = await this.#syncs.find(caller, id);
+      const asked = { client: caller.client, server, library };
+      const stop = await stops.findStop(organisationOf(server), asked);
+      if (stop !== undefined) throw new Problem("contained", { members: { containment: stop } });
       const after = cursor === undefined ? undefined : await this.#cursors.read(id, cursor);
       const leftMs = deadline - clock.monotonicMs();
       // Listen first, then look: a change that comes in between is announced to us.

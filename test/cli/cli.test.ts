@@ -78,6 +78,8 @@ beforeEach(() => {
     },
     // `cli policies explain` is told through the whole product: test/stories/explain.test.ts.
     explain: undefined as never,
+    // On a whole broker: test/cli/containment.test.ts.
+    containment: {} as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {
@@ -125,6 +127,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
         : { fault: "holds no certificate" },
     createRootKeyset: () => new Secret('{"keys":"of the tests"}'),
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
+    confirm: async () => false,
     withBroker: async (use) => {
       connected++;
       return use(broker);
@@ -199,7 +202,7 @@ describe("check", () => {
     expect([out, code]).toEqual(["", 1]);
     expect(err.split("\n")).toEqual([
       `${file}:8: organisations.meridian.servers.dms.address must begin with https://, must have no trailing slash: give https://dms.meridian.example.`,
-      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure.`,
+      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure or contain.`,
       `${file} has 2 faults; nothing was changed.`,
       "",
     ]);

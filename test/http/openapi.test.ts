@@ -165,7 +165,12 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   ],
   createAccessToken: ["broker/people/read-person.ts", ...SERVING],
   createPortalSession: [POLICY, "broker/people/read-person.ts", "broker/portal/open-portal.ts"],
-  createConnectSession: [POLICY, "broker/people/read-person.ts", "broker/authorization/begin-connect.ts"],
+  createConnectSession: [
+    POLICY,
+    "broker/people/read-person.ts",
+    "broker/authorization/begin-connect.ts",
+    "broker/containment/refuse-contained.ts",
+  ],
   getConnectSession: [POLICY],
   completeConnectSession: [
     POLICY,
@@ -203,6 +208,12 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   getServerRegistration: [POLICY, "broker/organisations/registration-help.ts"],
   getServerPackage: [POLICY, "broker/organisations/registration-help.ts", "ops/package-templates.ts"],
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
+  contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
+  listContainments: [POLICY, "broker/containment/managed.ts"],
+  getContainment: [POLICY, "broker/containment/managed.ts"],
+  liftContainment: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
+  listContainmentReceipts: [POLICY, "broker/containment/managed.ts"],
+  listContainmentReauthorizations: [POLICY, "broker/containment/managed.ts"],
   diagnoseServer: ["http/diagnoses.ts", POLICY],
   getDiagnosis: [POLICY],
   getSupportBundle: [POLICY, "broker/diagnosis/support-bundle.ts"],
@@ -303,6 +314,17 @@ describe("what is answered", () => {
     await ask("diagnoseServer", server);
     await ask("getDiagnosis", server);
     await ask("getSupportBundle", server);
+    const target = { kind: "grant", grant };
+    await ask("contain", "", { target, reason: "a drill", dry_run: true });
+    const contained = (await ask("contain", "", { target, effect: "revoke", reason: "a drill" })).containment;
+    const { id: containment } = contained as unknown as { id: string };
+    await broker.containmentWork.settled();
+    await broker.revoker.settled();
+    await ask("listContainments", `?organisation=${organisation}`);
+    await ask("getContainment", containment);
+    await ask("listContainmentReceipts", containment);
+    await ask("listContainmentReauthorizations", containment);
+    await ask("liftContainment", containment, { reason: "a drill" });
     await ask("deleteGrant", grant);
 
     await ask("listOrganisations");
@@ -345,13 +367,17 @@ describe("what is answered", () => {
   it("by way of refusal is documented too, route by route", async () => {
     const here = await world();
     const nobody = Object.fromEntries(
-      (["srv", "grt", "cns", "syn", "org"] as const).map((type) => [type, `${type}_${here.server.slice(4)}`]),
+      (["srv", "grt", "cns", "syn", "org", "ctn"] as const).map((type) => [
+        type,
+        `${type}_${here.server.slice(4)}`,
+      ]),
     );
     for (const operation of operations.filter(({ path }) => path.startsWith("/v1"))) {
       const path = operation.path
         .replace("/grants/{id}", `/grants/${nobody.grt}`)
         .replace("/connect-sessions/{id}", `/connect-sessions/${nobody.cns}`)
-        .replace("/syncs/{id}", `/syncs/${nobody.syn}`);
+        .replace("/syncs/{id}", `/syncs/${nobody.syn}`)
+        .replace("/containments/{id}", `/containments/${nobody.ctn}`);
       const send = (query: string, headers: Record<string, string>, body?: string) =>
         fetch(`${here.base}${path}${query}`, {
           method: operation.method,

@@ -387,8 +387,17 @@ export class World {
         rules: { operators: [], support: [] },
         publicBaseUrl: BASE_URL,
       },
+      // On a whole broker: test/stories/operators-containment.test.ts.
+      containment: {} as never,
       operatorViews: {
-        organisations: { listOrganisations: async () => [this.firm], listServers: async () => [this.server] },
+        organisations: {
+          listOrganisations: async () => [this.firm],
+          listServers: async () => [this.server],
+          listClients: async () => [],
+          findOrganisationByName: async () => this.firm,
+          findServerByName: async () => this.server,
+          findClientByName: async () => undefined,
+        },
         gates: { findClosedGate: async () => this.closed },
       },
       // In place, so that a test may change it later.
@@ -436,6 +445,7 @@ export class World {
         learnPreviousAccessTokens: never,
         learnLateCode: never,
       },
+      stops: { findStop: async () => undefined },
       signIns: {
         noteLeft: async () => {},
         noteBack: async () => {},

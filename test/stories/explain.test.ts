@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { contain, liftContainment } from "../../src/broker/containment/contain.ts";
 import { buildCli } from "../../src/cli/build-cli.ts";
+import type { Containment } from "../../src/domain/containment.ts";
 import { minutes } from "../../src/domain/instant.ts";
 import type { Policy, PolicyRule } from "../../src/domain/policy.ts";
 import { addOrganisation } from "../kit/additions.ts";
@@ -51,6 +53,7 @@ describe("explain", () => {
   it("tells each reason for which a token would be refused, by the same code as the refusal, and changes nothing", async () => {
     const here = await world();
     const { configuration, containment } = here.broker;
+    let stopped: Containment | undefined;
     const firm = (await configuration.findOrganisation(here.organisation as never))!;
     const of = { organisation: here.organisation as never, client: here.client.id as never };
     await here.connect(AMELIA);
@@ -80,8 +83,13 @@ describe("explain", () => {
         [
           "containment",
           AMELIA.subject,
-          () => containment.contain(of.organisation, { kind: "client", client: of.client }),
-          () => containment.lift(of.organisation, { kind: "client", client: of.client }),
+          async () => {
+            const target = { kind: "client", ...of } as const;
+            stopped = await contain(containment, { target, effect: "stop", reason: "a drill" }, BY_TEST);
+            // What it concerns is counted behind the answer: not by who explains.
+            await here.broker.containmentWork.settled();
+          },
+          () => liftContainment(containment, stopped!, "over", BY_TEST),
         ],
         ["authorization", MOREAU.subject, () => {}],
         ["budget", AMELIA.subject, async () => Promise.all([token(here, "user.0"), token(here, "user.1")])],

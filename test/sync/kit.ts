@@ -119,6 +119,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
         mark: "",
       }),
     },
+    stops: { findStop: async () => undefined },
     accessToken: (request) => tokens.provide(request),
   };
   const stories = new Syncs(ports, minIntervalMs === undefined ? {} : { minIntervalMs });

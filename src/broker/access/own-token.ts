@@ -17,7 +17,10 @@ export interface OwnTokenStore {
     grant: GrantId,
     minTtlMs: Milliseconds,
   ): Promise<
-    { readonly accessToken: Sealed; readonly consentGeneration: number; readonly attempt: number } | undefined
+    | { readonly accessToken: Sealed; readonly consentGeneration: number; readonly attempt: number }
+    /** Tokens of it are stopped: for the broker too. */
+    | "contained"
+    | undefined
   >;
 }
 
@@ -41,6 +44,7 @@ export async function openOwnToken(ports: OwnTokenPorts, grant: GrantId): Promis
   for (let tries = 0; tries < 4; tries++) {
     const heard = ports.refreshes.heard;
     const stored = await ports.tokens.readAccessToken(grant, MIN_TTL_MS);
+    if (stored === "contained") throw new Problem("contained");
     if (stored !== undefined) {
       return ports.sealer.open(stored.accessToken, accessTokenContext({ ...stored, grant, server }));
     }

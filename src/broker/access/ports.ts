@@ -1,5 +1,5 @@
 import type { UpstreamUser } from "../../domain/grant.ts";
-import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
+import type { ClientId, ContainmentId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { LibraryFault } from "../../domain/library-standing.ts";
 import type { Sealed } from "../../domain/sealed.ts";
@@ -87,7 +87,7 @@ export type VendAnswer =
     }
   /** A library whose owner was seen, more than once, to administer it no more. */
   | { readonly kind: "parked"; readonly grant: GrantId; readonly why: LibraryFault }
-  | { readonly kind: "contained"; readonly by: string }
+  | { readonly kind: "contained"; readonly by: string; readonly containment: ContainmentId }
   | { readonly kind: "disabled" }
   | { readonly kind: "not_a_member" }
   | { readonly kind: "policy_changed" }

@@ -308,7 +308,9 @@ export function refusalOfVend(
     case "parked":
       return new Problem(PARKED[answer.why], pointers(server));
     case "contained":
-      return new Problem("contained", { members: { contained: answer.by.split(":", 1)[0]! } });
+      return new Problem("contained", {
+        members: { contained: answer.by.split(":", 1)[0]!, containment: answer.containment },
+      });
     case "disabled":
       return new Problem("organisation_disabled");
     case "not_a_member":

@@ -7,6 +7,7 @@ import { mustAllow } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { UserSubject } from "../../domain/subject.ts";
+import { refuseContained } from "../containment/refuse-contained.ts";
 import type { AuthorizationPorts } from "./connect-ports.ts";
 
 export interface BegunConnect {
@@ -29,7 +30,7 @@ export interface AskedConnect {
 
 /**
  * A client begins to get a person's authorisation.
- * @throws Problem not_found | not_allowed | organisation_disabled | not_a_member | return_url_not_registered
+ * @throws Problem not_found | not_allowed | organisation_disabled | not_a_member | contained | return_url_not_registered
  */
 export async function beginConnect(
   ports: AuthorizationPorts,
@@ -59,6 +60,7 @@ export async function openConnectSession(
   if (!firm.enabled) throw new Problem("organisation_disabled");
   const { claims = [], ...person } = asked.subject;
   if (!isMember(firm.members, { id: person.id, claims })) throw new Problem("not_a_member");
+  await refuseContained(ports, organisation, { client: client.id, server: server.id, subject: person });
   // Letter by letter, and what is used later is the registered string, not the one that was sent (T06).
   const returnUrl = client.returnUrls.find((registered) => registered === asked.returnUrl);
   if (returnUrl === undefined) throw new Problem("return_url_not_registered");

@@ -9,6 +9,7 @@ import type { Server } from "../../domain/server.ts";
 import { CODE_LIFE_MIN_MS } from "../../domain/server-profile.ts";
 import { sameUser, type UserSubject } from "../../domain/subject.ts";
 import { allow } from "../clients/policies.ts";
+import { refuseContained } from "../containment/refuse-contained.ts";
 import { remember, rememberFailure } from "../diagnosis/remember.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeContext, codeVerifierContext } from "../seal-contexts.ts";
@@ -94,6 +95,9 @@ async function finish(
   pending: PendingCompletion,
   note: AuditNote,
 ): Promise<GrantId> {
+  const { client, subject } = session;
+  // Before the code is spent: it brings tokens that nobody may have.
+  await refuseContained(ports, session.organisation, { client, server: server.id, subject });
   const code = {
     server,
     registration: pending.registration,
@@ -103,7 +107,6 @@ async function finish(
     issuer: pending.issuer,
   };
   const redeemed = await (session.checksPkce === true ? redeemWrongly(ports, code) : redeem(ports, code));
-  const { client, subject } = session;
   return storeConsent(ports, redeemed, { type: "user", client, subject }, note);
 }
 

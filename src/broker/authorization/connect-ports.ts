@@ -1,6 +1,7 @@
 import type { OrganisationId } from "../../domain/id.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { ClientStore } from "../clients/ports.ts";
+import type { Stops } from "../containment/ports.ts";
 import type { SignInMemory } from "../diagnosis/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { LibraryReader } from "../libraries/ports.ts";
@@ -32,6 +33,8 @@ export interface AuthorizationPorts {
   readonly identities: IdentityReader;
   readonly libraries: LibraryReader;
   readonly profiles: ServerProfiles;
+  /** Nobody is sent to iManage, and no code is redeemed, where tokens are stopped. */
+  readonly stops: Stops;
   /** How sign-ins end, for whoever asks later why they do not work. */
   readonly signIns: SignInMemory;
   /** The broker's own address: redirect URIs and links start with it, never with what a request says (T07). */

@@ -145,13 +145,13 @@ export interface ConsentStore {
    * The earlier consent's refresh token is dropped and not revoked: what iManage's revocation ends is not known, and it
    * might end the new one too. Where this consent's tokens are older than the ones held (two sign-ins whose ends cross),
    * only the binding is stored. A user who is bound to another grant MUST stay so: `bound_to_another`, nothing changed
-   * (T11).
+   * (T11); and where tokens are stopped nothing may be stored: `contained`.
    */
   putConsent(
     consent: NewConsent,
     binding: NewBinding | undefined,
     note: AuditNote,
-  ): Promise<"stored" | "stale" | "bound_to_another">;
+  ): Promise<"stored" | "stale" | "bound_to_another" | "contained">;
 }
 
 export interface NewConsent {
@@ -208,7 +208,7 @@ export interface AuthorizationServer {
     readonly server: Server;
     readonly credentials: ClientCredentials;
     readonly token: Secret;
-  }): Promise<"revoked" | "already_dead" | "failed">;
+  }): Promise<"revoked" | "already_dead" | { readonly failed: string }>;
 }
 
 export interface ClientCredentials {

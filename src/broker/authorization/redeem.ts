@@ -119,6 +119,10 @@ export async function storeConsent(
       await remember(ports.signIns.noteGood(server.id, { refreshToken, customerId }));
       return grant;
     }
+    if (stored === "contained") {
+      await discardTokens(ports, server, redeemed.credentials, answer);
+      throw new Problem("contained");
+    }
     if (stored === "bound_to_another") return refuseAnother(ports, redeemed, note);
   }
   throw new Problem("store_unavailable", {

@@ -258,7 +258,7 @@ async function livingToken(ports: DiagnosisPorts, server: Server): Promise<Secre
   for (const grant of grants) {
     if (grant.server !== server.id || (grant.accessTokenExpiresAt ?? 0) - now < minutes(1)) continue;
     const stored = await ports.tokens.readAccessToken(grant.id, minutes(1));
-    if (stored === undefined) continue;
+    if (stored === undefined || stored === "contained") continue;
     return ports.sealer.open(stored.accessToken, accessTokenContext({ ...stored, grant: grant.id, server }));
   }
   return undefined;

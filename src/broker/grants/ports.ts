@@ -1,5 +1,12 @@
 import type { Grant } from "../../domain/grant.ts";
-import type { ClientId, GrantId, OrganisationId, RegistrationId, ServerId } from "../../domain/id.ts";
+import type {
+  ClientId,
+  ContainmentId,
+  GrantId,
+  OrganisationId,
+  RegistrationId,
+  ServerId,
+} from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { Sealed } from "../../domain/sealed.ts";
 import type { UserSubject } from "../../domain/subject.ts";
@@ -82,8 +89,22 @@ export interface RevocationOutbox {
     limit: number,
     after?: PendingRevocation["entry"],
   ): Promise<readonly PendingRevocation[]>;
-  settle(organisation: OrganisationId, entry: PendingRevocation["entry"]): Promise<void>;
+  /**
+   * What became of one. `refused` leaves it in the outbox, until a containment's has been refused often enough for long enough.
+   * A containment's receipt MUST be written in the same step; whoever comes second writes none.
+   */
+  settle(
+    organisation: OrganisationId,
+    entry: PendingRevocation["entry"],
+    outcome: RevocationOutcome,
+  ): Promise<"settled" | "waits" | "gone">;
 }
+
+export type RevocationOutcome =
+  | { readonly kind: "revoked" | "already_dead" }
+  /** Nothing can be done, or nothing may. */
+  | { readonly kind: "given_up"; readonly why: string }
+  | { readonly kind: "refused"; readonly why: string };
 
 export interface PendingRevocation {
   /** Names the entry in its outbox. */
@@ -96,4 +117,6 @@ export interface PendingRevocation {
   readonly token: Sealed;
   readonly attempt: number;
   readonly since: Instant;
+  /** Which containment wants it, and keeps its receipt. */
+  readonly containment?: ContainmentId;
 }

@@ -52,7 +52,7 @@ export async function startAuthorizeLibraries(
   form: AuthorizeForm,
 ): Promise<StartedAuthorization> {
   const { server, session } = signedIn;
-  await refuseWhereSwitchedOff(ports, server);
+  await refuseWhereSwitchedOff(ports, server, form.libraries.slice(0, LIBRARIES_AT_ONCE));
   const { user } = session;
   const email = form.email.trim();
   const known = [user.email, user.userId]
@@ -103,7 +103,8 @@ async function finish(
 ): Promise<FinishedPage> {
   const { server, request, purpose } = back;
   // Switched off while he was at iManage: the code is left unused.
-  await refuseWhereSwitchedOff(ports, server);
+  const wanted = purpose.act === "authorize-libraries" ? purpose.libraries.map(({ library }) => library) : [];
+  await refuseWhereSwitchedOff(ports, server, wanted);
   const redeemed = await redeem(ports, {
     server,
     registration: request.registration,

@@ -7,6 +7,7 @@ import type { Server } from "../../domain/server.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
 import type { ApiOutcome, PageSession } from "../authorization/ports.ts";
 import { type StartedAuthorization, startAuthorization } from "../authorization/start-authorization.ts";
+import { refuseContained } from "../containment/refuse-contained.ts";
 import type { AuditNote, Handles } from "../ports.ts";
 import { type LibraryView, viewLibraries } from "./library-view.ts";
 import type { LibraryRights, LibraryViewPorts } from "./ports.ts";
@@ -70,15 +71,18 @@ export async function startSignIn(
 }
 
 /**
- * Where iManage is switched off nobody signs in, and nothing is redeemed.
- * @throws Problem organisation_disabled
+ * Where iManage is switched off, or tokens are stopped, nobody signs in, and nothing is redeemed.
+ * @throws Problem organisation_disabled | contained
  */
 export async function refuseWhereSwitchedOff(
-  { organisations }: Pick<LibraryPagePorts, "organisations">,
+  ports: Pick<LibraryPagePorts, "organisations" | "stops">,
   server: Server,
+  libraries: readonly string[] = [],
 ): Promise<void> {
-  const firm = await organisations.findOrganisation(server.organisation);
+  const firm = await ports.organisations.findOrganisation(server.organisation);
   if (firm?.enabled !== true) throw new Problem("organisation_disabled");
+  for (const library of [undefined, ...libraries])
+    await refuseContained(ports, server.organisation, { server: server.id, library });
 }
 
 /**

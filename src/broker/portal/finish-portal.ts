@@ -6,6 +6,7 @@ import type { UserSubject } from "../../domain/subject.ts";
 import type { AuthorizationPorts } from "../authorization/connect-ports.ts";
 import type { CallbackOutcome } from "../authorization/receive-callback.ts";
 import { keepOrDiscard, redeem, storeConsent } from "../authorization/redeem.ts";
+import { refuseContained } from "../containment/refuse-contained.ts";
 import type { AuditNote } from "../ports.ts";
 import { codeVerifierContext } from "../seal-contexts.ts";
 
@@ -54,6 +55,7 @@ async function finish(
   // The person is told that it is not allowed, whatever the reason: a server that he came from is no secret to him.
   if (!evaluatePolicy(policy, asked, ports.clock.now()).allowed) throw new Problem("not_allowed");
 
+  await refuseContained(ports, organisation, { client, server: server.id, subject });
   const redeemed = await redeem(ports, {
     server,
     registration: request.registration,

@@ -78,7 +78,7 @@ export class PreviousTokenCheck {
     }
 
     const stored = await tokens.readAccessToken(grant, MIN_LEFT_MS);
-    if (stored === undefined) return undefined;
+    if (stored === undefined || stored === "contained") return undefined;
     const previous = await sealer.open(stored.accessToken, accessTokenContext({ ...stored, grant, server }));
     return () =>
       this.#run(async () => {

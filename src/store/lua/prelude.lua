@@ -38,8 +38,9 @@ local function forecast(prefix, now, grant, ends)
 end
 
 -- Puts a grant's sealed tokens where the revocation worker finds them: at once, or where it finds them not before a moment,
--- because what was handed out lives until then.
-local function to_revocations(prefix, now, grant, server, registration, gen, tokens, not_before, consent)
+-- because what was handed out lives until then. For a containment they are counted there.
+local function to_revocations(prefix, now, grant, server, registration, gen, tokens, not_before, consent, containment)
+  if containment and #tokens > 0 then redis.call('HINCRBY', prefix .. 'containment:' .. containment, 'tokens', #tokens) end
   for _, token in ipairs(tokens) do
     if not_before and not_before > now then
       redis.call('ZADD', prefix .. 'revocations:later', string.format('%.0f', not_before), cjson.encode({
@@ -47,7 +48,8 @@ local function to_revocations(prefix, now, grant, server, registration, gen, tok
         kind = token[1], sealed = token[2], att = token[3], consent = consent }))
     else
       redis.call('XADD', prefix .. 'revocations', '*', 'at', string.format('%.0f', now), 'grant', grant, 'server', server,
-        'registration', registration, 'gen', gen, 'kind', token[1], 'sealed', token[2], 'att', token[3])
+        'registration', registration, 'gen', gen, 'kind', token[1], 'sealed', token[2], 'att', token[3],
+        unpack(containment and { 'containment', containment } or {}))
     end
   end
 end
@@ -63,12 +65,23 @@ end
 -- not known (?). Time enough for the worker, which comes every five seconds.
 local REVOKED_BEFORE_END_MS = 30000
 
+-- What a grant has that can be revoked: the access token first, since iManage's revocation takes access tokens (facts page, 1).
+local function tokens_of(key)
+  local g = redis.call('HMGET', key, 'at', 'at_att', 'rt', 'rt_att', 'spares')
+  local tokens = {}
+  if g[1] then tokens[#tokens + 1] = { 'access-token', g[1], g[2] } end
+  if g[3] then tokens[#tokens + 1] = { 'refresh-token', g[3], g[4] } end
+  for _, spare in ipairs(cjson.decode(g[5] or '[]')) do
+    tokens[#tokens + 1] = { 'refresh-token', spare.sealed, spare.att }
+  end
+  return tokens
+end
+
 -- Removes a grant with its bindings and puts its tokens to the revocation outbox. False: it was gone already.
 -- kindly: what was handed out of it may live nearly to its end.
 local function drop_grant(prefix, now, id, kindly)
   local key = prefix .. 'grant:' .. id
-  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'rt', 'rt_att', 'at', 'at_att', 'consent', 'spares',
-    'at_exp')
+  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'at', 'consent', 'at_exp')
   if not g[1] then return false end
   for digest, descriptor in pairs((function()
     local flat, map = redis.call('HGETALL', prefix .. 'grant-bindings:' .. id), {}
@@ -82,21 +95,14 @@ local function drop_grant(prefix, now, id, kindly)
       forget_standing(prefix, g[1], bound.library, digest)
     end
   end
-  -- The access token first: iManage's revocation takes access tokens (facts page, 1).
-  local tokens = {}
-  if g[6] then tokens[#tokens + 1] = { 'access-token', g[6], g[7] } end
-  if g[4] then tokens[#tokens + 1] = { 'refresh-token', g[4], g[5] } end
-  for _, spare in ipairs(cjson.decode(g[9] or '[]')) do
-    tokens[#tokens + 1] = { 'refresh-token', spare.sealed, spare.att }
-  end
-  local not_before = kindly and g[6] and tonumber(g[10]) - REVOKED_BEFORE_END_MS or nil
-  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens, not_before, g[8])
+  local not_before = kindly and g[4] and tonumber(g[6]) - REVOKED_BEFORE_END_MS or nil
+  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens_of(key), not_before, g[5])
   if not_before and not_before > now then
     -- A refresh that is under way ends as an orphan: what it brings may wait as long.
-    redis.call('SET', prefix .. 'outlived:' .. id, string.format('%.0f', not_before) .. ' ' .. g[8], 'PX',
+    redis.call('SET', prefix .. 'outlived:' .. id, string.format('%.0f', not_before) .. ' ' .. g[5], 'PX',
       math.ceil(not_before - now))
   end
-  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[8], prefix .. 'timeline:' .. id)
+  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[5], prefix .. 'timeline:' .. id)
   redis.call('ZREM', prefix .. 'due:expiry', id)
   redis.call('ZREM', prefix .. 'grants', id)
   redis.call('ZREM', prefix .. 'due:refresh', id)

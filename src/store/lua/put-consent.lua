@@ -1,4 +1,5 @@
 #!lua
+-- with: containment
 -- Stores consent, opening its grant or renewing it, and binds a user to it. Of two sign-ins of one person
 -- whose ends cross, the tokens of the later one stay: at iManage it may have ended the earlier one's.
 --
@@ -9,7 +10,7 @@
 --       15 binding digest or ''  16 binding (JSON)  17 actor  18 request id
 --       19 how long a grant that nothing is bound to is kept (ms)  20 since when the tokens are here (ms ago)
 --       21 clock offset (ms)
--- Answers stored; stale where the grant has another generation than the one this consent follows; bound_to_another where
+-- Answers stored; contained: nothing may be put where tokens are stopped, by now; stale where the grant has another generation than the one this consent follows; bound_to_another where
 -- the user is bound to another grant by now, which is another person's (T11).
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
@@ -23,6 +24,8 @@ if gen == tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'at') == ARGV[10] th
 if (indexed and indexed ~= id) or gen + 1 ~= tonumber(ARGV[2]) then return 'stale' end
 
 local binding = ARGV[15] ~= '' and cjson.decode(ARGV[16])
+if stopped_by(prefix, nil, { client = binding and binding.client, server = ARGV[3], binding = binding and ARGV[15], grant = id,
+  user = ARGV[6] }) then return 'contained' end
 local before = binding and redis.call('GET', KEYS[6])
 if before and before ~= id and redis.call('EXISTS', prefix .. 'grant:' .. before) == 1 then
   return 'bound_to_another'
@@ -40,7 +43,7 @@ if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
     'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
-    'refused_cfg', 'calls', 'lapsing', 'spent')
+    'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by')
   redis.call('HSET', KEYS[1], 'state', 'active', 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],
     'at_att', 0, 'at_exp', text(received + tonumber(ARGV[12])), 'at_life', ARGV[12], 'soft', ARGV[13])

@@ -1,5 +1,5 @@
 #!lua
--- with: gate
+-- with: gate containment
 -- Takes a grant's lease and writes the intent `planned` before anything leaves, so Redis is known to be writable when
 -- the answer arrives (design §3.7). Idempotent by attempt.
 --
@@ -15,7 +15,7 @@ local now = now_ms()
 local key = KEYS[1]
 local g = redis.call('HMGET', key, 'state', 'rt', 'rt_fp', 'rt_att', 'at_exp', 'at_fp', 'lease', 'lease_until', 'intent',
   'sent_at', 'gen', 'att', 'retry_at', 'problem', 'refusals', 'refused_at', 'used_at', 'server', 'registration', 'due_at', 'at',
-  'consented_at', 'calls', 'lapsing')
+  'consented_at', 'calls', 'lapsing', 'consent', 'refreshed_at', 'rt_exp')
 if not g[1] then return { 'gone' } end
 
 local function begun(att, at)
@@ -40,6 +40,18 @@ if g[9] == 'sent' and not survives then
   if wait > 0 then return { 'cooling', wait, 'refresh_pending' } end
 end
 if g[13] and tonumber(g[13]) > now then return { 'cooling', tonumber(g[13]) - now, g[14] or '' } end
+
+if ARGV[4] == 'due' and stopped_by(prefix, redis.call('HGET', prefix .. 'gate', 'windows'), { server = g[18], grant = id, gen = g[11],
+  user = g[25], consented_at = g[22] }) then
+  -- Nobody may have its tokens: it is only kept from dying, so that lifting the containment gives it back alive.
+  local last = math.max(tonumber(g[26] or '0'), tonumber(g[22] or '0'))
+  local due = last + math.min(7 * 86400000, (tonumber(g[27] or '0') - last) / 4)
+  if due > now then
+    redis.call('HSET', key, 'due_at', whole(due))
+    redis.call('ZADD', prefix .. 'due:refresh', whole(due), id)
+    return { 'fresh' }
+  end
+end
 
 if ARGV[4] == 'due' then
   -- Nobody has used it for so long that it is let go: its owner is warned first, and whoever asks again revives it.

@@ -12,10 +12,10 @@
 local now = now_ms()
 local key = KEYS[1]
 local text = function(n) return string.format('%.0f', n) end
-local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state')
+local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state', 'revoked_by')
 local prefix = prefix_of(key)
 
-if not g[1] or g[1] ~= ARGV[4] then
+if not g[1] or g[1] ~= ARGV[4] or g[9] == 'revoked' then
   local tokens = {}
   if ARGV[10] ~= '' then tokens[#tokens + 1] = { 'access-token', ARGV[10], ARGV[3] } end
   if ARGV[6] ~= '' then tokens[#tokens + 1] = { 'refresh-token', ARGV[6], ARGV[3] } end
@@ -28,7 +28,8 @@ if not g[1] or g[1] ~= ARGV[4] then
   gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
   local outlived = not g[1] and redis.call('GET', prefix .. 'outlived:' .. ARGV[1])
   local not_before, consent = string.match(outlived or '', '^(%d+) (.*)$')
-  to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens, tonumber(not_before), consent)
+  to_revocations(prefix, now, ARGV[1], ARGV[16], ARGV[17], ARGV[4], tokens, tonumber(not_before), consent,
+    g[1] == ARGV[4] and g[10] or nil)
   if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
   return 'orphaned'
 end

@@ -6,14 +6,14 @@
 -- KEYS  1 grant  2 due
 -- ARGV  1 to 17 as of refresh-commit  18 what that answered: committed | spare
 --       19 when it was received, by the clock of the Redis that took it  20 clock offset (ms)
--- Answers restored | spare | superseded (its successor is here) | known | passed (no such grant, or another consent)
+-- Answers restored | spare | superseded (its successor is here) | known | passed (no such grant, another consent, or revoked)
 local now = now_ms()
 local key = KEYS[1]
 local text = function(n) return string.format('%.0f', n) end
 local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'rt_att', 'at_att', 'spares', 'spent', 'state', 'lease', 'att',
   'used_at', 'refreshed_at')
 -- Deleted, or authorized anew: then its tokens were seen to. Never does an offer bring a grant back.
-if not g[1] or g[1] ~= ARGV[4] then return 'passed' end
+if not g[1] or g[1] ~= ARGV[4] or g[8] == 'revoked' then return 'passed' end
 local done = cjson.decode(g[3] or '[]')
 for _, earlier in ipairs(done) do
   if earlier[1] == ARGV[2] then return 'known' end
