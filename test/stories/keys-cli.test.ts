@@ -298,12 +298,18 @@ test("a root key is rotated by hand: refused to go while data keys, records or c
   expect(younger.clientSecrets.rootKeyOf((await client())!.secrets[0]!.hmac)).toBe(old);
   const generation = (await client())!.generation;
   const { clients } = younger;
-  await authenticateBySecret(clients, here.credentials.id, new Secret(here.credentials.secret));
+  await authenticateBySecret(clients, here.credentials.id, new Secret(here.credentials.secret), {
+    requestId: "req_test",
+    address: "127.0.0.1",
+  });
   await expect
     .poll(async () => younger.clientSecrets.rootKeyOf((await client())!.secrets[0]!.hmac))
     .toBe(added);
   expect((await client())!.generation).toBe(generation);
-  await authenticateBySecret(clients, here.credentials.id, new Secret(here.credentials.secret));
+  await authenticateBySecret(clients, here.credentials.id, new Secret(here.credentials.secret), {
+    requestId: "req_test",
+    address: "127.0.0.1",
+  });
 });
 
 test("a keyset that Vault wraps is made, added to and wrapped anew by commands, and a broker starts with it", async () => {
