@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
+import { storeConsent } from "../../src/broker/authorization/redeem.ts";
 import { authenticateBySecret } from "../../src/broker/clients/authenticate-client.ts";
 import { keyOwners } from "../../src/broker/keys/root-keys.ts";
 import {
@@ -12,7 +13,7 @@ import {
 } from "../../src/broker/seal-contexts.ts";
 import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { readSettings } from "../../src/config/settings.ts";
-import type { GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
+import type { ClientId, GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
 import type { KeyOwner, Sealed } from "../../src/domain/sealed.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { VaultTransit } from "../../src/kms/vault-transit.ts";
@@ -29,6 +30,7 @@ import {
 } from "../../src/security/root-keyset.ts";
 import { isWrapped } from "../../src/security/root-keyset-file.ts";
 import { verifySigned } from "../../src/security/signer.ts";
+import { dueKey, grantKey, revocationsKey } from "../../src/store/keys.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
@@ -235,41 +237,72 @@ test("T28: of a shredded organisation no record of an older dump opens once the 
 
 test("a refresh and a sign-in that come home after their organisation was shredded store nothing (T28)", async () => {
   const here = await world();
-  const [grant] = await manyGrants(here, 1);
-  const owner = organisationOwner(here.organisation as OrganisationId);
-  const redis = here.broker.stores.fast.connection as Redis;
-  const { shreds, keyring } = here.broker.shredding;
-  const { keys } = await here.broker.rootKeys.keys.read(owner);
-  const shredding = {
-    ...({
-      v: 1,
-      organisation: here.organisation as OrganisationId,
-      name: "firm",
-      at: 1,
-      by: "test",
-    } as const),
-    ...{ dataKeys: keyring.dataKeysOf(keys!), rootKeys: [], counts: {} },
-  };
-  await redis.hset(`b1:{${owner}}:grant:${grant}`, "at_exp", 1);
-  // Between iManage's answer and the commit: the process still has the key in memory.
-  const refreshing = here.client.accessToken({
-    server: here.server,
-    subject: { type: "user", id: "user.0" },
-  });
-  await here.simulator.waitFor((event) => event?.type === "refreshed", 10_000);
-  expect(await shreds.destroyKeys(shredding, BY_TEST)).toBe(true);
-  expect(await shreds.destroyKeys(shredding, BY_TEST)).toBe(false);
-  await shreds.removeRecords(shredding);
-  await refreshing;
-  await here.broker.refresher.settled();
-  const left = (await redis.keys(`b1:{${owner}}:*`)).map(
-    (key) => key.slice(key.indexOf("}:") + 2).split(":")[0],
+  const [grant] = (await manyGrants(here, 1)) as [GrantId];
+  const organisation = here.organisation as OrganisationId;
+  const owner = organisationOwner(organisation);
+  const { authorization, shredding, rootKeys, sealer, stores } = here.broker;
+  const server = (await here.broker.configuration.findServer(here.server))!;
+  // Sealed before, by a process that still has the key in memory.
+  const of = { grant, server, consentGeneration: 1, attempt: 1 };
+  const late = await sealer.seal(new Secret("late"), refreshTokenContext(of));
+  const { keys } = await rootKeys.keys.read(owner);
+  const facts = { v: 1, organisation, name: "firm", at: 1, by: "test", rootKeys: [], counts: {} } as const;
+  const done = { ...facts, dataKeys: shredding.keyring.dataKeysOf(keys!) };
+  expect(await shredding.shreds.destroyKeys(done, BY_TEST)).toBe(true);
+  expect(await shredding.shreds.destroyKeys(done, BY_TEST)).toBe(false);
+  await shredding.shreds.removeRecords(done);
+
+  const committed = await stores.fast.run(
+    "refresh-commit",
+    [grantKey(grant), dueKey(organisation), revocationsKey(organisation)],
+    [
+      grant,
+      "attempt",
+      1,
+      1,
+      "parent",
+      late,
+      "fp",
+      1_000,
+      0,
+      "",
+      "",
+      0,
+      0,
+      1_000,
+      0,
+      server.id,
+      server.registration,
+    ],
   );
-  expect(
-    left.filter((noun) => ["grant", "revocations", "data-keys", "binding", "consent"].includes(noun!)),
-  ).toEqual([]);
-  await expect(manyGrants(here, 1)).rejects.toThrow();
-  expect(await redis.exists(`b1:{${owner}}:grants`, `b1:{${owner}}:data-keys`)).toBe(0);
+  expect(committed).toBe("orphaned");
+  const tokens = {
+    accessToken: new Secret("a"),
+    refreshToken: new Secret("r"),
+    accessTokenLifeMs: 60_000,
+    scope: undefined,
+  };
+  const user = { customerId: "5948", userId: "late", name: undefined, email: undefined };
+  const consent = storeConsent(
+    authorization,
+    {
+      server,
+      credentials: { clientId: "token-broker", secrets: [] },
+      receivedAt: authorization.clock.monotonicMs(),
+      answer: tokens,
+      identity: { user, apiRoot: "", dmsVersion: undefined },
+    },
+    {
+      type: "user",
+      client: here.client.id as ClientId,
+      subject: { type: "user", issuer: "client", id: "late" },
+    },
+    BY_TEST,
+  );
+  await expect(consent).rejects.toThrow();
+  const redis = stores.fast.connection as Redis;
+  const left = (await redis.keys(`b1:{${owner}}:*`)).map((key) => key.slice(key.indexOf("}:") + 2));
+  expect(left.sort()).toEqual(["audit", "gate", "shredded"]);
 });
 
 test("a root key is rotated by hand: refused to go while data keys, records or client secrets need it, and none does", async () => {
