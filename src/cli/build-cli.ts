@@ -2,6 +2,9 @@ import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
+import type { RootKeyPorts } from "../broker/keys/root-keys.ts";
+import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
+import type { ShredPorts } from "../broker/keys/shred-organisation.ts";
 import type { ApplyPorts } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
 import type { RegistrationHelpPorts } from "../broker/organisations/registration-help.ts";
@@ -19,6 +22,7 @@ import type { DiagnoseBroker } from "./diagnose.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addOrganisationCommands } from "./organisation-commands.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
@@ -44,6 +48,9 @@ export interface CliDeps {
   readonly readCertificates: CertificateReader;
   /** The text of a new root keyset. */
   readonly createRootKeyset: () => Secret;
+  readonly rootKeysetFiles: RootKeysetFiles;
+  /** What a certificate says, or undefined: signed by none of the keys (JWK set, as text), or altered. */
+  readonly verifyCertificate: (jws: string, keys: string) => Promise<Record<string, unknown> | undefined>;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
   readonly createClientSecret: () => Secret;
   /** Asks whoever is at the terminal; false where nobody is. */
@@ -54,6 +61,16 @@ export interface CliDeps {
   readonly explain: (error: unknown) => string | undefined;
 }
 
+/** Texts of root keyset files. */
+export interface RootKeysetFiles {
+  add(text: string): { readonly text: Secret; readonly id: string };
+  promote(text: string, id: string): Secret;
+  retire(text: string, id: string): Secret;
+  /** By the service that the settings name. */
+  wrap(text: string): Promise<Secret>;
+  isWrapped(text: string): boolean;
+}
+
 export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
     Pick<RegistrationHelpPorts, "packages">,
@@ -62,6 +79,9 @@ export interface CliBroker
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
   readonly recordSeals: RecordSeals;
+  readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
+  readonly rootKeys: RootKeyPorts;
+  readonly shredding: ShredPorts;
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -96,5 +116,6 @@ export function buildCli(deps: CliDeps): Command {
   addExplainCommand(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
+  addOrganisationCommands(cli, deps);
   return cli;
 }

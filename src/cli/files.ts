@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { CertificateReader, FileReaders } from "../broker/organisations/desired-configuration.ts";
 import type { SecretSource } from "../broker/organisations/read-secrets.ts";
@@ -41,6 +41,18 @@ export async function createSecretFile(path: string, secret: Secret): Promise<vo
         ? `${path} is there already and is not overwritten: whatever is sealed with it would never open again. Name another file.`
         : `${path} cannot be written: ${reasonOf(error)}.`,
     );
+  }
+}
+
+/** Puts another text into a file of secrets, all or nothing: whoever reads it meanwhile reads one or the other. */
+export async function replaceSecretFile(path: string, secret: Secret): Promise<void> {
+  const beside = `${path}.new`;
+  await rm(beside, { force: true }).catch(() => {});
+  await createSecretFile(beside, secret);
+  try {
+    await rename(beside, path);
+  } catch (error) {
+    throw new ExpectedFault(`${path} cannot be replaced by ${beside}: ${reasonOf(error)}.`);
   }
 }
 

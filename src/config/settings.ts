@@ -139,6 +139,29 @@ export function readAddressSettings(
   );
 }
 
+const wrapperObject = z
+  .object({ NODE_ENV: fields.NODE_ENV, ...wrapperSettings })
+  .check(...wrapperRelations.map(checkOf));
+export type WrapperSettings = z.infer<typeof wrapperObject>;
+
+/** What wrapping a root keyset file needs, on a machine that runs no broker. */
+export function readWrapperSettings(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): WrapperSettings {
+  const set = Object.fromEntries(
+    Object.entries(env).filter(
+      ([name, value]) => (name === "NODE_ENV" || name.startsWith("VAULT_")) && value?.trim(),
+    ),
+  );
+  const parsed = wrapperObject.safeParse(set);
+  const faults = [
+    ...forbidden(set),
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => ({ setting: String(path[0]), message })),
+  ];
+  if (faults.length > 0 || !parsed.success) throw new SettingsError(faults);
+  return parsed.data;
+}
+
 /** The table of settings for the README, as the schema has it. A test compares the two. */
 export function settingsTable(): string {
   const rows = Object.entries(fields).map(([name, field]) => {

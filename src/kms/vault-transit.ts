@@ -141,7 +141,7 @@ export class VaultTransit implements RootKeyWrapper {
       case 400:
         if (/too old/.test(errors))
           return no(
-            `no longer decrypts with that version of transit key ${key}${said}: whoever keeps Vault must lower its min_decryption_version until \`cli keys rewrap-root\` has been run.`,
+            `no longer decrypts with that version of transit key ${key}${said}: whoever keeps Vault must lower its min_decryption_version until \`cli keys wrap\` has been run.`,
           );
         if (/not found/.test(errors))
           return no(

@@ -1,17 +1,28 @@
 import { userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
 import { diagnoseServer } from "../broker/diagnosis/diagnose-server.ts";
+import type { RootKeyWrapper } from "../broker/keys/ports.ts";
 import { addressRulesOf, buildCli } from "../cli/build-cli.ts";
-import { readAddressSettings, readSettings } from "../config/settings.ts";
+import { readAddressSettings, readSettings, readWrapperSettings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { KmsError } from "../kms/kms-error.ts";
 import { makeLog } from "../ops/log.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
-import { createRootKeyset, parseRootKeyset } from "../security/root-keyset.ts";
+import {
+  addRootKey,
+  createRootKeyset,
+  parseRootKeyset,
+  promoteRootKey,
+  retireRootKey,
+  wrapRootKeyset,
+} from "../security/root-keyset.ts";
+import { isWrapped } from "../security/root-keyset-file.ts";
+import { verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
-import { rootKeysetOf } from "./root-keys.ts";
+import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
 
 /** How long a command waits for Redis before it says that Redis is away. */
@@ -30,6 +41,14 @@ const cli = buildCli({
   names: () => readSettings(),
   readCertificates: (pem) => readCertificates(pem, Date.now()),
   createRootKeyset: newKeyset,
+  rootKeysetFiles: {
+    add: (text) => addRootKey(text, systemRandom, Date.now()),
+    promote: (text, id) => promoteRootKey(text, id, Date.now()),
+    retire: (text, id) => retireRootKey(text, id, Date.now()),
+    wrap: async (text) => wrapRootKeyset(text, await wrapperOrRefuse()),
+    isWrapped,
+  },
+  verifyCertificate: async (jws, keys) => verifySigned(jws, "shred-certificate+jws", JSON.parse(keys)),
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
@@ -52,6 +71,9 @@ const cli = buildCli({
         grants: broker.grantStore,
         containment: broker.containment,
         recordSeals: broker.recordSeals,
+        rotations: broker.rotations,
+        rootKeys: broker.rootKeys,
+        shredding: broker.shredding,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,
@@ -81,6 +103,15 @@ async function ask(question: string): Promise<boolean> {
   } finally {
     terminal.close();
   }
+}
+
+async function wrapperOrRefuse(): Promise<RootKeyWrapper> {
+  const wrapper = await rootKeyWrapperOf(readWrapperSettings());
+  if (wrapper === undefined)
+    throw new KmsError(
+      "Nothing wraps root keys here: set VAULT_ADDR, VAULT_TOKEN_FILE and VAULT_TRANSIT_KEY.",
+    );
+  return wrapper;
 }
 
 /** Who the operating system says it is; in a container often nobody it has a name for. */

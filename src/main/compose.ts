@@ -5,6 +5,7 @@ import type { AuthorizationPorts } from "../broker/authorization/connect-ports.t
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import { FailedProofs } from "../broker/clients/failed-proofs.ts";
 import { PublishedKeys } from "../broker/clients/published-keys.ts";
+import { makeSecretRenewal } from "../broker/clients/renew-secret-hmac.ts";
 import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
 import { ContainmentWork } from "../broker/containment/carry-out.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
@@ -24,6 +25,7 @@ import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
+import type { OrganisationId } from "../domain/id.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
@@ -45,6 +47,7 @@ import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
+import { makeSigner } from "../security/signer.ts";
 import { makeTokenEncrypter } from "../security/token-encrypter.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
@@ -209,6 +212,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     proofs: stores.proofs,
     failedProofs: new FailedProofs({ clock, log, proofs: stores.proofs }),
     publishedKeys,
+    secretShown: makeSecretRenewal({ clock, clientSecrets, store: configuration, log }),
   };
   const people: PersonPorts = {
     clock,
@@ -338,6 +342,27 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     sealer,
     dataKeys,
     rotations,
+    rootKeys: {
+      keys: dataKeys,
+      keyring: rotations.keyring,
+      store: configuration,
+      clientSecrets,
+      recordSeals: stores.recordSeals,
+    },
+    shredding: {
+      clock,
+      timers,
+      store: configuration,
+      keys: dataKeys,
+      keyring: rotations.keyring,
+      shreds: stores.shreds,
+      grants: grantStore,
+      outbox: grantStore,
+      audit: stores.auditBuffer,
+      revoke: (organisation: OrganisationId) => revoker.revokeOf(organisation),
+      signer: makeSigner(rootKeyset),
+      forgetKeys: sealer.forget,
+    },
     configuration,
     grantStore,
     auditBuffer: stores.auditBuffer,

@@ -22,6 +22,7 @@ import { RedisProofStore } from "../store/redis-proof-store.ts";
 import { RedisRecordSeals } from "../store/redis-record-seals.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisSealedStore } from "../store/redis-sealed-store.ts";
+import { RedisShredStore } from "../store/redis-shred-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
@@ -97,6 +98,7 @@ export async function openStores(
     portal: new RedisPortalStore(fast),
     profiles: new RedisProfileStore(fast),
     recordSeals: new RedisRecordSeals(fast, mac),
+    shreds: new RedisShredStore(fast),
     // Looks through everything: it may take its time.
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),

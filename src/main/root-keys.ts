@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { RootKeyWrapper } from "../broker/keys/ports.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings, WrapperSettings } from "../config/settings.ts";
 import { KmsError } from "../kms/kms-error.ts";
 import { VaultTransit } from "../kms/vault-transit.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -29,7 +29,7 @@ export async function rootKeysetOf(settings: Settings, log?: OperatorLog): Promi
 }
 
 /** The service that wraps the root keys; undefined: they lie bare in their file. */
-export async function rootKeyWrapperOf(settings: Settings): Promise<RootKeyWrapper | undefined> {
+export async function rootKeyWrapperOf(settings: WrapperSettings): Promise<RootKeyWrapper | undefined> {
   const { VAULT_ADDR: address, VAULT_TRANSIT_KEY: key, VAULT_TOKEN_FILE: tokenFile, VAULT_CACERT } = settings;
   if (address === undefined || key === undefined || tokenFile === undefined) return undefined;
   const ca =

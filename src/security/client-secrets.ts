@@ -32,6 +32,8 @@ export function makeClientSecrets(parts: {
   const { rootKeyset, random } = parts;
   return {
     isWellFormed,
+    primary: rootKeyset.primary,
+    rootKeyOf: rootKeyOfClientSecret,
 
     make() {
       const body = PREFIX + encodeBase64url(random.bytes(32));

@@ -1,13 +1,15 @@
 import { z } from "zod";
 import type { RootKeyWrapper } from "../broker/keys/ports.ts";
 import type { Random } from "../broker/ports.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes, rfc3339 } from "../domain/instant.ts";
 import { Secret } from "../domain/secret.ts";
 import { equalInConstantTime } from "./compare.ts";
 
 /** What a root key id looks like. No dots: ids stand in front of dots wherever they are carried. */
 export const ROOT_KEY_ID = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 const KEY_BYTES = 32;
+/** Twice as long as broker tokens: processes learn of a promotion as they are started again. */
+const SIGNED_LIVES_MS: Milliseconds = minutes(10);
 
 /** Everything that is wrong with a root keyset, in one go, and never a letter of a key. */
 export class RootKeysetError extends Error {
@@ -32,7 +34,7 @@ export function addRootKey(text: string, random: Random, now: Instant): { text: 
 }
 
 /** The file's text with `id` as primary; the former primary key stays active. */
-export function promoteRootKey(text: string, id: string): Secret {
+export function promoteRootKey(text: string, id: string, now?: Instant): Secret {
   const entries = parseKeysetFile(text);
   const promoted = entries.find((entry) => entry.id === id);
   if (promoted === undefined || promoted.state === "retired") {
@@ -43,7 +45,7 @@ export function promoteRootKey(text: string, id: string): Secret {
       entry.id === id
         ? { ...entry, state: "primary" }
         : entry.state === "primary"
-          ? { ...entry, state: "active" }
+          ? { ...entry, state: "active", ...(now !== undefined && { demoted_at: rfc3339(now) }) }
           : entry,
     ),
   );
@@ -53,7 +55,12 @@ export function promoteRootKey(text: string, id: string): Secret {
  * The file's text with `id` retired: refused from now on as if it were not there, but still in the file, so that
  * retiring too early can be taken back. Delete the entry to destroy the key (T28).
  */
-export function retireRootKey(text: string, id: string): Secret {
+export function retireRootKey(text: string, id: string, now?: Instant): Secret {
+  const demoted = parseKeysetFile(text).find((entry) => entry.id === id)?.demoted_at;
+  if (now !== undefined && demoted !== undefined && now - Date.parse(demoted) < SIGNED_LIVES_MS)
+    throw new RootKeysetError([
+      "what the key to retire signed last still counts: wait ten minutes after another was promoted",
+    ]);
   const entries = parseKeysetFile(text);
   if (entries.find((entry) => entry.id === id)?.state !== "active") {
     throw new RootKeysetError([
@@ -83,6 +90,9 @@ const Entry = z.strictObject(
     wrapper: z
       .string("must be a text")
       .regex(/^[\w./ -]{1,200}$/, "must say by what the key is wrapped")
+      .optional(),
+    demoted_at: z.iso
+      .datetime({ offset: true, error: "must be a date and time as RFC 3339 writes it" })
       .optional(),
     created_at: z.iso.datetime({
       offset: true,

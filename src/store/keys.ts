@@ -110,6 +110,9 @@ export const dataKeyRotationKey = (owner: KeyOwner): string => `${dataKeysKey(ow
 /** Set of owners whose rotation has not come to its end. Written before the rotation: a member may have none. */
 export const rotatingKey = (): string => `${shared("data-keys")}rotating`;
 
+/** JSON of an organisation's `Shredding`: of what it was this alone stays, and its audit. Nothing is stored under its route again. */
+export const shreddedKey = (id: OrganisationId): string => `${organisationPrefix(id)}shredded`;
+
 /** Hash of one grant; its fields are listed in `lua/README.md`. */
 export const grantKey = (id: GrantId): string => `${organisation(routeOf(id))}grant:${id}`;
 /** Sorted set: grants by creation. */

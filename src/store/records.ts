@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { AuthorizationRequest, PageSession, PendingCompletion } from "../broker/authorization/ports.ts";
+import type { Shredding } from "../broker/keys/ports.ts";
 import type { WrappedDataKeys } from "../broker/ports.ts";
 import type { Client } from "../domain/client.ts";
 import type { ConnectSession } from "../domain/connect-session.ts";
@@ -69,6 +70,7 @@ export const readPortalSession = reader<PortalSession>("portal session");
 export const readDiagnosis = reader<Diagnosis>("diagnosis");
 export const readDataKeys = reader<WrappedDataKeys>("data key record");
 
+export const readShredding = reader<Shredding>("tombstone");
 export const readDataKeyRotation = reader<DataKeyRotation>("data key rotation");
 
 export const readOperatorSession = reader<OperatorSession>("operator session");

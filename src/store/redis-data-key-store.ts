@@ -1,10 +1,18 @@
 import type { KeyChange, KeyStore, OwnerKeyRecords } from "../broker/keys/ports.ts";
 import type { DataKeyStore, WrappedDataKeys } from "../broker/ports.ts";
+import { organisationId, type Route } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { KeyOwner } from "../domain/sealed.ts";
-import { dataKeyRotationKey, dataKeysKey, rotatingKey } from "./keys.ts";
+import { dataKeyRotationKey, dataKeysKey, rotatingKey, shreddedKey } from "./keys.ts";
 import { optional, readDataKeyRotation, readDataKeys } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
+
+/** A shared registration is never shredded; the key only has to lie in its slot. */
+const tombstoneOf = (owner: KeyOwner): string =>
+  owner.startsWith("o:")
+    ? shreddedKey(organisationId(owner.slice(2) as Route))
+    : `${dataKeysKey(owner)}:shredded`;
 
 const ACTIONS = {
   added: { action: "data_key.added" },
@@ -25,8 +33,16 @@ export class RedisDataKeyStore implements DataKeyStore, KeyStore {
   }
 
   async insert(owner: KeyOwner, keys: WrappedDataKeys): Promise<WrappedDataKeys> {
-    await this.#store.call((redis) => redis.set(dataKeysKey(owner), JSON.stringify(keys), "NX"));
-    return (await this.find(owner))!;
+    const stored = (await this.#store.run(
+      "insert-data-keys",
+      [dataKeysKey(owner), tombstoneOf(owner)],
+      [JSON.stringify(keys)],
+    )) as string;
+    if (stored === "shredded")
+      throw new Problem("integrity_failure", {
+        detail: "This organisation was shredded: it gets no keys again.",
+      });
+    return readDataKeys(JSON.parse(stored));
   }
 
   async read(owner: KeyOwner): Promise<OwnerKeyRecords> {

@@ -92,6 +92,9 @@ beforeEach(() => {
     diagnose: async function* () {
       yield* events;
     },
+    rotations: {} as never,
+    rootKeys: {} as never,
+    shredding: {} as never,
     profiles: {
       findProfile: async () => learned,
       findClosedGate: async () => closed,
@@ -126,6 +129,8 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
         ? { pem, certificates: [{ subject: "Firm CA", fingerprint: "AB:CD", expiresAt: 1_900_000_000_000 }] }
         : { fault: "holds no certificate" },
     createRootKeyset: () => new Secret('{"keys":"of the tests"}'),
+    rootKeysetFiles: {} as never,
+    verifyCertificate: async () => undefined,
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
     confirm: async () => false,
     withBroker: async (use) => {

@@ -6,7 +6,12 @@ import { Secret } from "../../src/domain/secret.ts";
 
 /** Secrets of a recognisable shape; anything else matches nothing, as the real ones have it. */
 export class MemoryClientSecrets implements ClientSecrets {
+  readonly primary = "rk-test";
   #made = 0;
+
+  rootKeyOf(): string {
+    return this.primary;
+  }
 
   make(): Secret {
     return new Secret(`imb_sk_made-${++this.#made}`);

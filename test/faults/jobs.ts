@@ -131,10 +131,10 @@ export const jobsFaults: readonly ProvenPromise[] = [
           TEST_ROTATION_PROCESSES: "2",
         },
         without: {
-          guard: "what an old key sealed is sealed anew before the old key goes",
-          file: "src/domain/data-key-rotation.ts",
-          replace: "if (metIn(last) > 0) return",
-          by: "if (metIn(last) > 1_000_000) return",
+          guard: "the old key, which opens while secrets are sealed anew",
+          file: "src/broker/keys/rotate-data-keys.ts",
+          replace: "keys: { ...keys, current: rotation.to },",
+          by: "keys: { ...keys, current: rotation.to, wrapped: { [rotation.to]: keys.wrapped[rotation.to]!, fingerprint: keys.wrapped.fingerprint! } },",
         },
       },
       {

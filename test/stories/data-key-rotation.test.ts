@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { SealedStore } from "../../src/broker/keys/ports.ts";
 import { advanceRotation, startRotation } from "../../src/broker/keys/rotate-data-keys.ts";
 import { changeContext, organisationOwner, refreshTokenContext } from "../../src/broker/seal-contexts.ts";
@@ -11,6 +11,7 @@ import { expireSoon } from "../kit/expire.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
+import { ownRedisCluster } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 const ownerOf = (here: World) => organisationOwner(here.organisation as OrganisationId);
@@ -55,6 +56,13 @@ test("F40: a data key is rotated: each token is served before, meanwhile and aft
   // Two tokens of each grant, and the client secret of the registration.
   expect(under.rotation).toMatchObject({ phase: "resealing", resealed: 2 * 9 + 1, passes: 1 });
   expect((await token(here, AMELIA.subject)).status).toBe(200);
+
+  // Nothing names the old key any more, and it stays: somebody may still store what he sealed before.
+  here.advance(rotationTiming.againMs);
+  expect(await work(here)).toBe("waits");
+  const kept = await here.broker.rotations.keys.read(owner);
+  expect(metIn(kept.rotation!.last!)).toBe(0);
+  expect(Object.keys(kept.keys!.wrapped)).toContain(before!.current);
 
   here.advance(rotationTiming.keptAfterMs);
   expect(await work(here)).toBe("ended");
@@ -268,4 +276,20 @@ test("F40: what a refresh stores while its grant is sealed anew stays", async ()
   expect(refreshed).toBeGreaterThan(0);
   const findings = await checkInvariants(here);
   expect(findings.sentences).toEqual(findings.with("healthy").map(({ sentence }) => sentence));
+});
+
+test("F40: on a cluster a pass looks at the organisation's own node, and all of it", async () => {
+  const cluster = await ownRedisCluster();
+  onTestFinished(() => cluster.stop());
+  const here = await world({ redisUrl: cluster.nodes[0]!.url, clusterNodes: cluster.startupNodes });
+  await manyGrants(here, 4);
+  const sync = await syncOf(here, 1, 10);
+  const { rotation } = await rotate(here);
+  expect(rotation).toMatchObject({
+    phase: "done",
+    resealed: 2 * 4 + 1 + 10,
+    last: { unknown: 0, unreadable: 0 },
+  });
+  expect(await sync.read()).toHaveLength(10);
+  expect((await token(here, "user.3")).status).toBe(200);
 });

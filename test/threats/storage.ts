@@ -224,7 +224,48 @@ export const storageThreats: readonly ProvenPromise[] = [
   {
     id: "T28",
     promise: "What a deleted organisation left in old copies opens with no key that there still is.",
-    proofs: [],
-    open: "organisations are not shredded yet",
+    proofs: [
+      {
+        file: "test/stories/keys-cli.test.ts",
+        title: "T28: of a shredded organisation no record of an older dump opens",
+        without: {
+          guard: "the tombstone under which no data key is made again",
+          file: "src/store/lua/insert-data-keys.lua",
+          replace: "if redis.call('EXISTS', KEYS[2]) == 1 then return 'shredded' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/stories/keys-cli.test.ts",
+        title: "T28: of a shredded organisation no record of an older dump opens",
+        without: {
+          guard: "what was removed with the keys",
+          file: "src/store/lua/remove-records.lua",
+          replace: "if ARGV[2] == '1' then redis.call('UNLINK', key) end",
+          by: "",
+        },
+      },
+      {
+        file: "test/stories/keys-cli.test.ts",
+        title: "come home after their organisation was shredded store nothing (T28)",
+        without: {
+          guard: "the tombstone that a late refresh meets",
+          file: "src/store/lua/refresh-commit.lua",
+          replace:
+            "if not g[1] and redis.call('EXISTS', prefix .. 'shredded') == 1 then return 'orphaned' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/stories/keys-cli.test.ts",
+        title: "come home after their organisation was shredded store nothing (T28)",
+        without: {
+          guard: "the tombstone that a late sign-in meets",
+          file: "src/store/lua/put-consent.lua",
+          replace: "if redis.call('EXISTS', prefix .. 'shredded') == 1 then return 'stale' end",
+          by: "",
+        },
+      },
+    ],
   },
 ];

@@ -13,6 +13,8 @@ export interface ClientPorts extends AssertionPorts, CertificatePorts {
   readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
   readonly clientSecrets: ClientSecrets;
   readonly brokerTokens: BrokerTokens;
+  /** Hears of a secret that fits: it may be kept under a younger root key. Nobody waits for it. */
+  readonly secretShown?: (client: Client, secret: Secret) => void;
 }
 
 /**
@@ -30,7 +32,10 @@ export async function authenticateBySecret(
   const clientId = clientSecrets.isWellFormed(secret) ? parseId("cli", id) : undefined;
   const client = clientId && (await ports.clients.findClient(clientId));
   const matches = clientSecrets.matches(secret, client?.secrets ?? [], ports.clock.now());
-  if (client !== undefined && matches && client.state === "active") return client;
+  if (client !== undefined && matches && client.state === "active") {
+    ports.secretShown?.(client, secret);
+    return client;
+  }
   const because =
     clientId === undefined
       ? "malformed"

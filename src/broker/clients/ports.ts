@@ -60,6 +60,9 @@ export interface ClientSecrets {
   /** Whether this can be one of ours at all: a typo, or another system's secret, costs no look-up. */
   isWellFormed(candidate: Secret): boolean;
   hmac(secret: Secret): string;
+  /** Id of the root key under which an HMAC was made, and of the one under which they are made now. */
+  rootKeyOf(hmac: string): string;
+  readonly primary: string;
   /** Constant-time comparison with each live secret. */
   matches(candidate: Secret, secrets: readonly ClientSecret[], now: Instant): boolean;
 }

@@ -136,3 +136,30 @@ export interface RootKeyWrapper {
   /** @throws an error that says in a sentence who must act */
   unwrap(wrapped: string, context: string): Promise<Uint8Array>;
 }
+
+/** What stays of an organisation whose keys were destroyed. */
+export interface Shredding {
+  readonly v: 1;
+  readonly organisation: OrganisationId;
+  readonly name: string;
+  readonly at: Instant;
+  readonly by: string;
+  readonly dataKeys: readonly string[];
+  /** While one of these exists anywhere, a backup that is older than `at` can be opened by it. */
+  readonly rootKeys: readonly string[];
+  /** Keys of Redis by their noun, as they were before. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** What was still to be revoked at iManage. Undefined: that was not asked for. */
+  readonly unrevoked?: number;
+}
+
+export interface ShredStore {
+  /** The organisation of that name, also where only its tombstone is left. */
+  findShredding(name: string): Promise<Shredding | undefined>;
+  count(organisation: OrganisationId): Promise<Readonly<Record<string, number>>>;
+  /** Destroys the keys and leaves the tombstone, in one step. MUST be atomic. False: somebody has done it. */
+  destroyKeys(shredding: Shredding, note: AuditNote): Promise<boolean>;
+  /** Removes everything but tombstone and audit, and the names that lead there. May be repeated. */
+  removeRecords(shredding: Shredding): Promise<void>;
+  now(): Promise<Instant>;
+}

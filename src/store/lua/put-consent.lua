@@ -17,6 +17,8 @@ local prefix = prefix_of(KEYS[1])
 local id = ARGV[1]
 local text = function(n) return string.format('%.0f', n) end
 
+-- Its organisation was shredded while the person signed in (T28).
+if redis.call('EXISTS', prefix .. 'shredded') == 1 then return 'stale' end
 local indexed = redis.call('GET', KEYS[2])
 local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or '0')
 -- Sealed anew each time: this very consent is stored, and its reply was lost.

@@ -15,6 +15,8 @@ local text = function(n) return string.format('%.0f', n) end
 local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state', 'revoked_by')
 local prefix = prefix_of(key)
 
+-- Its organisation was shredded: with what this is sealed is gone, and nothing is to be stored for it again (T28).
+if not g[1] and redis.call('EXISTS', prefix .. 'shredded') == 1 then return 'orphaned' end
 if not g[1] or g[1] ~= ARGV[4] or g[9] == 'revoked' then
   local tokens = {}
   if ARGV[10] ~= '' then tokens[#tokens + 1] = { 'access-token', ARGV[10], ARGV[3] } end
