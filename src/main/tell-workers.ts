@@ -1,4 +1,5 @@
 import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
+import { type KeepAuditPorts, keepAudit } from "../broker/audit/keep-audit.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { Revoker } from "../broker/grants/revoke-pending.ts";
 import { advanceRotations, type RotationPorts } from "../broker/keys/rotate-data-keys.ts";
@@ -33,7 +34,7 @@ export function tellWorkers(by: {
   readonly revoker: Revoker;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
-  readonly audit: AuditPorts;
+  readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
   readonly rotations: RotationPorts;
@@ -53,6 +54,7 @@ export function tellWorkers(by: {
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
+      await keepAudit(by.audit);
       await tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1));
       for (const { id } of await configuration.listOrganisations()) {
         await grants.reapUnbound(id, 100);

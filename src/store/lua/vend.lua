@@ -3,7 +3,7 @@
 --
 -- KEYS  1 gate  2 binding  3 audit  4 containment  5 rate  6 members  7 grant budget
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
---       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
+--       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries not exported)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
 --       16 subject type  17 may the caller be asked to wait 0|1
 --       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
@@ -22,7 +22,7 @@ local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local asking = ARGV[21] == '1'
 
-local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members')
+local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked')
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
@@ -110,7 +110,9 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
   return { 'ageing', grant }
 end
 
-if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+-- Before anything was acknowledged in this way, what was exported had left the stream.
+local backlog = gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])
+if backlog >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
 if asking then
   return { 'would_serve', grant, redis.call('GETRANGE', prefix .. 'organisation', 0, 95),
     redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }
