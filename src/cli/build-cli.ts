@@ -1,16 +1,21 @@
+import type { Readable } from "node:stream";
 import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
+import type { LookUpPorts } from "../broker/audit/look-up-token.ts";
+import type { AuditChain } from "../broker/audit/ports.ts";
+import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { ApplyPorts } from "../broker/organisations/apply-configuration.ts";
 import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
 import type { RegistrationHelpPorts } from "../broker/organisations/registration-help.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
-import type { AuditNote } from "../broker/ports.ts";
+import type { AuditNote, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
@@ -43,11 +48,19 @@ export interface CliDeps {
   readonly createRootKeyset: () => Secret;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
   readonly createClientSecret: () => Secret;
+  /** What is read where a command wants a secret that must not stand in its arguments. */
+  readonly stdin: () => Readable;
+  /** The public keys of the root keyset's signatures; needs no Redis. */
+  readonly auditKeys: () => Promise<SignerKeys>;
+  readonly auditChain: AuditChain;
+  readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
   readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
   /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
   readonly explain: (error: unknown) => string | undefined;
 }
+
+type SignerKeys = Awaited<ReturnType<Signer["publicKeys"]>>;
 
 export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
@@ -56,6 +69,7 @@ export interface CliBroker
   readonly grants: Pick<GrantStore, "listGrants">;
   readonly explain: ExplainPorts;
   readonly recordSeals: RecordSeals;
+  readonly audit: LookUpPorts["audit"];
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -88,5 +102,6 @@ export function buildCli(deps: CliDeps): Command {
   addExplainCommand(cli, deps);
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
+  addAuditCommands(cli, deps);
   return cli;
 }

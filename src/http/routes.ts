@@ -1,3 +1,4 @@
+import { getAudit, postAuditLookup } from "./audit.ts";
 import { getConnectSession, postConnectSessionComplete, postConnectSessions } from "./connect-sessions.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
@@ -54,4 +55,6 @@ export const routes: readonly Route[] = [
   getSupportBundle,
   getServerRegistration,
   getServerPackage,
+  getAudit,
+  postAuditLookup,
 ];

@@ -5,10 +5,12 @@ import { readAddressSettings, readSettings } from "../config/settings.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { makeLog } from "../ops/log.ts";
+import { auditChain, readCheckpoint } from "../security/audit-chain.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
 import { createRootKeyset, parseRootKeyset } from "../security/root-keyset.ts";
+import { makeSigner } from "../security/signer.ts";
 import { compose } from "./compose.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
@@ -32,6 +34,10 @@ const cli = buildCli({
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
+  stdin: () => process.stdin,
+  auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
+  auditChain,
+  checkpointReader: readCheckpoint,
   async withBroker(use) {
     const settings = readSettings();
     const broker = await compose({
@@ -49,6 +55,7 @@ const cli = buildCli({
         random: broker.random,
         grants: broker.grantStore,
         recordSeals: broker.recordSeals,
+        audit: broker.auditBuffer,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,

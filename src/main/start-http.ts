@@ -90,6 +90,8 @@ export function publicApp(
       profiles: broker.profiles,
       packages: broker.packages,
       cursors: broker.cursors,
+      audit: broker.auditBuffer,
+      signer: broker.signer,
       newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
       log,
       settings: {

@@ -24,7 +24,11 @@ const operations = operationsOf(document);
 /** Routes of the public listener that are no part of the machines' interface. */
 const FOR_PEOPLE =
   /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings|operators|calendars|brand)\b/;
-const ABOUT_ITSELF = ["GET /openapi.json", "GET /.well-known/oauth-authorization-server"];
+const ABOUT_ITSELF = [
+  "GET /openapi.json",
+  "GET /.well-known/oauth-authorization-server",
+  "GET /.well-known/audit-keys",
+];
 
 describe("the document and the routes", () => {
   it("are the same, both ways", async () => {
@@ -214,6 +218,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   ],
   getServerRegistration: [POLICY, "broker/organisations/registration-help.ts"],
   getServerPackage: [POLICY, "broker/organisations/registration-help.ts", "ops/package-templates.ts"],
+  readAudit: [POLICY, "http/audit.ts", "broker/audit/read-audit.ts"],
+  lookUpToken: [POLICY, "http/audit.ts", "broker/audit/look-up-token.ts"],
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
   diagnoseServer: ["http/diagnoses.ts", POLICY],
   getDiagnosis: [POLICY],
@@ -316,6 +322,9 @@ describe("what is answered", () => {
       customer_id: "1",
       registration: { client_id: "token-broker" },
     });
+
+    await ask("readAudit", `?organisation=${organisation}`);
+    await ask("lookUpToken", "", { token: String(token.access_token) });
 
     await ask("getServerRegistration", server);
     // A zip, which no schema describes: test/http/registration-help.test.ts reads it.

@@ -23,6 +23,8 @@ local prefix = prefix_of(KEYS[1])
 local asking = ARGV[21] == '1'
 
 local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked')
+-- Before anything was acknowledged in this way, what was exported had left the stream.
+local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])) >= tonumber(ARGV[10])
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
@@ -73,7 +75,7 @@ if ARGV[20] ~= '' then
     local again = makes_room[2] and math.max(1, tonumber(makes_room[2]) + hour - now) or hour
     local told = KEYS[7] .. ':told'
     local noted = 0
-    if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[10]) then
+    if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and not audit_full then
       noted = 1
       redis.call('SET', told, string.format('%.0f', now), 'PX', hour)
       audit(prefix, now, { 'action', 'policy.budget_exceeded', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
@@ -110,9 +112,7 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
   return { 'ageing', grant }
 end
 
--- Before anything was acknowledged in this way, what was exported had left the stream.
-local backlog = gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])
-if backlog >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+if audit_full then return { 'audit_backlog' } end
 if asking then
   return { 'would_serve', grant, redis.call('GETRANGE', prefix .. 'organisation', 0, 95),
     redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }
