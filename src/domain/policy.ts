@@ -4,8 +4,11 @@ import { type Hours, isOpen, nextClosing, nextOpening } from "./policy-hours.ts"
 import { isInside } from "./policy-network.ts";
 import type { Subject } from "./subject.ts";
 
-/** `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. */
-export const CLIENT_ACTIONS = ["token", "status", "connect", "revoke", "sync", "configure"] as const;
+/**
+ * `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. `audit`: reads
+ * what was handed out and changed there, by any client.
+ */
+export const CLIENT_ACTIONS = ["token", "status", "connect", "revoke", "sync", "configure", "audit"] as const;
 export type ClientAction = (typeof CLIENT_ACTIONS)[number];
 
 /** What one client may do in one organisation. No policy: the organisation does not exist for that client. */

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { lookUpToken } from "../broker/audit/look-up-token.ts";
-import { type AuditPosition, readAudit } from "../broker/audit/read-audit.ts";
-import { allowed } from "../broker/grants/manage-grants.ts";
+import { type AuditPosition, type AuditSight, readAudit, sightOf } from "../broker/audit/read-audit.ts";
+import { allow } from "../broker/clients/policies.ts";
+import type { Caller } from "../broker/clients/ports.ts";
 import { AUDIT_ACTIONS, type AuditAction } from "../domain/audit-actions.ts";
 import type { AuditEntry } from "../domain/audit-entry.ts";
 import { type ClientId, type OrganisationId, parseId } from "../domain/id.ts";
@@ -93,22 +94,16 @@ export const getAudit = route({
   }),
   answer: { status: 200, description: "A page of entries.", schema: pageOf(auditEntry) },
   problems,
-  async handle({ deps, client, query }) {
+  async handle({ deps, caller, query }) {
     const { organisation, after, cursor, limit, ...filter } = query;
-    const servers = await serversFor(deps, client, organisation);
+    const sees = await sightIn(deps, caller, organisation);
     const position =
       cursor === undefined
         ? after === undefined
           ? { before: undefined }
           : { after }
         : readPosition(deps.cursors, organisation, cursor);
-    const { items, next } = await readAudit(
-      deps.audit,
-      organisation,
-      { ...filter, servers },
-      position,
-      limit,
-    );
+    const { items, next } = await readAudit(deps.audit, organisation, { ...filter, sees }, position, limit);
     return {
       items: items.map((entry) => entryBody(organisation, entry)),
       next: next === undefined ? null : deps.cursors.seal(spell(organisation, next)),
@@ -159,18 +154,18 @@ export const postAuditLookup = route({
     schema: z.object({ items: z.array(trace) }),
   },
   problems,
-  async handle({ deps, client, body }) {
+  async handle({ deps, caller, body }) {
     const token = new Secret(body.token);
     const organisations =
-      body.organisation === undefined ? await readable(deps, client) : [body.organisation];
+      body.organisation === undefined ? await readable(deps, caller) : [body.organisation];
     const items: z.input<typeof trace>[] = [];
     for (const organisation of organisations) {
-      const servers = await serversFor(deps, client, organisation);
+      const sees = await sightIn(deps, caller, organisation);
       const found = await lookUpToken(
         { sealer: deps.authorization.sealer, audit: deps.audit },
         token,
         organisation,
-        servers,
+        sees,
       );
       items.push({
         organisation,
@@ -184,17 +179,21 @@ export const postAuditLookup = route({
   },
 });
 
-/** The servers whose entries this client may read; undefined: every one. */
-async function serversFor(deps: HttpDeps, client: ClientId, organisation: OrganisationId) {
-  await allowed(deps.grants, client, organisation, "audit");
-  return (await deps.grants.clients.findPolicy(client, organisation)).policy?.servers;
+/** What of an organisation's audit this caller may read. */
+async function sightIn(deps: HttpDeps, caller: Caller, organisation: OrganisationId): Promise<AuditSight> {
+  const policy = await allow(deps.grants, caller, organisation, { action: "audit" });
+  return sightOf(policy, caller.address, deps.grants.clock.now());
 }
 
-async function readable(deps: HttpDeps, client: ClientId): Promise<readonly OrganisationId[]> {
-  const { clients } = deps.grants;
-  const all = await clients.organisationsOf(client);
-  const policies = await Promise.all(all.map((organisation) => clients.findPolicy(client, organisation)));
-  const readables = all.filter((_, at) => policies[at]?.policy?.actions.includes("audit"));
+async function readable(deps: HttpDeps, caller: Caller): Promise<readonly OrganisationId[]> {
+  const { clients, clock } = deps.grants;
+  const all = await clients.organisationsOf(caller.client);
+  const policies = await Promise.all(
+    all.map((organisation) => clients.findPolicy(caller.client, organisation)),
+  );
+  const readables = all.filter((_, at) =>
+    sightOf(policies[at]?.policy, caller.address, clock.now())(undefined),
+  );
   if (readables.length === 0) throw new Problem("not_allowed");
   return readables;
 }

@@ -50,6 +50,12 @@ export function publicApp(
   const portal = { ...broker.portal, publicBaseUrl };
   const diagnosis = { ...broker.diagnosis, publicBaseUrl };
   const pages = buildPages({
+    audit: {
+      reader: broker.auditBuffer,
+      clients: broker.configuration,
+      cursors: broker.cursors,
+      keptDays: settings.AUDIT_RETENTION_DAYS,
+    },
     authorization,
     libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {

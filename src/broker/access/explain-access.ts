@@ -129,6 +129,7 @@ const CHECKS_OF: Readonly<Record<ClientAction, readonly AccessCheck[]>> = {
   status: ["policy"],
   revoke: ["policy"],
   configure: ["policy"],
+  audit: ["policy"],
 };
 
 const failed = (check: AccessCheck, problem: Problem, checks: readonly AccessCheck[] = ACCESS_CHECKS) => ({

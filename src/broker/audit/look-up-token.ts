@@ -6,6 +6,7 @@ import type { Secret } from "../../domain/secret.ts";
 import type { Sealer } from "../ports.ts";
 import { organisationOwner } from "../seal-contexts.ts";
 import type { AuditBuffer } from "./ports.ts";
+import type { AuditSight } from "./read-audit.ts";
 
 export interface LookUpPorts {
   readonly sealer: Pick<Sealer, "fingerprint">;
@@ -32,9 +33,9 @@ export async function lookUpToken(
   { sealer, audit }: LookUpPorts,
   token: Secret,
   organisation: OrganisationId,
-  servers?: readonly ServerId[],
+  sees?: AuditSight,
 ): Promise<TokenTrace> {
-  const found = new Found(organisation, await fingerprintOf(sealer, token, organisation), servers);
+  const found = new Found(organisation, await fingerprintOf(sealer, token, organisation), sees);
   for (let after = 0; ; ) {
     const entries = await audit.read(organisation, after, CHUNK);
     for (const entry of entries) found.look(entry);
@@ -79,16 +80,16 @@ function fingerprintOf(
 class Found {
   readonly #organisation: OrganisationId;
   readonly #fingerprint: string;
-  readonly #servers: readonly ServerId[] | undefined;
+  readonly #sees: AuditSight;
   /** By sequence: a line of an export may stand there twice. */
   readonly #sequences = new Set<number>();
   readonly #handedOut: AuditEntry[] = [];
   #since: Instant | undefined;
 
-  constructor(organisation: OrganisationId, fingerprint: string, servers?: readonly ServerId[]) {
+  constructor(organisation: OrganisationId, fingerprint: string, sees: AuditSight = () => true) {
     this.#organisation = organisation;
     this.#fingerprint = fingerprint;
-    this.#servers = servers;
+    this.#sees = sees;
   }
 
   look(entry: AuditEntry): void {
@@ -96,7 +97,7 @@ class Found {
     this.#since ??= Number(fields.at);
     if (fields.token !== this.#fingerprint || this.#fingerprint === "" || this.#sequences.has(sequence))
       return;
-    if (this.#servers?.includes(fields.server as ServerId) === false) return;
+    if (!this.#sees(fields.server as ServerId, fields.library || undefined)) return;
     this.#sequences.add(sequence);
     if (this.#handedOut.length < TOLD_MAX) this.#handedOut.push(entry);
   }

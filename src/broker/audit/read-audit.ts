@@ -1,10 +1,23 @@
 import type { AuditAction } from "../../domain/audit-actions.ts";
 import type { AuditEntry, AuditJournal } from "../../domain/audit-entry.ts";
-import type { ClientId, GrantId, ServerId } from "../../domain/id.ts";
+import type { Client } from "../../domain/client.ts";
+import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
+import { evaluatePolicy, type Policy } from "../../domain/policy.ts";
 import type { AuditBuffer, AuditReader } from "./ports.ts";
 
 export type AuditReadPorts = AuditReader & Pick<AuditBuffer, "read">;
+
+/** Whether somebody may read what is about a server and a library; of neither: about the organisation itself. */
+export type AuditSight = (server: ServerId | undefined, library?: string) => boolean;
+
+/** What a policy lets a client read, from where it calls. */
+export const sightOf =
+  (policy: Policy | undefined, address: string | undefined, now: Instant): AuditSight =>
+  (server, library) => {
+    const subject = library === undefined ? undefined : ({ type: "library", id: library } as const);
+    return evaluatePolicy(policy, { action: "audit", server, subject, address }, now).allowed;
+  };
 
 export interface AuditFilter {
   readonly action?: AuditAction | undefined;
@@ -16,8 +29,8 @@ export interface AuditFilter {
   readonly from?: Instant | undefined;
   /** Before. */
   readonly to?: Instant | undefined;
-  /** What is about another server is not there; undefined: every server. */
-  readonly servers?: readonly ServerId[] | undefined;
+  /** What is about another server or library is not there. */
+  readonly sees: AuditSight;
 }
 
 /** `after` reads forward from there, as a program follows; otherwise newest first, before `before` if that is said. */
@@ -102,13 +115,29 @@ async function readOn(
 
 const PERSONS = ["actor", "lent_by", "replaced"];
 
-function fits({ fields }: AuditEntry, { action, client, grant, person, servers }: AuditFilter): boolean {
+function fits({ fields }: AuditEntry, { action, client, grant, person, sees }: AuditFilter): boolean {
   if (action !== undefined && fields.action !== action) return false;
   if (client !== undefined && fields.client !== client && fields.actor !== `client:${client}`) return false;
   if (grant !== undefined && fields.grant !== grant) return false;
-  if (servers !== undefined && fields.server !== undefined && !servers.includes(fields.server as ServerId))
-    return false;
+  if (!sees(fields.server as ServerId | undefined, fields.library || undefined)) return false;
   if (person === undefined) return true;
   const sought = person.toLowerCase();
   return PERSONS.some((name) => fields[name]?.toLowerCase().includes(sought) === true);
+}
+
+/** Applications that have a policy in an organisation, by their names: of others nobody there knows. */
+export async function clientsIn(
+  clients: ClientLister,
+  organisation: OrganisationId,
+): Promise<readonly Pick<Client, "id" | "displayName">[]> {
+  const all = await clients.listClients();
+  const named = await Promise.all(
+    all.map(async ({ id }) => (await clients.organisationsOf(id)).includes(organisation)),
+  );
+  return all.filter((_, at) => named[at]).sort((a, b) => (a.displayName < b.displayName ? -1 : 1));
+}
+
+export interface ClientLister {
+  listClients(): Promise<readonly Pick<Client, "id" | "displayName">[]>;
+  organisationsOf(client: ClientId): Promise<readonly OrganisationId[]>;
 }
