@@ -1,16 +1,15 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { lookUpInLines, lookUpToken, type TokenTrace } from "../broker/audit/look-up-token.ts";
 import { AuditVerifier, type JournalReport } from "../broker/audit/verify-audit.ts";
-import { type AuditJournal, parseJournal, readLine } from "../domain/audit-entry.ts";
+import { type AuditJournal, parseJournal } from "../domain/audit-entry.ts";
 import type { OrganisationId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import { Secret } from "../domain/secret.ts";
+import { linesInOrder, linesOfAll } from "./audit-files.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
-import { readNamedFile, reasonOf } from "./files.ts";
+import { readNamedFile } from "./files.ts";
 import { guarded } from "./guarded.ts";
 
 export function addAuditCommands(program: Command, deps: CliDeps): void {
@@ -60,12 +59,10 @@ async function verify(deps: CliDeps, files: readonly string[], options: VerifyOp
     chain: deps.auditChain,
     readCheckpoint: deps.checkpointReader(readKeys(options.keys, await readNamedFile(options.keys))),
   });
-  for (const file of await inOrder(files)) {
+  for await (const line of linesInOrder(files)) {
     // A promise only where there is something to wait for: a file has millions of lines.
-    for await (const line of linesOf(file)) {
-      const checked = verifier.line(line);
-      if (checked !== undefined) await checked;
-    }
+    const checked = verifier.line(line);
+    if (checked !== undefined) await checked;
   }
   const { journals, otherLines } = verifier.report(new Map(options.expect.map(readExpectation)));
   const bad = journals.filter(({ fault }) => fault !== undefined);
@@ -114,48 +111,6 @@ function readExpectation(text: string): [AuditJournal, number] {
   if (journal === undefined || !/^\d{1,15}$/.test(number))
     throw new ExpectedFault("--expect must look like org_…=1234, clients=12 or registrations=3.");
   return [journal, Number(number)];
-}
-
-/** Oldest first, by what the first entry says: rotation leaves names in any order. What is changed by that, is found. */
-async function inOrder(files: readonly string[]): Promise<readonly string[]> {
-  const begun = await Promise.all(files.map(async (file) => ({ file, at: await beginOf(file) })));
-  return begun.sort((a, b) => a.at - b.at).map(({ file }) => file);
-}
-
-async function beginOf(file: string): Promise<number> {
-  for await (const text of linesOf(file)) {
-    const line = readLine(text);
-    if (line.kind === "entry") return Number(line.entry.fields.at);
-    if (line.kind === "checkpoint") return signedAt(line.checkpoint);
-  }
-  return Number.POSITIVE_INFINITY;
-}
-
-/** Unchecked: it only puts files in order. */
-function signedAt(jws: string): number {
-  try {
-    const { at } = JSON.parse(Buffer.from(jws.split(".")[1] ?? "", "base64url").toString()) as {
-      at?: unknown;
-    };
-    return Number(at);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-async function* linesOf(file: string): AsyncIterable<string> {
-  const stream = createReadStream(file);
-  try {
-    yield* createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-  } catch (error) {
-    throw new ExpectedFault(`${file} cannot be read: ${reasonOf(error)}.`);
-  } finally {
-    stream.destroy();
-  }
-}
-
-async function* linesOfAll(files: readonly string[]): AsyncIterable<string> {
-  for (const file of files) yield* linesOf(file);
 }
 
 async function lookup(deps: CliDeps, options: LookupOptions): Promise<void> {

@@ -2,7 +2,7 @@
 export const audit = {
   title: "What has happened",
   lead: (organisation: string) =>
-    `Every access token that was handed out for ${organisation}, and every change, newest first. No entry can be changed or taken away unseen: what is exported is signed.`,
+    `Every access token that was handed out for ${organisation}, and every change, newest first. Entries are signed as they are exported: there, none can be changed or taken away unseen.`,
   kept: (days: number) =>
     days === 0
       ? "Only what is not yet exported is shown here; whoever runs this service has the rest."

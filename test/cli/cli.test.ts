@@ -674,6 +674,31 @@ describe("audit", () => {
     expect(bad).toBe(1);
   });
 
+  test("verify puts together what several workers wrote, twice in part (T38)", async () => {
+    const keys = write("keys.json", (await run("audit", "keys")).out);
+    let previous: string | undefined;
+    const batches: string[] = [];
+    for (const [from, to] of [
+      [1, 4],
+      [5, 6],
+      [7, 9],
+      [10, 12],
+    ] as const) {
+      const batch = await exported(from, to, previous);
+      previous = batch.entries.at(-1)!.hash;
+      batches.push(linesOf(batch));
+    }
+    const [first, second, third, fourth] = batches;
+    const one = write("one.jsonl", `${first}${third}${third}`);
+    const other = write("other.jsonl", `{"torn":\n${second}${first}${fourth}`);
+    const { out, code } = await run("audit", "verify", other, one, "--keys", keys);
+    expect(out).toContain(`${ORGANISATION}: 1 to 12 (19 lines, 7 of them twice); proven from 1 to 12.`);
+    expect(out).toContain("1 lines are none of the audit's");
+    expect(code).toBe(0);
+    const without = await run("audit", "verify", one, "--keys", keys);
+    expect(without.out).toContain(`BAD: ${ORGANISATION} 5 missing. Entries 5 to 6 are missing: 7 follows.`);
+  });
+
   test("verify says what is wrong with what it was given", async () => {
     const keys = write("keys.json", (await run("audit", "keys")).out);
     const file = write("empty.jsonl", "\n");
