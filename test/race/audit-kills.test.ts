@@ -94,7 +94,7 @@ function changesOf(here: World, client: WalkingClient, lane: number): readonly C
     const subject = { type: "user", id: AMELIA.subject };
     const { status, headers } = await client.accessToken({ server: here.server, subject });
     if (status !== 200) return undefined;
-    return { action: "token.issued", by: ["request", headers.get("x-request-id")!] };
+    return { action: "token.issued", by: ["request", headers.get("x-request-id") ?? ""] };
   };
   return [
     token,

@@ -32,7 +32,7 @@ function writtenByTypescript(): string[] {
   return [
     ...all(store, /audited: \["([a-z_]+)"/g).flatMap((noun) => [`${noun}.created`, `${noun}.changed`]),
     ...all(store, /record: undefined,[^}]*audited: \["([a-z_]+)"/g).map((noun) => `${noun}.deleted`),
-    ...all(textOf("src/broker"), /\bact: "([a-z_]+)"/g).map((verb) => `client.${verb}`),
+    ...all(textOf("src/broker"), /\bact: "([a-z]+_[a-z_]+)"/g).map((verb) => `client.${verb}`),
     ...all(store, /action: "([a-z_]+\.[a-z_]+)"/g),
   ];
 }
