@@ -39,13 +39,8 @@ import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
-
-
-import { makeTokenEncrypter } from "../security/token-encrypter.ts";
-
-
 import { makeSigner } from "../security/signer.ts";
-
+import { makeTokenEncrypter } from "../security/token-encrypter.ts";
 
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";

@@ -124,7 +124,7 @@ function changesOf(here: World, client: WalkingClient, lane: number): readonly C
     async () => {
       const person = { subject: `u-lane-${lane}`, username: "e.moreau", password: "moreau" };
       const where = { server: here.server, returnUrl: RETURN_URL };
-      const { grant = "" } = (await connect(client, where, person)).body;
+      const grant = (await connect(client, where, person)).body.grant ?? "";
       const { status } = await client.call("DELETE", `/v1/grants/${grant}`);
       return status === 204 ? { action: "grant.revoked", by: ["grant", grant] } : undefined;
     },
