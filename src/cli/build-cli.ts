@@ -1,5 +1,9 @@
+import type { Readable } from "node:stream";
 import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
+import type { LookUpPorts } from "../broker/audit/look-up-token.ts";
+import type { AuditChain } from "../broker/audit/ports.ts";
+import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { RootKeyPorts } from "../broker/keys/root-keys.ts";
@@ -9,12 +13,13 @@ import type { ApplyPorts } from "../broker/organisations/apply-configuration.ts"
 import type { CertificateReader } from "../broker/organisations/desired-configuration.ts";
 import type { RegistrationHelpPorts } from "../broker/organisations/registration-help.ts";
 import type { AddressRules } from "../broker/organisations/server-address.ts";
-import type { AuditNote } from "../broker/ports.ts";
+import type { AuditNote, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
@@ -55,6 +60,12 @@ export interface CliDeps {
   readonly createClientSecret: () => Secret;
   /** Asks whoever is at the terminal; false where nobody is. */
   readonly confirm: (question: string) => Promise<boolean>;
+  /** What is read where a command wants a secret that must not stand in its arguments. */
+  readonly stdin: () => Readable;
+  /** The public keys of the root keyset's signatures; needs no Redis. */
+  readonly auditKeys: () => Promise<SignerKeys>;
+  readonly auditChain: AuditChain;
+  readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
   readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
   /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
@@ -70,6 +81,7 @@ export interface RootKeysetFiles {
   wrap(text: string): Promise<Secret>;
   isWrapped(text: string): boolean;
 }
+type SignerKeys = Awaited<ReturnType<Signer["publicKeys"]>>;
 
 export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
@@ -82,6 +94,7 @@ export interface CliBroker
   readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
+  readonly audit: LookUpPorts["audit"];
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -117,5 +130,6 @@ export function buildCli(deps: CliDeps): Command {
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   addOrganisationCommands(cli, deps);
+  addAuditCommands(cli, deps);
   return cli;
 }

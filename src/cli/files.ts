@@ -125,7 +125,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "the disk is read-only",
 };
 
-const reasonOf = (error: unknown): string => {
+/** What the system said, in words. */
+export const reasonOf = (error: unknown): string => {
   const { code } = error as NodeJS.ErrnoException;
   return REASONS[code ?? ""] ?? code ?? "for an unknown reason";
 };

@@ -138,3 +138,15 @@ export function egressProxyUrl(text: string, ctx: z.RefinementCtx): string {
   }
   return text;
 }
+
+/** Where the audit goes: any path, and its query if a collector wants one. */
+export function auditUrl(text: string, ctx: z.RefinementCtx): string {
+  const url = URL.parse(text);
+  const secure = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  const fail = (message: string) => ctx.addIssue({ code: "custom", message });
+  if (url === null || !secure) fail("must look like https://collector.firm.example/audit");
+  else if (url.username !== "" || url.password !== "")
+    fail("must hold no user name and no password: put a bearer token into AUDIT_HTTP_TOKEN_FILE");
+  else if (url.hash !== "") fail("must hold no fragment");
+  return text;
+}

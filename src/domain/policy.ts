@@ -4,7 +4,10 @@ import { type Hours, isOpen, nextClosing, nextOpening } from "./policy-hours.ts"
 import { isInside } from "./policy-network.ts";
 import type { Subject } from "./subject.ts";
 
-/** `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. `contain`: stops tokens, lifts that, and sees what became of it. */
+/**
+ * `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. `audit`: reads
+ * what was handed out and changed there, by any client. `contain`: stops tokens, lifts that, and sees what became of it.
+ */
 export const CLIENT_ACTIONS = [
   "token",
   "status",
@@ -12,6 +15,7 @@ export const CLIENT_ACTIONS = [
   "revoke",
   "sync",
   "configure",
+  "audit",
   "contain",
 ] as const;
 export type ClientAction = (typeof CLIENT_ACTIONS)[number];

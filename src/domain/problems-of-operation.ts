@@ -95,7 +95,7 @@ export const OPERATION_PROBLEMS = {
     503,
     "operator",
     "No audit, no token: the audit buffer is full.",
-    "Operators: see that the audit export runs.",
+    "Operators: see that a worker runs and that where AUDIT_SINK leads takes what it writes (disk full, address away); the log says which. Tokens flow again as soon as entries are exported.",
     "temporarily_unavailable",
   ),
   integrity_failure: kind(

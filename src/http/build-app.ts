@@ -12,7 +12,7 @@ import { authenticate } from "./authenticate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { docsRouter } from "./docs.ts";
 import { notFound, problemHandler } from "./error-response.ts";
-import { authorizationServerMetadata } from "./metadata.ts";
+import { auditKeys, authorizationServerMetadata } from "./metadata.ts";
 import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
 import { type CertificateSource, takeCertificate } from "./presented-certificate.ts";
 import { readBody } from "./read-request.ts";
@@ -71,6 +71,7 @@ export function buildApp(
   );
   app.all("/oauth2/token", postAlone(deps));
   app.get("/.well-known/oauth-authorization-server", authorizationServerMetadata(deps));
+  app.get("/.well-known/audit-keys", auditKeys(deps));
 
   const json = express.json({ limit: BODY_LIMIT, strict: true });
   for (const route of routes) {

@@ -1,5 +1,6 @@
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
+import type { AuditReadPorts } from "../broker/audit/read-audit.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import type { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
@@ -12,7 +13,7 @@ import type { ChangePorts } from "../broker/organisations/change-organisation.ts
 import type { PackageMaker } from "../broker/organisations/registration-package.ts";
 import type { PersonPorts } from "../broker/people/read-person.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
-import type { Log } from "../broker/ports.ts";
+import type { Log, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
@@ -38,6 +39,8 @@ export interface HttpDeps {
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly packages: PackageMaker;
   readonly cursors: Cursors;
+  readonly audit: AuditReadPorts;
+  readonly signer: Pick<Signer, "publicKeys">;
   readonly newRequestId: () => string;
   readonly log: Log;
   readonly settings: HttpSettings;

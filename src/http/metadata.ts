@@ -3,6 +3,12 @@ import { ASSERTION_ALGORITHMS } from "../domain/client-keys.ts";
 import type { HttpDeps } from "./deps.ts";
 import { TOKEN_EXCHANGE } from "./post-oauth2-token.ts";
 
+/** JWK set (RFC 7517): with these keys anybody checks what this broker has signed, its audit's checkpoints for one. */
+export function auditKeys({ signer }: Pick<HttpDeps, "signer">): RequestHandler {
+  return async (_request, response) =>
+    void response.set("Cache-Control", "public, max-age=300").json(await signer.publicKeys());
+}
+
 /** RFC 8414: what any OAuth library needs to be a client of this broker. */
 export function authorizationServerMetadata({ settings }: Pick<HttpDeps, "settings">): RequestHandler {
   const { mtls } = settings;

@@ -1,3 +1,4 @@
+import { getAudit, postAuditLookup } from "./audit.ts";
 import {
   deleteClientSecret,
   getClient,
@@ -91,4 +92,6 @@ export const routes: readonly Route[] = [
   postContainmentLift,
   getContainmentReceipts,
   getContainmentReauthorizations,
+  getAudit,
+  postAuditLookup,
 ];

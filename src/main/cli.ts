@@ -8,6 +8,7 @@ import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { KmsError } from "../kms/kms-error.ts";
 import { makeLog } from "../ops/log.ts";
+import { auditChain, readCheckpoint } from "../security/audit-chain.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
@@ -20,7 +21,7 @@ import {
   wrapRootKeyset,
 } from "../security/root-keyset.ts";
 import { isWrapped } from "../security/root-keyset-file.ts";
-import { verifySigned } from "../security/signer.ts";
+import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
 import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
@@ -53,6 +54,10 @@ const cli = buildCli({
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
   confirm: ask,
+  stdin: () => process.stdin,
+  auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
+  auditChain,
+  checkpointReader: readCheckpoint,
   async withBroker(use) {
     const settings = readSettings();
     const broker = await compose({
@@ -74,6 +79,7 @@ const cli = buildCli({
         rotations: broker.rotations,
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,
+        audit: broker.auditBuffer,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,

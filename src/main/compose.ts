@@ -32,9 +32,9 @@ import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { Outbound } from "../imanage/outbound.ts";
 import { makePublicDocuments } from "../imanage/public-documents.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
-import { makeFileAuditSink } from "../ops/file-audit-sink.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
+import { auditChain } from "../security/audit-chain.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeAssertionReader } from "../security/client-assertions.ts";
@@ -49,10 +49,12 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { makeTokenEncrypter } from "../security/token-encrypter.ts";
+
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
+import { auditLimits, openAuditSink } from "./audit-sink.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
@@ -269,8 +271,20 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   );
   const syncSweep = new SyncSweep(syncPorts);
 
-  const auditSink = makeFileAuditSink(settings.AUDIT_FILE);
-  const auditPorts = { buffer: stores.auditBuffer, sink: auditSink, organisations: configuration };
+  const signer = makeSigner(rootKeyset);
+  const auditSink = await openAuditSink(settings, timers);
+  const auditPorts = {
+    clock,
+    timers,
+    random,
+    log,
+    buffer: stores.auditBuffer,
+    sink: auditSink,
+    chain: auditChain,
+    signer,
+    organisations: configuration,
+    limits: auditLimits(settings),
+  };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
   const rotations: RotationPorts = {
     clock,
@@ -366,6 +380,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     configuration,
     grantStore,
     auditBuffer: stores.auditBuffer,
+    audit: auditPorts,
     profiles,
     recordSeals: stores.recordSeals,
     packages,
@@ -374,6 +389,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     containmentWork,
     clientSecrets,
     cursors: makeCursors(rootKeyset),
+    signer,
     refresher,
     accessTokens,
     explain,

@@ -50,6 +50,12 @@ export function publicApp(
   const { authorization, portal, diagnosis } = deps;
   const all = [settings.PUBLIC_BASE_URL, ...settings.OTHER_PUBLIC_BASE_URLS];
   const pages = buildPages({
+    audit: {
+      reader: broker.auditBuffer,
+      clients: broker.configuration,
+      cursors: broker.cursors,
+      keptDays: settings.AUDIT_RETENTION_DAYS,
+    },
     authorization,
     libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {
@@ -112,6 +118,8 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     profiles: broker.profiles,
     packages: broker.packages,
     cursors: broker.cursors,
+    audit: broker.auditBuffer,
+    signer: broker.signer,
     newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
     log,
     settings: {

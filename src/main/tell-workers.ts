@@ -1,4 +1,5 @@
 import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
+import { type KeepAuditPorts, keepAudit } from "../broker/audit/keep-audit.ts";
 import type { ContainmentWork } from "../broker/containment/carry-out.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
 import type { Revoker } from "../broker/grants/revoke-pending.ts";
@@ -35,7 +36,7 @@ export function tellWorkers(by: {
   readonly containmentWork: ContainmentWork;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
-  readonly audit: AuditPorts;
+  readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
   readonly rotations: RotationPorts;
@@ -58,6 +59,7 @@ export function tellWorkers(by: {
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
+      await keepAudit(by.audit);
       for (const { id } of await configuration.listOrganisations()) {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { AuditEntry, AuditJournal, AuditSink } from "../broker/audit/ports.ts";
-import { parseId } from "../domain/id.ts";
+import type { AuditSink } from "../broker/audit/ports.ts";
+import { linesOf } from "../domain/audit-entry.ts";
 
 export interface FileAuditSink extends AuditSink {
   /** Waits for batches under way and lets go of the file. A later `write` opens it again. */
@@ -55,13 +55,11 @@ export function makeFileAuditSink(path: string): FileAuditSink {
   };
 
   return {
-    write: (journal, entries) =>
+    write: (batch) =>
       inTurn(async () => {
-        if (entries.length === 0) return;
         try {
           const target = await current();
-          const lines = entries.map((entry) => line(journal, entry)).join("");
-          await writeAll(target, Buffer.from(`${await mending(target)}${lines}`));
+          await writeAll(target, Buffer.from(`${await mending(target)}${linesOf(batch)}`));
           await target.datasync();
         } catch (error) {
           // Opened anew next time: whatever state this handle is in, nobody needs to know.
@@ -71,13 +69,6 @@ export function makeFileAuditSink(path: string): FileAuditSink {
       }),
     close: () => inTurn(letGo),
   };
-}
-
-/** `organisation`, or `journal` where it is nobody's, and `sequence` name the entry; no field of it may stand in for them. */
-function line(journal: AuditJournal, { sequence, fields }: AuditEntry): string {
-  const noun = parseId("org", journal) === undefined ? "journal" : "organisation";
-  const name = { [noun]: journal, sequence };
-  return `${JSON.stringify({ ...name, ...fields, ...name })}\n`;
 }
 
 /** A newline where the file ends in the middle of a line: a crash or a full disk tore it. The torn batch was never acknowledged. */

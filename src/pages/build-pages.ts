@@ -28,6 +28,7 @@ import type { PageDeps } from "./page-deps.ts";
 import { pageHeaders } from "./page-headers.ts";
 import { seeOther } from "./send-page.ts";
 import { getSettingsAccess, postSettingsAccess } from "./settings-access.ts";
+import { getSettingsAudit } from "./settings-audit.ts";
 import { getServerAuthorities, postServerAuthorities } from "./settings-authorities.ts";
 import { getServerBundle, getServerDiagnosis, postServerDiagnosis } from "./settings-diagnosis.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
@@ -107,6 +108,7 @@ export function buildPages(deps: PageDeps): Router {
     router.get(home, getSettings(deps));
     router.get(`${home}/access`, getSettingsAccess(deps));
     router.post(`${home}/access`, listed, postSettingsAccess(deps));
+    router.get(`${home}/audit`, getSettingsAudit(deps));
     router.get(`${home}/new-server`, getNewServer(deps));
     router.post(`${home}/new-server`, form, postNewServer(deps));
     router.get(server, getSettingsServer(deps));

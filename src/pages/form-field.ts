@@ -41,6 +41,32 @@ export const linesOf = (max: number) =>
     .transform((text) => text.replaceAll("\r\n", "\n"))
     .catch("");
 
+/** One of many, for a list that is too long to be read before. */
+export function selectField(
+  field: Field,
+  options: readonly (readonly [value: string, label: string])[],
+): Html {
+  const { name, value } = field;
+  return framed(
+    field,
+    html`<select id="${name}" name="${name}" aria-describedby="${describedBy(field)}">${options.map(
+      ([each, text]) =>
+        each === value
+          ? html`<option value="${each}" selected>${text}</option>`
+          : html`<option value="${each}">${text}</option>`,
+    )}</select>`,
+  );
+}
+
+/** A day, as browsers let people choose one; typed as 2026-03-04 where they do not. */
+export function dateField(field: Field): Html {
+  const { name, value } = field;
+  return framed(
+    field,
+    html`<input type="date" id="${name}" name="${name}" value="${value}" aria-describedby="${describedBy(field)}">`,
+  );
+}
+
 /** One of several, by radio buttons: every choice is read before one is made. */
 export function choice(
   field: Omit<Field, "required">,

@@ -40,7 +40,8 @@ ${access(visit, grants)}
 <h2>${texts.servers.title}</h2>
 ${views.length === 0 && html`<p>${texts.servers.none}</p>`}
 ${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now, visit))}
-${mayAddServer(visit) && html`<p class="actions"><a class="button" href="${visit.home}/new-server">${texts.servers.add}</a></p>`}`,
+${mayAddServer(visit) && html`<p class="actions"><a class="button" href="${visit.home}/new-server">${texts.servers.add}</a></p>`}
+${visit.readsAudit(undefined) && html`<h2>${en.audit.title}</h2><p>${en.audit.openNote} <a href="${visit.home}/audit">${en.audit.open}</a></p>`}`,
     });
     sendPage(response, 200, page);
   };

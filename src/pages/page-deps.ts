@@ -1,4 +1,5 @@
 import type { Response } from "express";
+import type { AuditReadPorts, ClientLister } from "../broker/audit/read-audit.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import type { CalendarPorts } from "../broker/calendar/ports.ts";
 import type { ClientConfigurationStore } from "../broker/clients/ports.ts";
@@ -13,6 +14,13 @@ import type { GateReader } from "../broker/refresh/ports.ts";
 
 /** What the pages are given. */
 export interface PageDeps {
+  readonly audit: {
+    readonly reader: AuditReadPorts;
+    readonly clients: ClientLister;
+    readonly cursors: { seal(position: string): string; open(cursor: string): string | undefined };
+    /** How long entries are kept where this page reads them. */
+    readonly keptDays: number;
+  };
   readonly authorization: AuthorizationPorts;
   readonly libraries: LibraryPagePorts;
   readonly calendar: CalendarPorts;

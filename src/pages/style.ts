@@ -52,7 +52,7 @@ legend{font-weight:600;margin:0 0 .25rem;padding:0}
 .choice input{width:1.2rem;height:1.2rem;margin:0;accent-color:var(--accent);flex:none}
 textarea{display:block;width:100%;max-width:28rem;padding:.5rem .7rem;border:1px solid var(--field);border-radius:6px;background:#fff;
 color:var(--ink);font:inherit}
-input[type=text],input[type=password]{display:block;width:100%;max-width:28rem;min-height:2.75rem;padding:.5rem .7rem;border:1px solid var(--field);
+input[type=text],input[type=password],input[type=date],select{display:block;width:100%;max-width:28rem;min-height:2.75rem;padding:.5rem .7rem;border:1px solid var(--field);
 border-radius:6px;background:#fff;color:var(--ink);font:inherit}
 input[readonly]{max-width:none}
 table+.card{margin-top:1.25rem}
@@ -115,6 +115,8 @@ th,td{padding:.75rem .8rem;text-align:left;vertical-align:top;border-top:1px sol
 .more{display:inline-block;padding:.25rem 0;font-weight:400;font-size:.925rem}
 .pick{display:flex;gap:.6rem;align-items:flex-start;margin:0}
 .pick input{width:1.5rem;height:1.5rem;margin:0;accent-color:var(--accent);flex:none}
+.audit thead th:last-child{width:40%}
+.details{list-style:none;margin:0;padding:0}
 .choosing{margin:0 0 1rem}
 .choosing .line{display:flex;flex-wrap:wrap;gap:.5rem .75rem;align-items:center;margin:0 0 .75rem}
 .choosing input{width:22rem}

@@ -1,5 +1,6 @@
 import type { Remedy } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import { audit } from "./texts.en.audit.ts";
 import { calendarFile, calendarLink, reminders } from "./texts.en.calendar.ts";
 import { containments } from "./texts.en.containments.ts";
 import { diagnosis } from "./texts.en.diagnosis.ts";
@@ -295,6 +296,7 @@ export const en = {
   authorizeLibrary,
   withdrawLibrary,
   reminders,
+  audit,
   calendarLink,
   calendarFile,
   operators,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { AuditJournal } from "../broker/audit/ports.ts";
+import type { AuditJournal } from "../domain/audit-entry.ts";
 import type {
   ClientId,
   ConnectSessionId,
@@ -32,7 +32,7 @@ export const organisationKey = (id: OrganisationId): string => `${organisationPr
 
 /**
  * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
- * (number of the newest audit entry), `members` (`some` where not everyone is one).
+ * (number of the newest audit entry), `acked` (of the newest that is exported), `members` (`some` where not everyone is one).
  */
 export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
 
@@ -41,12 +41,18 @@ export const membersKey = (id: OrganisationId): string => `${organisationPrefix(
 export const memberDigest = (subject: string): string => digest("member", subject);
 export const claimDigest = ({ name, value }: MemberClaim): string => digest("claim", name, value);
 
-/**
- * Stream of audit entries, `<number>-0`, numbers contiguous; capped, trimmed by the export's acknowledgement. Beside shared
- * records there is one as well, with its number in a `gate` of its own.
- */
-export const auditKey = (journal: AuditJournal): string =>
-  `${journal === "clients" ? shared("client") : journal === "registrations" ? shared("registration") : organisationPrefix(journal)}audit`;
+/** Beside shared records there is a journal as well, with its number in a `gate` of its own. */
+const auditPrefix = (journal: AuditJournal): string =>
+  journal === "clients"
+    ? shared("client")
+    : journal === "registrations"
+      ? shared("registration")
+      : organisationPrefix(journal);
+/** Stream of audit entries, `<number>-0`, numbers contiguous; trimmed once they are exported and old. */
+export const auditKey = (journal: AuditJournal): string => `${auditPrefix(journal)}audit`;
+export const auditGateKey = (journal: AuditJournal): string => `${auditPrefix(journal)}gate`;
+/** Hash: `sequence` and `hash` up to which the journal is chained and exported; `owner`, `until`, `fence`: who is at it. */
+export const auditHeadKey = (journal: AuditJournal): string => `${auditPrefix(journal)}audit-head`;
 
 /**
  * Hash of one containment: `record` and `lifted` (JSON), `cursor` and `counted` of the work, and its counts. Beside it, with

@@ -59,6 +59,7 @@ const REVEAL_EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/broker/authorization/receive-callback.ts": "the one-use completion, in the client's own URL",
   "src/broker/portal/open-portal.ts": "the one-use link of a client's person",
   "src/broker/organisations/read-secrets.ts": "is the configured secret the one that is stored?",
+  "src/ops/http-audit-sink.ts": "the bearer token for where the audit goes",
   "src/ops/operator-identity-provider.ts": "what openid-client sends to the operators' identity provider",
   "src/broker/libraries/remember-libraries.ts": "what an admin may do is sealed as text, and read again",
   "src/sync/change.ts": "a change is sealed as text, and read again",

@@ -1,11 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DiagnosisEvent } from "../../src/broker/diagnosis/diagnose-server.ts";
 import type { RecordSeal } from "../../src/broker/records/ports.ts";
 import { buildCli, type CliBroker } from "../../src/cli/build-cli.ts";
+import { type AuditEntry, linesOf } from "../../src/domain/audit-entry.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import { type Diagnosis, verdictOf } from "../../src/domain/diagnosis.ts";
 import type { Cause } from "../../src/domain/diagnosis-causes.ts";
@@ -15,10 +17,15 @@ import { makeId, routeOf } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { LearnedProfile } from "../../src/domain/server-profile.ts";
+import { auditChain, readCheckpoint } from "../../src/security/audit-chain.ts";
+import { parseRootKeyset } from "../../src/security/root-keyset.ts";
+import { makeSigner } from "../../src/security/signer.ts";
 import { CountedRandom } from "../fakes/counted-random.ts";
 import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
+import { batchOf } from "../kit/audit-batch.ts";
+import { newKeysetText } from "../security/kit.ts";
 
 const FILE = `version: 1
 organisations:
@@ -50,6 +57,9 @@ let closed: ClosedGate | undefined;
 let connected: number;
 let events: DiagnosisEvent[];
 let seals: readonly RecordSeal[];
+let entries: AuditEntry[];
+let typed: string;
+const signer = makeSigner(parseRootKeyset(newKeysetText()));
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "cli-test-"));
@@ -63,6 +73,8 @@ beforeEach(() => {
   connected = 0;
   events = [];
   seals = [];
+  entries = [];
+  typed = "";
   broker = {
     store: new MemoryConfigurationStore(),
     sealer: new MemorySealer(),
@@ -88,6 +100,7 @@ beforeEach(() => {
       },
       rewrap: async () => true,
     },
+    audit: { read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after) },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {
       yield* events;
@@ -133,6 +146,10 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     verifyCertificate: async () => undefined,
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
     confirm: async () => false,
+    stdin: () => Readable.from([typed]),
+    auditKeys: () => signer.publicKeys(),
+    auditChain,
+    checkpointReader: readCheckpoint,
     withBroker: async (use) => {
       connected++;
       return use(broker);
@@ -207,7 +224,7 @@ describe("check", () => {
     expect([out, code]).toEqual(["", 1]);
     expect(err.split("\n")).toEqual([
       `${file}:8: organisations.meridian.servers.dms.address must begin with https://, must have no trailing slash: give https://dms.meridian.example.`,
-      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure or contain.`,
+      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure or audit or contain.`,
       `${file} has 2 faults; nothing was changed.`,
       "",
     ]);
@@ -698,5 +715,123 @@ describe("clients and policies", () => {
     writeFileSync(file, FILE.replace("- name: tracker\n", "- name: tracker\n    role: app\n"));
     expect((await run("apply", file)).out).toContain("role: operator → app");
     expect((await broker.store.findClientByName("tracker"))!.role).toBeUndefined();
+  });
+});
+
+describe("audit", () => {
+  const ORGANISATION = "org_abcdefghjk";
+  const at = Date.parse("2026-11-22T09:00:00Z");
+  const exported = async (from: number, to: number, previous = auditChain.beginning(ORGANISATION)) => {
+    const batch = batchOf(
+      ORGANISATION,
+      Array.from({ length: to - from + 1 }, (_, i) => ({
+        sequence: from + i,
+        fields: { at: String(at + from + i), action: "token.issued", token: "", client: `cli_${from + i}` },
+      })),
+      { previous },
+    );
+    const { sequence, hash } = batch.entries.at(-1)!;
+    const signed = { journal: ORGANISATION, first: from, previous, sequence, hash, at };
+    return { ...batch, checkpoint: await signer.sign("audit-checkpoint+jws", signed) };
+  };
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+
+  test("verify needs the files and the public keys alone, and puts rotated files in order (T38)", async () => {
+    const keys = write("keys.json", (await run("audit", "keys")).out);
+    const one = await exported(1, 5);
+    const older = write("audit.jsonl.1", linesOf(one));
+    const newer = write("audit.jsonl", linesOf(await exported(6, 9, one.entries.at(-1)!.hash)));
+    const { out, code } = await run("audit", "verify", newer, older, "--keys", keys);
+    expect(out).toContain(`${ORGANISATION}: 1 to 9 (9 lines); proven from 1 to 9.`);
+    expect(out).toContain("no signature protects");
+    expect([code, connected]).toEqual([0, 0]);
+
+    const cut = await run("audit", "verify", older, "--keys", keys, "--expect", `${ORGANISATION}=9`);
+    expect(cut.out).toContain(`BAD: ${ORGANISATION} 6 truncated. It is known to go to 9, and ends with 5.`);
+    expect(cut.code).toBe(1);
+    writeFileSync(newer, readFileSync(newer, "utf8").replace("cli_8", "cli_7"));
+    const { out: json, code: bad } = await run("audit", "verify", older, newer, "--keys", keys, "--json");
+    expect(JSON.parse(json).journals[0].fault).toMatchObject({ sequence: 8, kind: "changed" });
+    expect(bad).toBe(1);
+  });
+
+  test("verify puts together what several workers wrote, twice in part (T38)", async () => {
+    const keys = write("keys.json", (await run("audit", "keys")).out);
+    let previous: string | undefined;
+    const batches: string[] = [];
+    for (const [from, to] of [
+      [1, 4],
+      [5, 6],
+      [7, 9],
+      [10, 12],
+    ] as const) {
+      const batch = await exported(from, to, previous);
+      previous = batch.entries.at(-1)!.hash;
+      batches.push(linesOf(batch));
+    }
+    const [first, second, third, fourth] = batches;
+    const one = write("one.jsonl", `${first}${third}${third}`);
+    const other = write("other.jsonl", `{"torn":\n${second}${first}${fourth}`);
+    const { out, code } = await run("audit", "verify", other, one, "--keys", keys);
+    expect(out).toContain(`${ORGANISATION}: 1 to 12 (19 lines, 7 of them twice); proven from 1 to 12.`);
+    expect(out).toContain("1 lines are none of the audit's");
+    expect(code).toBe(0);
+    const without = await run("audit", "verify", one, "--keys", keys);
+    expect(without.out).toContain(`BAD: ${ORGANISATION} 5 missing. Entries 5 to 6 are missing: 7 follows.`);
+  });
+
+  test("verify says what is wrong with what it was given", async () => {
+    const keys = write("keys.json", (await run("audit", "keys")).out);
+    const file = write("empty.jsonl", "\n");
+    expect((await run("audit", "verify", file, "--keys", file)).err).toContain("holds no JWK set");
+    expect((await run("audit", "verify", file, "--keys", keys, "--expect", "x=1")).err).toContain(
+      "org_…=1234",
+    );
+    expect((await run("audit", "verify", join(folder, "none"), "--keys", keys)).err).toContain(
+      "no such file",
+    );
+    expect(await run("audit", "verify", file, "--keys", keys)).toMatchObject({
+      code: 1,
+      out: "No entry of the audit is in these files.\n",
+    });
+  });
+
+  test("lookup reads the token from standard input, and tells who was handed it", async () => {
+    await run("apply", file);
+    const id = (await broker.store.findOrganisationByName("meridian"))!.id;
+    typed = "a-token-that-was-found\n";
+    const fingerprint = await broker.sealer.fingerprint(`o:${routeOf(id)}`, new Secret(typed.trim()));
+    const fields = {
+      at: String(at),
+      action: "token.issued",
+      client: "cli_1",
+      server: "srv_1",
+      grant: "grt_1",
+    };
+    const told = { address: "192.0.2.7", request: "req_1", purpose: "matter 7", token: fingerprint };
+    entries = [
+      { sequence: 1, fields: { ...fields, token: "another" } },
+      { sequence: 2, fields: { ...fields, ...told } },
+    ];
+    const { out, err, code } = await run("audit", "lookup");
+    expect(out).toContain(`${id}: fingerprint ${fingerprint}, handed out 1 times.`);
+    expect(out).toContain(
+      "2026-11-22T09:00:00.000Z 2: cli_1 from 192.0.2.7, for a user at srv_1, grant grt_1, req_1, “matter 7”",
+    );
+    expect(out + err).not.toContain("a-token");
+    expect(code).toBe(0);
+
+    const exported = write("audit.jsonl", linesOf(batchOf(id, entries)));
+    entries = [];
+    expect((await run("audit", "lookup", "--organisation", "meridian", "--file", exported)).out).toContain(
+      "req_1",
+    );
+    const nobody = await run("audit", "lookup");
+    expect(nobody).toMatchObject({ code: 1, out: expect.stringContaining("Nobody was handed this token") });
+    typed = "";
+    expect((await run("audit", "lookup")).err).toContain("There is no token");
   });
 });

@@ -25,7 +25,11 @@ const operations = operationsOf(document);
 /** Routes of the public listener that are no part of the machines' interface. */
 const FOR_PEOPLE =
   /^(GET|POST) \/(docs|connect|oauth2\/callback|servers|portal|my-integrations|settings|operators|calendars|brand)\b/;
-const ABOUT_ITSELF = ["GET /openapi.json", "GET /.well-known/oauth-authorization-server"];
+const ABOUT_ITSELF = [
+  "GET /openapi.json",
+  "GET /.well-known/oauth-authorization-server",
+  "GET /.well-known/audit-keys",
+];
 
 describe("the document and the routes", () => {
   it("are the same, both ways", async () => {
@@ -207,6 +211,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   ],
   getServerRegistration: [POLICY, "broker/organisations/registration-help.ts"],
   getServerPackage: [POLICY, "broker/organisations/registration-help.ts", "ops/package-templates.ts"],
+  readAudit: [POLICY, "http/audit.ts", "broker/audit/read-audit.ts"],
+  lookUpToken: [POLICY, "http/audit.ts", "broker/audit/look-up-token.ts"],
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
@@ -356,6 +362,8 @@ describe("what is answered", () => {
     await ask("listPolicies", `?client=${app}`);
     await ask("getPolicy", `${organisation} ${app}`);
     await ask("deletePolicy", `${organisation} ${app}`);
+    await ask("readAudit", `?organisation=${organisation}`);
+    await ask("lookUpToken", "", { token: String(token.access_token) });
 
     await ask("getServerRegistration", server);
     // A zip, which no schema describes: test/http/registration-help.test.ts reads it.

@@ -239,7 +239,7 @@ async function authorise(here: World, person: Person): Promise<string> {
 }
 
 /** Compiled code, kept over restarts: a third off what a start takes. Only a process that ends in peace writes it. */
-async function compileCache(here: World): Promise<{ readonly NODE_COMPILE_CACHE: string }> {
+export async function compileCache(here: World): Promise<{ readonly NODE_COMPILE_CACHE: string }> {
   const folder = await mkdtemp(join(tmpdir(), "broker-compile-cache-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const environment = { NODE_COMPILE_CACHE: folder };

@@ -17,8 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { AuditEntry } from "../../src/broker/audit/ports.ts";
+import type { AuditBatch } from "../../src/domain/audit-entry.ts";
 import { AuditFileError, makeFileAuditSink } from "../../src/ops/file-audit-sink.ts";
+import { batchOf } from "../kit/audit-batch.ts";
 
 const ORGANISATION = "org_abcdefghjk";
 
@@ -34,25 +35,32 @@ function sinkAt(path: string) {
   return sink;
 }
 
-const entries = (from: number, count = 1): AuditEntry[] =>
-  Array.from({ length: count }, (_, at) => ({ sequence: from + at, fields: { act: "token", at: "1" } }));
+const batch = (from: number, count = 1): AuditBatch =>
+  batchOf(
+    ORGANISATION,
+    Array.from({ length: count }, (_, at) => ({ sequence: from + at, fields: { act: "token", at: "1" } })),
+  );
 
 const sequencesIn = async (path: string): Promise<number[]> =>
   (await readFile(path, "utf8"))
     .trimEnd()
     .split("\n")
+    .filter((line) => !line.includes('"checkpoint"'))
     .map((line) => JSON.parse(line).sequence);
 
 describe("the audit file", () => {
   it("has a line per entry, and is closed to everyone else", async () => {
     const path = join(await folder(), "new", "audit.jsonl");
-    await sinkAt(path).write(ORGANISATION, [
+    const written = batchOf(ORGANISATION, [
       { sequence: 1, fields: { act: "token", text: 'a\n"b"', organisation: "forged", sequence: "99" } },
       { sequence: 2, fields: {} },
     ]);
+    await sinkAt(path).write(written);
+    const [one, two] = written.entries.map(({ hash }) => hash);
     expect(await readFile(path, "utf8")).toBe(
-      `{"organisation":"${ORGANISATION}","sequence":1,"act":"token","text":"a\\n\\"b\\""}\n` +
-        `{"organisation":"${ORGANISATION}","sequence":2}\n`,
+      `{"organisation":"${ORGANISATION}","sequence":1,"act":"token","text":"a\\n\\"b\\"","hash":"${one}"}\n` +
+        `{"organisation":"${ORGANISATION}","sequence":2,"hash":"${two}"}\n` +
+        `{"organisation":"${ORGANISATION}","sequence":2,"checkpoint":"not.a.signature"}\n`,
     );
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(join(path, ".."))).mode & 0o777).toBe(0o700);
@@ -61,53 +69,51 @@ describe("the audit file", () => {
   it("keeps batches that are written at once apart and in order", async () => {
     const path = join(await folder(), "audit.jsonl");
     const sink = sinkAt(path);
-    await Promise.all(
-      Array.from({ length: 50 }, (_, at) => sink.write(ORGANISATION, entries(at * 20 + 1, 20))),
-    );
+    await Promise.all(Array.from({ length: 50 }, (_, at) => sink.write(batch(at * 20 + 1, 20))));
     expect(await sequencesIn(path)).toEqual(Array.from({ length: 1_000 }, (_, at) => at + 1));
   });
 
   it("begins again where the old one was renamed, removed or cut", async () => {
     const path = join(await folder(), "audit.jsonl");
     const sink = sinkAt(path);
-    await sink.write(ORGANISATION, entries(1));
+    await sink.write(batch(1));
     await rename(path, `${path}.1`);
-    await sink.write(ORGANISATION, entries(2));
+    await sink.write(batch(2));
     expect([await sequencesIn(`${path}.1`), await sequencesIn(path)]).toEqual([[1], [2]]);
     await rm(path);
-    await sink.write(ORGANISATION, entries(3));
+    await sink.write(batch(3));
     expect(await sequencesIn(path)).toEqual([3]);
     await writeFile(`${path}.new`, "");
     await rename(`${path}.new`, path);
-    await sink.write(ORGANISATION, entries(4));
+    await sink.write(batch(4));
     expect(await sequencesIn(path)).toEqual([4]);
     await truncate(path);
-    await sink.write(ORGANISATION, entries(5));
+    await sink.write(batch(5));
     expect(await sequencesIn(path)).toEqual([5]);
   });
 
   it("ends a line that a crash has torn before it goes on", async () => {
     const path = join(await folder(), "audit.jsonl");
     const sink = sinkAt(path);
-    await sink.write(ORGANISATION, entries(1));
+    await sink.write(batch(1));
     await appendFile(path, '{"organisation":"org_ab');
-    await sink.write(ORGANISATION, entries(2));
-    await sink.write(ORGANISATION, entries(3));
+    await sink.write(batch(2));
+    await sink.write(batch(3));
     const lines = (await readFile(path, "utf8")).split("\n");
-    expect(lines).toHaveLength(5);
-    expect(lines[1]).toBe('{"organisation":"org_ab');
-    expect([lines[0], lines[2], lines[3]].map((line) => JSON.parse(line!).sequence)).toEqual([1, 2, 3]);
+    expect(lines).toHaveLength(8);
+    expect(lines[2]).toBe('{"organisation":"org_ab');
+    expect([lines[0], lines[3], lines[5]].map((line) => JSON.parse(line!).sequence)).toEqual([1, 2, 3]);
   });
 
   it("says by a code alone what the system refused, and goes on when it no longer does", async () => {
     const path = join(await folder(), "audit.jsonl");
     await mkdir(path);
     const sink = sinkAt(path);
-    const refused = await sink.write(ORGANISATION, entries(1)).catch((error: unknown) => error);
+    const refused = await sink.write(batch(1)).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(AuditFileError);
     expect(refused).toMatchObject({ code: "EISDIR", message: "the audit file cannot be written: EISDIR" });
     await rm(path, { recursive: true });
-    await sink.write(ORGANISATION, entries(1));
+    await sink.write(batch(1));
     expect(await sequencesIn(path)).toEqual([1]);
   });
 
@@ -129,8 +135,8 @@ describe("the audit file", () => {
     });
     onTestFinished(() => spy.mockRestore());
 
-    await expect(sink.write(ORGANISATION, entries(1))).rejects.toMatchObject({ code: "EIO" });
-    await sink.write(ORGANISATION, entries(1)).then(() => steps.push("acknowledged"));
+    await expect(sink.write(batch(1))).rejects.toMatchObject({ code: "EIO" });
+    await sink.write(batch(1)).then(() => steps.push("acknowledged"));
     // After a failed sync the system may take the pages for clean: they are written again, through another handle.
     expect(steps).toEqual(["1 written", "2 written", "on the disk", "acknowledged"]);
     expect(handles.size).toBe(2);
@@ -138,7 +144,7 @@ describe("the audit file", () => {
 
   it("on a full disk refuses the batch instead of acknowledging it", async () => {
     const sink = sinkAt("/dev/full");
-    await expect(sink.write(ORGANISATION, entries(1))).rejects.toMatchObject({ code: "ENOSPC" });
+    await expect(sink.write(batch(1))).rejects.toMatchObject({ code: "ENOSPC" });
   });
 
   it("holds everything that was acknowledged when its process is killed", async () => {
@@ -152,8 +158,8 @@ describe("the audit file", () => {
          import { writeSync } from "node:fs";
          const sink = makeFileAuditSink(${JSON.stringify(path)});
          for (let sequence = 1; ; sequence += 10) {
-           const batch = Array.from({ length: 10 }, (_, at) => ({ sequence: sequence + at, fields: { pad: "x".repeat(500) } }));
-           await sink.write("${ORGANISATION}", batch);
+           const entries = Array.from({ length: 10 }, (_, at) => ({ sequence: sequence + at, fields: { pad: "x".repeat(500) }, hash: "h" }));
+           await sink.write({ journal: "${ORGANISATION}", entries, checkpoint: "not.a.signature" });
            writeSync(1, sequence + 9 + "\\n");
          }`,
       ],
@@ -170,10 +176,10 @@ describe("the audit file", () => {
     expect(acknowledged).toBeGreaterThanOrEqual(200);
 
     await appendFile(path, '{"organ'); // As if it had been killed inside a write.
-    await sinkAt(path).write(ORGANISATION, entries(1_000_000));
+    await sinkAt(path).write(batch(1_000_000));
     const kept = (await readFile(path, "utf8"))
       .split("\n")
-      .filter((line) => line.endsWith("}"))
+      .filter((line) => line.endsWith("}") && !line.includes('"checkpoint"'))
       .map((line) => JSON.parse(line).sequence as number);
     expect(kept.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, at) => at + 1));
     expect(kept.at(-1)).toBe(1_000_000);

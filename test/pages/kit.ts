@@ -16,6 +16,7 @@ import type { OperatorIdentityProvider } from "../../src/broker/operators/ports.
 import type { PortalPorts } from "../../src/broker/portal/ports.ts";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { clientSecretContext, serverOwner } from "../../src/broker/seal-contexts.ts";
+import type { AuditEntry } from "../../src/domain/audit-entry.ts";
 import type { Client } from "../../src/domain/client.ts";
 import type { ClosedGate } from "../../src/domain/closed-server.ts";
 import type { ConnectSession } from "../../src/domain/connect-session.ts";
@@ -106,6 +107,8 @@ export class World {
   /** What *iManage settings* changes. */
   readonly store = new MemoryConfigurationStore();
   closed: ClosedGate | undefined;
+  /** Of the firm's audit. */
+  readonly entries: AuditEntry[] = [];
   readonly probes = new Probes();
   readonly diagnoses = new Diagnoses(() => this.now);
   readonly portalLinks = new Map<string, PortalSession>();
@@ -389,6 +392,23 @@ export class World {
       },
       // On a whole broker: test/stories/operators-containment.test.ts.
       containment: {} as never,
+      audit: {
+        reader: {
+          newest: async () => this.entries.at(-1)?.sequence ?? 0,
+          firstSince: async (_journal, at) =>
+            this.entries.find(({ fields }) => Number(fields.at) >= at)?.sequence,
+          read: async (_journal, after, limit) =>
+            this.entries.filter(({ sequence }) => sequence > after).slice(0, limit),
+          readBack: async (_journal, before = Number.POSITIVE_INFINITY, limit) =>
+            this.entries
+              .filter(({ sequence }) => sequence < before)
+              .reverse()
+              .slice(0, limit),
+        },
+        clients: { listClients: async () => [this.client], organisationsOf: async () => [this.firm.id] },
+        cursors: { seal: (text) => text, open: (text) => text },
+        keptDays: 30,
+      },
       operatorViews: {
         organisations: {
           listOrganisations: async () => [this.firm],

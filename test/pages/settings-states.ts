@@ -97,6 +97,31 @@ export function settingsStates({ world, page, origin, visit }: Tools): State[] {
         await settings("");
       },
     },
+    {
+      name: "settings-audit",
+      open: async () => {
+        const { client, server, now } = world();
+        const fields = { at: String(now), action: "token.issued", actor: `client:${client.id}` };
+        const told = {
+          client: client.id,
+          server: server.id,
+          grant: "grt_0123456789abcdefghjkmnpqrstvwxyz0123",
+          token: "Zr0mQy3kq0m1cT2f3l5aXw",
+        };
+        const more = {
+          library: "ACTIVE",
+          lent_by: "5948/DTAYLOR",
+          purpose: "Matter 4711",
+          address: "192.0.2.7",
+        };
+        world().entries.push({
+          sequence: 7,
+          fields: { ...fields, ...told, ...more, request: "req_0123456789" },
+        });
+        await settings("/audit");
+      },
+    },
+    { name: "support-audit", open: async () => operators(`${firm()}/audit?person=nobody`, support) },
     { name: "settings-stored", open: async () => settings(`?stored=${world().server.id}`) },
     { name: "settings-access", open: async () => settings("/access") },
     {

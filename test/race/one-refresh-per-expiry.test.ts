@@ -35,6 +35,7 @@ it(`${CALLERS} callers at each of ${PROCESSES} broker processes at the moment of
     expect(here.simulator.counts().grant_types.refresh_token).toBe(expiry);
     // As a worker would: two million entries that nobody takes away would rightly stop the tokens.
     await here.broker.workerStories.exportAudit();
+    await here.broker.workerStories.reapUnbound();
   }
   const calls = here.simulator.counts().grant_types.refresh_token ?? 0;
   console.log(

@@ -20,12 +20,12 @@ async function race(
 ) {
   const { auditBuffer } = here.broker;
   const organisation = here.organisation as OrganisationId;
-  const before = await auditBuffer.size(organisation);
+  const before = await auditBuffer.newest(organisation);
   const outcomes = await Promise.allSettled(
     Array.from({ length: AT_ONCE }, (_, at) => write(at, { before: undefined, fields: [], note: BY_TEST })),
   );
   const refused = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason.code] : []));
-  return { refused, entries: (await auditBuffer.size(organisation)) - before };
+  return { refused, entries: (await auditBuffer.newest(organisation)) - before };
 }
 const ONE_WINS = { refused: Array(AT_ONCE - 1).fill("configuration_conflict"), entries: 1 };
 

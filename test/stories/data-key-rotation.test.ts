@@ -72,7 +72,7 @@ test("F40: a data key is rotated: each token is served before, meanwhile and aft
   expect(Object.keys(after.keys!.wrapped).sort()).toEqual([rotation.to, "fingerprint"].sort());
   expect(await here.broker.rotations.keys.rotating()).not.toContain(owner);
   for (let i = 0; i < grants.length; i++) expect((await token(here, `user.${i}`)).status).toBe(200);
-  const audit = await here.broker.auditBuffer.read(here.organisation as OrganisationId, 1_000);
+  const audit = await here.broker.auditBuffer.read(here.organisation as OrganisationId, 0, 1_000);
   expect(audit.map(({ fields }) => fields.action).filter((it) => it?.startsWith("data_key."))).toEqual([
     "data_key.added",
     "data_key.promoted",

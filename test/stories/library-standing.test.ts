@@ -22,7 +22,7 @@ const admins = (built: World, ...users: readonly string[]) =>
   built.simulator.libraries.patch(5948, "ACTIVE", { nrtadmin_group: [...users], nrtadmin_role: [...users] });
 
 const audited = async (built: World) =>
-  (await built.broker.auditBuffer.read(built.organisation as never, 1_000)).map(({ fields }) => fields);
+  (await built.broker.auditBuffer.read(built.organisation as never, 0, 1_000)).map(({ fields }) => fields);
 
 /** On a Redis of its own: the job looks after every organisation that it finds. */
 async function lent(libraries: readonly string[] = ["ACTIVE"]) {

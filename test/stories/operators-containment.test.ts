@@ -51,7 +51,7 @@ describe("operators at Containment", () => {
     expect(one.body).toContain("a stolen laptop");
     const csv = await browser.get(`${done.location}/reauthorizations.csv`);
     expect(csv.body).toContain("needed,");
-    const audit = await here.broker.auditBuffer.read(here.organisation as never, 1_000);
+    const audit = await here.broker.auditBuffer.read(here.organisation as never, 0, 1_000);
     expect(audit.map(({ fields }) => fields.action)).toContain("containment.begun");
     expect(audit.find(({ fields }) => fields.action === "containment.begun")!.fields.actor).toBe(
       `operator:${provider.origin} olga`,

@@ -49,7 +49,7 @@ describe("operators at iManage settings", () => {
     expect((await firmOf(here, organisation)).enabled).toBe(false);
     const by = `by operator:${provider.origin} olga`;
     expect(here.lines.join()).toContain(`access ${by}`);
-    const entries = await here.broker.auditBuffer.read(organisation as OrganisationId, 1_000);
+    const entries = await here.broker.auditBuffer.read(organisation as OrganisationId, 0, 1_000);
     expect(entries.at(-1)!.fields).toMatchObject({
       actor: `operator:${provider.origin} olga`,
       action: "organisation.changed",

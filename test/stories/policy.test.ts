@@ -331,7 +331,7 @@ describe("how many different grants an hour", () => {
     const elsewhere = { server: here.server, subject: { type: "user", id: AMELIA.subject } };
     expect((await other.accessToken(elsewhere)).status).toBe(200);
 
-    const entries = await here.broker.auditBuffer.read(here.organisation as never, 10_000);
+    const entries = await here.broker.auditBuffer.read(here.organisation as never, 0, 10_000);
     const told = entries.filter(({ fields }) => fields.action === "policy.budget_exceeded");
     expect(told.map(({ fields }) => [fields.client, fields.server])).toEqual([[here.client.id, here.server]]);
     expect(

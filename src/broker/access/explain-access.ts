@@ -130,6 +130,7 @@ const CHECKS_OF: Readonly<Record<ClientAction, readonly AccessCheck[]>> = {
   revoke: ["policy"],
   configure: ["policy"],
   contain: ["policy"],
+  audit: ["policy"],
 };
 
 const failed = (check: AccessCheck, problem: Problem, checks: readonly AccessCheck[] = ACCESS_CHECKS) => ({

@@ -18,7 +18,7 @@ export interface ShredPorts {
   readonly grants: Pick<GrantStore, "listGrants" | "deleteGrant">;
   readonly outbox: Pick<RevocationOutbox, "pending">;
   readonly revoke: (organisation: OrganisationId) => Promise<void>;
-  readonly audit: Pick<AuditBuffer, "size">;
+  readonly audit: Pick<AuditBuffer, "backlog">;
   readonly signer: Signer;
   readonly forgetKeys: (owner: ReturnType<typeof organisationOwner>) => void;
 }
@@ -102,7 +102,7 @@ async function destroyKeys(
 /** The audit is exported of organisations that are there: so it goes first. */
 async function exported(ports: ShredPorts, id: OrganisationId): Promise<void> {
   const until = ports.clock.monotonicMs() + EXPORT_WAIT_MS;
-  while ((await ports.audit.size(id)) > 0) {
+  while ((await ports.audit.backlog(id)) > 0) {
     if (ports.clock.monotonicMs() >= until)
       throw new Problem("audit_backlog", {
         detail:

@@ -1,6 +1,7 @@
 import type { ClientId, OrganisationId, ServerId } from "../../domain/id.ts";
 import { maySee } from "../../domain/operator.ts";
 import type { Organisation } from "../../domain/organisation.ts";
+import type { AuditSight } from "../audit/read-audit.ts";
 import type { SignedInOperator } from "../operators/operator-sign-in.ts";
 import { actorOf } from "./finish-portal.ts";
 import type { PortalPorts } from "./ports.ts";
@@ -17,16 +18,26 @@ export interface SettingsVisitor {
   readonly client: ClientId | undefined;
   /** Support looks, checks a server and takes a support bundle along. It changes nothing. */
   readonly mayChange: boolean;
+  /** An admin if the client that sent him may read the audit itself: whom it sends, nobody but the client vouches for. */
+  readonly readsAudit: AuditSight;
   /** The servers he sees; undefined: every one of the firm. */
   readonly servers: readonly ServerId[] | undefined;
 }
 
-export const adminOf = ({ firm, formToken, session, servers, everyServer }: Visitor): SettingsVisitor => ({
+export const adminOf = ({
+  firm,
+  formToken,
+  session,
+  servers,
+  everyServer,
+  readsAudit,
+}: Visitor): SettingsVisitor => ({
   firm,
   formToken,
   actor: actorOf(session),
   client: session.client,
   mayChange: true,
+  readsAudit,
   servers: everyServer ? undefined : servers.map(({ id }) => id),
 });
 
@@ -44,6 +55,7 @@ export async function operatorAt(
     actor: `${session.role}:${session.issuer} ${session.subject}`,
     client: undefined,
     mayChange: session.role === "operator",
+    readsAudit: () => true,
     servers: undefined,
   };
 }

@@ -8,6 +8,7 @@ import { type PortalSession, portalRequest } from "../../domain/portal-session.t
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Server } from "../../domain/server.ts";
+import { type AuditSight, sightOf } from "../audit/read-audit.ts";
 import type { PortalPorts } from "./ports.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface Visitor {
   readonly servers: readonly Server[];
   /** Also those that are yet to be added. */
   readonly everyServer: boolean;
+  /** What of the audit the client may read, and he on its behalf. */
+  readonly readsAudit: AuditSight;
   /** Whether the policy lets him authorize anywhere. */
   readonly mayConnect: boolean;
 }
@@ -68,8 +71,9 @@ export async function findVisitor(
   const { subject } = session;
   const connect = { action: "connect", server: undefined, subject, address: undefined } as const;
   const mayConnect = evaluatePolicy(policy, connect, now).allowed;
+  const readsAudit = sightOf(policy, undefined, now);
   const everyServer = allows(UNLISTED_SERVER);
-  return { session, formToken, client, firm, servers: named, everyServer, mayConnect };
+  return { session, formToken, client, firm, servers: named, everyServer, readsAudit, mayConnect };
 }
 
 /**

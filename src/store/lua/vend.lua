@@ -4,7 +4,7 @@
 --
 -- KEYS  1 gate  2 binding  3 audit  4 rate  5 members  6 grant budget
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
---       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries)
+--       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries not exported)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
 --       16 subject type  17 may the caller be asked to wait 0|1
 --       18 digests of who a person is and what is claimed of him, separated by blanks; '' for libraries
@@ -23,7 +23,9 @@ local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local asking = ARGV[21] == '1'
 
-local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'windows')
+local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked', 'windows')
+-- Before anything was acknowledged in this way, what was exported had left the stream.
+local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])) >= tonumber(ARGV[10])
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
@@ -39,7 +41,7 @@ local key = grant and prefix .. 'grant:' .. grant
 local g = grant and redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', 'gen', 'owner', 'used_at', 'at_life',
   'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server', 'lease_until', 'retry_at', 'consent', 'consented_at') or {}
 
-local stopped, by = stopped_by(prefix, gate[4], { client = ARGV[1], server = ARGV[2], binding = ARGV[3], grant = grant, gen = g[6],
+local stopped, by = stopped_by(prefix, gate[6], { client = ARGV[1], server = ARGV[2], binding = ARGV[3], grant = grant, gen = g[6],
   user = g[18], consented_at = g[19] })
 if stopped then return { 'contained', stopped, by } end
 
@@ -71,7 +73,7 @@ if ARGV[20] ~= '' then
     local again = makes_room[2] and math.max(1, tonumber(makes_room[2]) + hour - now) or hour
     local told = KEYS[6] .. ':told'
     local noted = 0
-    if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[10]) then
+    if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and not audit_full then
       noted = 1
       redis.call('SET', told, string.format('%.0f', now), 'PX', hour)
       audit(prefix, now, { 'action', 'policy.budget_exceeded', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
@@ -108,7 +110,7 @@ if behind and not failing and ARGV[17] == '1' and redis.call('HGET', prefix .. '
   return { 'ageing', grant }
 end
 
-if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[10]) then return { 'audit_backlog' } end
+if audit_full then return { 'audit_backlog' } end
 if asking then
   return { 'would_serve', grant, redis.call('GETRANGE', prefix .. 'organisation', 0, 95),
     redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }

@@ -21,14 +21,20 @@ function writtenByScripts(): string[] {
     .map(([, action]) => action!);
 }
 
-/** What TypeScript hands to a script to be written: `audited: ["noun", …]` is created and changed, `action: "…"` is itself. */
+/**
+ * What TypeScript hands to a script to be written: `audited: ["noun", …]` is created and changed, and deleted where it says so;
+ * `act: "verb"` names another verb for a client; `action: "…"` is itself.
+ */
 function writtenByTypescript(): string[] {
-  const texts = typescriptFiles("src/store").map(read).join("\n");
-  const records = [...texts.matchAll(/audited: \["([a-z_]+)"/g)].flatMap(([, noun]) => [
-    `${noun}.created`,
-    `${noun}.changed`,
-  ]);
-  return [...records, ...[...texts.matchAll(/action: "([a-z_]+\.[a-z_]+)"/g)].map(([, action]) => action!)];
+  const textOf = (folder: string) => typescriptFiles(folder).map(read).join("\n");
+  const store = textOf("src/store");
+  const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found]) => found!);
+  return [
+    ...all(store, /audited: \["([a-z_]+)"/g).flatMap((noun) => [`${noun}.created`, `${noun}.changed`]),
+    ...all(store, /record: undefined,[^}]*audited: \["([a-z_]+)"/g).map((noun) => `${noun}.deleted`),
+    ...all(textOf("src/broker"), /\bact: "([a-z]+_[a-z_]+)"/g).map((verb) => `client.${verb}`),
+    ...all(store, /action: "([a-z_]+\.[a-z_]+)"/g),
+  ];
 }
 
 describe("the audit's closed list of actions (T38)", () => {

@@ -12,12 +12,12 @@ const organisationOf = (here: World) => here.organisation as OrganisationId;
 
 /** What changes of settings have left in the audit since `since`, without the address. */
 async function changes(here: World, since = 0) {
-  const entries = await here.broker.auditBuffer.read(organisationOf(here), 1_000);
+  const entries = await here.broker.auditBuffer.read(organisationOf(here), 0, 1_000);
   return entries
     .filter(({ sequence, fields }) => sequence > since && /\.(created|changed)$/.test(fields.action ?? ""))
     .map(({ fields: { at: _at, address: _address, ...rest } }) => rest);
 }
-const sizeOf = (here: World) => here.broker.auditBuffer.size(organisationOf(here));
+const sizeOf = (here: World) => here.broker.auditBuffer.newest(organisationOf(here));
 
 const put = (here: World, path: string, body: object) =>
   here.client.call<{ server: { id: string; registration: { id: string } } }>(
@@ -82,7 +82,7 @@ describe("T38 a change of settings is in the audit, with who made it and what of
       { ...by, action: "server.created", server: id, name: "second", fields: expect.any(String) },
       { ...by, action: "server.changed", server: id, name: "second", fields: "settings.rotation" },
     ]);
-    const entries = await here.broker.auditBuffer.read(organisationOf(here), 1_000);
+    const entries = await here.broker.auditBuffer.read(organisationOf(here), 0, 1_000);
     expect(entries.at(-1)?.fields.address).toMatch(/127\.0\.0\.1/);
     expect(JSON.stringify(entries)).not.toMatch(/u-amelia-of-meridian|sim_secret|strict/);
   });
@@ -140,10 +140,10 @@ describe("T38 a change of settings is in the audit, with who made it and what of
     await renewClientSecret({ ...here.broker.changePorts }, client.name, by);
     const exported = await here.broker.workerStories.exportAudit();
     const lines = (await readFile(here.environment.AUDIT_FILE!, "utf8")).trimEnd().split("\n");
-    expect(lines).toHaveLength(exported as number);
-    const journal = lines
-      .map((text) => JSON.parse(text) as Record<string, unknown>)
-      .filter(({ journal }) => journal === "clients");
+    const read = lines.map((text) => JSON.parse(text) as Record<string, unknown>);
+    const entries = read.filter(({ checkpoint }) => checkpoint === undefined);
+    expect(entries).toHaveLength(exported as number);
+    const journal = entries.filter(({ journal }) => journal === "clients");
     expect(journal).toMatchObject([
       { journal: "clients", sequence: 1, action: "client.created", name: client.name },
       {

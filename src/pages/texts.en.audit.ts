@@ -1,0 +1,58 @@
+/** What the audit's page says. Part of `en`. */
+export const audit = {
+  title: "What has happened",
+  lead: (organisation: string) =>
+    `Every access token that was handed out for ${organisation}, and every change, newest first. Entries are signed as they are exported: there, none can be changed or taken away unseen.`,
+  kept: (days: number) =>
+    days === 0
+      ? "Only what is not yet exported is shown here; whoever runs this service has the rest."
+      : `The last ${days} days are shown here at most; whoever runs this service has what is older.`,
+  open: "What has happened",
+  openNote: "Who was given an access token, and who changed what.",
+  filter: {
+    label: "Show only",
+    action: "What",
+    anything: "Anything",
+    client: "Application",
+    anyClient: "Any application",
+    person: "Person",
+    personHint: "Part of the name as iManage or the application knows him.",
+    from: "From",
+    to: "Until, that day included",
+    button: "Show",
+    clear: "Show everything",
+  },
+  columns: { at: "When", what: "What", who: "Who", details: "Details" },
+  none: "Nothing of this has happened in the time that is shown here.",
+  noneYet: "Nothing of this was found so far. Go on to look further back.",
+  older: "Older",
+  newest: "Back to the newest",
+  outdated: "This link leads nowhere any more. These are the newest entries.",
+  who: {
+    client: (name: string) => `Application ${name}`,
+    user: (id: string) => `iManage user ${id}`,
+    person: (id: string, application: string) => `${id}, as ${application} says`,
+    operator: (id: string) => `Operator ${id}`,
+    support: (id: string) => `Support ${id}`,
+    cli: (id: string) => `Operator ${id}, by command line`,
+    worker: "This service by itself",
+    unknown: "Not recorded",
+  },
+  details: {
+    client: "Application",
+    server: "iManage server",
+    library: "Library",
+    lent_by: "Lent by",
+    replaced: "In the place of",
+    purpose: "Purpose",
+    fields: "Changed",
+    name: "Name",
+    grant: "Authorization",
+    token: "Fingerprint of the token",
+    sync: "Sync",
+    registration: "Registration",
+    why: "Why",
+    address: "From",
+    request: "Request",
+  },
+};
