@@ -2,59 +2,46 @@ import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
-import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
-import { FailedProofs } from "../broker/clients/failed-proofs.ts";
-import { PublishedKeys } from "../broker/clients/published-keys.ts";
-import { makeSecretRenewal } from "../broker/clients/renew-secret-hmac.ts";
-import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
 import { ContainmentWork } from "../broker/containment/carry-out.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
-import { clientsUncontained } from "../broker/containment/refuse-contained.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import { Revoker } from "../broker/grants/revoke-pending.ts";
-import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
-import { ProviderKeys } from "../broker/people/provider-keys.ts";
-import type { PersonPorts } from "../broker/people/read-person.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
-import type { OrganisationId } from "../domain/id.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { Outbound } from "../imanage/outbound.ts";
-import { makePublicDocuments } from "../imanage/public-documents.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
 import { auditChain } from "../security/audit-chain.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
-import { makeAssertionReader } from "../security/client-assertions.ts";
-import { ClientAuthorities, makeClientCertificates } from "../security/client-certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
-import { makeDataKeyring } from "../security/data-keyring.ts";
 import { makeHandles } from "../security/handles.ts";
 import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
-import { makeTokenEncrypter } from "../security/token-encrypter.ts";
 
 import { ChangeReader } from "../sync/read-changes.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { keepKeys } from "./keep-keys.ts";
+import { knowCallers } from "./know-callers.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
@@ -199,37 +186,20 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
-  const clientAuthorities = new ClientAuthorities();
-  const documents = makePublicDocuments(outbound);
-  const publishedKeys = new PublishedKeys({ clock, log, documents });
-  const clients: ClientPorts = {
+  const { clients, people, clientAuthorities, tokensOnTheirWay } = knowCallers({
     clock,
     log,
-    clients: clientsUncontained(configuration, stores.containment),
+    issuer: settings.PUBLIC_BASE_URL,
+    stores,
+    outbound,
     clientSecrets,
     brokerTokens,
-    certificates: makeClientCertificates(clientAuthorities),
-    issuer: settings.PUBLIC_BASE_URL,
-    assertions: makeAssertionReader(),
-    proofs: stores.proofs,
-    failedProofs: new FailedProofs({ clock, log, proofs: stores.proofs }),
-    publishedKeys,
-    secretShown: makeSecretRenewal({ clock, clientSecrets, store: configuration, log }),
-  };
-  const people: PersonPorts = {
-    clock,
-    log,
-    clients: configuration,
-    organisations: configuration,
-    assertions: clients.assertions,
-    providerKeys: new ProviderKeys({ clock, log, documents, publishedKeys }),
-  };
+  });
   const explain: ExplainPorts = {
     ...{ clock, access: stores.access },
     ...{ clients: configuration, organisations: configuration, servers: configuration },
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
-  const tokensOnTheirWay = new TokensOnTheirWay(configuration, makeTokenEncrypter());
 
   const diagnosis: DiagnosisPorts = {
     clock,
@@ -286,16 +256,18 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     limits: auditLimits(settings),
   };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
-  const rotations: RotationPorts = {
+  const { rotations, rootKeys, shredding } = keepKeys({
     clock,
+    timers,
+    random,
     log,
+    rootKeyset,
     sealer,
-    keyring: makeDataKeyring({ rootKeyset, random }),
-    keys: dataKeys,
-    sealed: stores.sealed,
-    servers: configuration,
-    forgetKeys: sealer.forget,
-  };
+    clientSecrets,
+    signer,
+    revoker,
+    stores,
+  });
   const workerStories = tellWorkers({
     log,
     timers,
@@ -356,27 +328,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     sealer,
     dataKeys,
     rotations,
-    rootKeys: {
-      keys: dataKeys,
-      keyring: rotations.keyring,
-      store: configuration,
-      clientSecrets,
-      recordSeals: stores.recordSeals,
-    },
-    shredding: {
-      clock,
-      timers,
-      store: configuration,
-      keys: dataKeys,
-      keyring: rotations.keyring,
-      shreds: stores.shreds,
-      grants: grantStore,
-      outbox: grantStore,
-      audit: stores.auditBuffer,
-      revoke: (organisation: OrganisationId) => revoker.revokeOf(organisation),
-      signer: makeSigner(rootKeyset),
-      forgetKeys: sealer.forget,
-    },
+    rootKeys,
+    shredding,
     configuration,
     grantStore,
     auditBuffer: stores.auditBuffer,

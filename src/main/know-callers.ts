@@ -1,0 +1,59 @@
+import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
+import { FailedProofs } from "../broker/clients/failed-proofs.ts";
+import type { BrokerTokens, ClientSecrets } from "../broker/clients/ports.ts";
+import { PublishedKeys } from "../broker/clients/published-keys.ts";
+import { makeSecretRenewal } from "../broker/clients/renew-secret-hmac.ts";
+import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
+import { clientsUncontained } from "../broker/containment/refuse-contained.ts";
+import { ProviderKeys } from "../broker/people/provider-keys.ts";
+import type { PersonPorts } from "../broker/people/read-person.ts";
+import type { Clock } from "../broker/ports.ts";
+import type { Outbound } from "../imanage/outbound.ts";
+import { makePublicDocuments } from "../imanage/public-documents.ts";
+import type { OperatorLog } from "../ops/log.ts";
+import { makeAssertionReader } from "../security/client-assertions.ts";
+import { ClientAuthorities, makeClientCertificates } from "../security/client-certificates.ts";
+import { makeTokenEncrypter } from "../security/token-encrypter.ts";
+import type { openStores } from "./open-stores.ts";
+
+/** By what clients prove themselves, and whose word says who a person is. */
+export function knowCallers(by: {
+  readonly clock: Clock;
+  readonly log: OperatorLog;
+  /** What assertions of clients are addressed to. */
+  readonly issuer: string;
+  readonly stores: Awaited<ReturnType<typeof openStores>>;
+  readonly outbound: Outbound;
+  readonly clientSecrets: ClientSecrets;
+  readonly brokerTokens: BrokerTokens;
+}) {
+  const { clock, log, stores, clientSecrets } = by;
+  const { configuration, proofs } = stores;
+  const clientAuthorities = new ClientAuthorities();
+  const documents = makePublicDocuments(by.outbound);
+  const publishedKeys = new PublishedKeys({ clock, log, documents });
+  const clients: ClientPorts = {
+    clock,
+    log,
+    clients: clientsUncontained(configuration, stores.containment),
+    clientSecrets,
+    brokerTokens: by.brokerTokens,
+    certificates: makeClientCertificates(clientAuthorities),
+    issuer: by.issuer,
+    assertions: makeAssertionReader(),
+    proofs,
+    failedProofs: new FailedProofs({ clock, log, proofs }),
+    publishedKeys,
+    secretShown: makeSecretRenewal({ clock, clientSecrets, store: configuration, log }),
+  };
+  const people: PersonPorts = {
+    clock,
+    log,
+    clients: configuration,
+    organisations: configuration,
+    assertions: clients.assertions,
+    providerKeys: new ProviderKeys({ clock, log, documents, publishedKeys }),
+  };
+  const tokensOnTheirWay = new TokensOnTheirWay(configuration, makeTokenEncrypter());
+  return { clients, people, clientAuthorities, tokensOnTheirWay };
+}
