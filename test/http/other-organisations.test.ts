@@ -8,7 +8,7 @@ import { addOrganisation } from "../kit/additions.ts";
 import { AMELIA, MOREAU, RETURN_URL, world } from "../kit/world.ts";
 
 /** Kinds of ids that callers send. One more is found by the test below, which then wants to know what it looks like. */
-const KINDS = ["org", "srv", "grt", "cns", "syn", "cli"] as const satisfies readonly IdType[];
+const KINDS = ["org", "srv", "grt", "cns", "syn", "cli", "ctn"] as const satisfies readonly IdType[];
 type Kind = (typeof KINDS)[number];
 
 /** Parts of paths that are names within what an id before them names. */
@@ -38,8 +38,30 @@ const GOOD: Readonly<
   createClient: { body: { name: "another" } },
   changeClient: { body: {} },
   addClientSecret: { body: {} },
+  lookUpToken: { body: { token: "a-token-that-was-found" } },
+  contain: { body: { reason: "A drill.", dry_run: true } },
+  liftContainment: { body: { reason: "The drill is over." } },
   explainPolicy: { body: { action: "token" } },
   putPolicy: { body: { actions: ["token"] }, query: { dry_run: "true" } },
+};
+
+/**
+ * Ids by which a list of his own is narrowed, and which name nothing: of an application that had to do with him once, long after
+ * it has not. Another's is answered as one that nobody has, by a list without entries.
+ */
+const FILTERS = ["readAudit client", "readAudit grant"];
+
+/** Of a field that is one of several things, by its `kind`: what each needs besides ids. */
+const OPTIONS: Readonly<Record<string, object>> = {
+  organisation: {},
+  client: {},
+  server: {},
+  user: { user_id: "amelia.hart" },
+  subject: { subject: { type: "user", id: AMELIA.subject } },
+  library: { library: "ACTIVE" },
+  grant: {},
+  consents: { from: "2026-01-01T00:00:00Z" },
+  tokens: { from: "2026-01-01T00:00:00Z" },
 };
 
 const some = (kind: Kind, route: Route = makeRoute(systemRandom.bytes(7))): string =>
@@ -51,6 +73,8 @@ interface Slot {
   readonly part: "params" | "query" | "body";
   readonly path: readonly string[];
   readonly kind: Kind;
+  /** Where the field that holds it is one of several things: which. */
+  readonly option?: string;
 }
 
 /** Where a schema takes an id, and of which kind: found by what it accepts, so no route has to say so. */
@@ -68,7 +92,11 @@ function slotsOf(
   }
   if (schema instanceof z.ZodArray) return slotsOf(part, schema.element as z.ZodType, [...path, "0"]);
   if (schema instanceof z.ZodUnion)
-    return schema.options.flatMap((option) => slotsOf(part, option as z.ZodType, path));
+    return schema.options.flatMap((option) => {
+      const literal = option instanceof z.ZodObject && option.shape.kind;
+      const named = literal instanceof z.ZodLiteral ? { option: String(literal.value) } : {};
+      return slotsOf(part, option as z.ZodType, path).map((slot) => ({ ...slot, ...named }));
+    });
   if (schema instanceof z.ZodObject)
     return Object.entries(schema.shape).flatMap(([name, of]) =>
       slotsOf(part, of as z.ZodType, [...path, name]),
@@ -83,6 +111,25 @@ const slotsOfRoute = ({ params, query, body }: (typeof routes)[number]): readonl
   ...slotsOf("body", body),
 ];
 
+/** A good body, with `idOf` in each place for an id; of a field that is one of several things, this one or the first. */
+function bodyOf(route: (typeof routes)[number], option: string | undefined, idOf: (kind: Kind) => string) {
+  const body: Record<string, unknown> = structuredClone({ ...GOOD[route.operationId]?.body });
+  const slots = slotsOfRoute(route).filter(({ part }) => part === "body");
+  const chosen = option ?? slots.find((slot) => slot.option !== undefined)?.option;
+  for (const slot of slots) {
+    const [field, inner] = slot.path as readonly [string, string?];
+    if (slot.option === undefined) body[field] = idOf(slot.kind);
+    else if (slot.option === chosen)
+      body[field] = {
+        ...OPTIONS[chosen!],
+        ...(body[field] as object),
+        kind: chosen,
+        [inner!]: idOf(slot.kind),
+      };
+  }
+  return body;
+}
+
 it("T29: every part of a path is an id of a known kind or a name within one, and every route that takes ids can be asked well", () => {
   for (const route of routes) {
     const { operationId } = route;
@@ -93,11 +140,11 @@ it("T29: every part of a path is an id of a known kind or a name within one, and
     );
     expect(unknown, operationId).toEqual([]);
     if (ids.length === 0) continue;
-    const body = Object.fromEntries(
-      ids.flatMap(({ part, path, kind }) => (part === "body" ? [[path[0]!, some(kind)]] : [])),
-    );
-    const read = route.body?.safeParse({ ...GOOD[operationId]?.body, ...body });
-    expect(read?.error?.issues ?? [], `${operationId}: say in GOOD what a good request is`).toEqual([]);
+    for (const option of new Set(ids.map((slot) => slot.option))) {
+      const read = route.body?.safeParse(bodyOf(route, option, some));
+      const want = `${operationId}: say in GOOD and OPTIONS what a good request is`;
+      expect(read?.error?.issues ?? [], want).toEqual([]);
+    }
   }
   expect(routes.flatMap(slotsOfRoute).length).toBeGreaterThan(35);
 });
@@ -120,6 +167,8 @@ async function twoFirms() {
     });
     const sync = await client.call("POST", "/v1/syncs", { server, library: "ACTIVE" });
     await client.call("POST", `/v1/servers/${server}/diagnose`);
+    const target = { kind: "library", server, library: "ACTIVE" };
+    const containment = await client.call("POST", "/v1/containments", { target, reason: "A drill." });
     return {
       org: organisation,
       srv: server,
@@ -127,6 +176,7 @@ async function twoFirms() {
       cns: String(session.body.id),
       syn: String(sync.body.id),
       cli: client.id,
+      ctn: String((containment.body.containment as { id?: unknown } | undefined)?.id),
     } satisfies Record<Kind, string>;
   };
   const own = await all(here.client, here.server, here.organisation);
@@ -138,7 +188,7 @@ type Firms = Awaited<ReturnType<typeof twoFirms>>;
 /** One request of a route with the caller's own ids, but for one of them. */
 async function ask({ here, own }: Firms, route: (typeof routes)[number], but?: Slot, id = "") {
   const good = GOOD[route.operationId];
-  const body: Record<string, unknown> = structuredClone({ ...good?.body });
+  const body = bodyOf(route, but?.option, (kind) => own[kind]);
   const query = new URLSearchParams(good?.query);
   let path: string = route.path;
   for (const slot of slotsOfRoute(route)) {
@@ -148,7 +198,9 @@ async function ask({ here, own }: Firms, route: (typeof routes)[number], but?: S
         : own[slot.kind];
     if (slot.part === "params") path = path.replace(`{${slot.path[0]}}`, value);
     else if (slot.part === "query") query.set(slot.path[0]!, value);
-    else body[slot.path[0]!] = value;
+    else if (slot.option === undefined) body[slot.path[0]!] = value;
+    else if (slot === but || (but?.option === slot.option && `${slot.path}` === `${but?.path}`))
+      (body[slot.path[0]!] as Record<string, unknown>)[slot.path[1]!] = value;
   }
   for (const [name, value] of Object.entries(NAMES)) path = path.replace(`{${name}}`, value);
   const response = await fetch(`${here.base}${path}${query.size === 0 ? "" : `?${query}`}`, {
@@ -195,7 +247,9 @@ it("T29: whatever id is sent to whatever route, another firm's is answered to th
   const answers = new Set<string>();
   for (const route of routes) {
     const slots = slotsOfRoute(route);
-    const distinct = [...new Map(slots.map((slot) => [`${slot.part} ${slot.path}`, slot])).values()];
+    const distinct = [
+      ...new Map(slots.map((slot) => [`${slot.part} ${slot.option} ${slot.path}`, slot])).values(),
+    ];
     const cases = distinct.flatMap((slot) =>
       Object.entries(tried(slot.kind, firms)).map(([what, id]) => ({ slot, what, id })),
     );
@@ -205,6 +259,11 @@ it("T29: whatever id is sent to whatever route, another firm's is answered to th
     );
     for (const { slot, what, answer } of told) {
       const of = [route.operationId, slot.path[0], what];
+      if (FILTERS.includes(`${route.operationId} ${slot.path[0]}`)) {
+        if (![400, 404].includes(answer.status))
+          expect([...of, answer.body]).toEqual([...of, '{"items":[],"next":null}']);
+        continue;
+      }
       expect([...of, answer.status]).toEqual([...of, 404]);
       answers.add(JSON.stringify(answer));
     }
@@ -226,6 +285,8 @@ it("T29: whatever id is sent to whatever route, another firm's is answered to th
 
 it("T29: for another firm's id the store is asked the same questions as for one that does not exist", async () => {
   const firms = await twoFirms();
+  // What was begun while they were set up asks the store too.
+  await firms.here.broker.containmentWork.settled();
   const sent = vi.spyOn(firms.here.broker.stores.fast.connection, "sendCommand");
   const questions = async (route: (typeof routes)[number], slot: Slot, id: string) => {
     sent.mockClear();
@@ -234,7 +295,9 @@ it("T29: for another firm's id the store is asked the same questions as for one 
   };
   const told: string[] = [];
   for (const route of routes) {
-    const slots = new Map(slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.path}`, slot]));
+    const slots = new Map(
+      slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.option ?? ""} ${slot.path}`, slot]),
+    );
     for (const [at, slot] of slots) {
       const foreign = await questions(route, slot, firms.foreign[slot.kind]);
       const unknown = await questions(route, slot, some(slot.kind));
@@ -255,7 +318,9 @@ it.skipIf(SAMPLES === 0)(
     const firms = await twoFirms();
     const told: string[] = [];
     for (const route of routes) {
-      const slots = new Map(slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.path}`, slot]));
+      const slots = new Map(
+        slotsOfRoute(route).map((slot) => [`${slot.part} ${slot.option ?? ""} ${slot.path}`, slot]),
+      );
       for (const [at, slot] of slots) {
         const took: Record<"foreign" | "unknown", number[]> = { foreign: [], unknown: [] };
         for (let i = 0; i < SAMPLES; i++) {

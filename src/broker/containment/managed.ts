@@ -7,7 +7,13 @@ import {
   serverContained,
 } from "../../domain/containment.ts";
 import type { Grant } from "../../domain/grant.ts";
-import type { ContainmentId, OrganisationId, ServerId } from "../../domain/id.ts";
+import {
+  type ContainmentId,
+  findRoute,
+  type OrganisationId,
+  organisationId,
+  type ServerId,
+} from "../../domain/id.ts";
 import { evaluatePolicy, type PolicyRule } from "../../domain/policy.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Subject } from "../../domain/subject.ts";
@@ -39,6 +45,10 @@ export async function mustMayContain(
   const server =
     target.kind === "grant" ? (await ports.grants.findGrant(target.grant))?.server : serverContained(target);
   await mustMay(ports, who, organisation, { action: "contain", server, subject: subjectOf(target) });
+  // Another organisation's application is to this one as an application that nobody has.
+  const client = "client" in target ? target.client : undefined;
+  if (client !== undefined && (await ports.clients.findPolicy(client, organisation)).policy === undefined)
+    throw new Problem("not_found");
 }
 
 function subjectOf(target: ContainmentTarget): Subject | undefined {
@@ -74,10 +84,16 @@ export async function findManaged(
   who: Manager,
   id: ContainmentId,
 ): Promise<Containment> {
+  if (!mayOperate(who.record)) {
+    // The organisation first, which the id names: another's containment is looked for no further than one that nobody has.
+    const route = findRoute(id);
+    if (route === undefined) throw new Problem("not_found");
+    await allow(ports, { client: who.record.id, address: who.address }, organisationId(route), {
+      action: "contain",
+    });
+  }
   const containment = await ports.containments.findContainment(id);
   if (containment === undefined) throw new Problem("not_found");
-  if (mayOperate(who.record)) return containment;
-  if (organisationContained(containment.target) === undefined) throw new Problem("not_found");
   await mustMayContain(ports, who, containment.target);
   return containment;
 }
