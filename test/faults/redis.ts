@@ -221,8 +221,8 @@ export const redisFaults: readonly ProvenPromise[] = [
         without: {
           guard: "an offer is of the consent that is stored",
           file: "src/store/lua/refresh-echo.lua",
-          replace: "if not g[1] or g[1] ~= ARGV[4] then return 'passed' end",
-          by: "if not g[1] then return 'passed' end",
+          replace: "if not g[1] or g[1] ~= ARGV[4] or g[8]",
+          by: "if not g[1] or g[8]",
         },
       },
       {

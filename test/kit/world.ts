@@ -108,6 +108,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const lines: string[] = [];
   const start = async (more: Readonly<Record<string, string>> = {}) => {
     const listener = createServer();
+    // As `listen` has it: a connection that is kept is not closed under who uses it next, however slow the machine is.
+    listener.keepAliveTimeout = 75_000;
     await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
     const base = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
     const environment = {
