@@ -228,6 +228,12 @@ export const en = {
         action: `Tokens are stopped here while somebody looks into an incident. Nothing of yours is lost by that. Ask ${support} when it is over; then try again.`,
       }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      proof_refused_for_now: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      grant_budget_exceeded: () => ({
+        who: NOBODY,
+        action:
+          "Wait up to an hour and try again. If it happens again, whoever runs the application asks the operator of the token broker.",
+      }),
       diagnosed_recently: () => ({
         who: NOBODY,
         action: "Read that result, or wait a minute and look again.",

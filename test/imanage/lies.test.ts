@@ -114,7 +114,9 @@ test.each([301, 302, 303, 307, 308])(
         refusal: "upstream",
       });
       expect(await authorizationServer.redeemCode({ ...call, ...code })).toMatchObject({ kind: "refused" });
-      expect(await authorizationServer.revoke({ ...call, token: secret })).toBe("failed");
+      expect(await authorizationServer.revoke({ ...call, token: secret })).toMatchObject({
+        failed: expect.any(String),
+      });
       expect(await api.whoAmI(server, secret)).toMatchObject({ kind: "unavailable" });
       expect(seen).toHaveLength(4);
     }

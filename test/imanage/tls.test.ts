@@ -109,7 +109,7 @@ test("T17 token calls, revocation and the API trust what the server's record hol
   };
   expect(await callAll({})).toEqual([
     { kind: "not_sent", reason: "tls_untrusted" },
-    "failed",
+    { failed: "tls_untrusted" },
     { kind: "unavailable", reason: "tls_untrusted" },
   ]);
   expect(received.bytes).toBe(0);

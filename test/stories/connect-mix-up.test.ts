@@ -151,4 +151,4 @@ describe("T01 an answer is redeemed only at the server that was asked", () => {
 });
 
 /** What is there for minutes, whatever comes of a sign-in. */
-const EPHEMERAL = { "connect-session": 0, "authorization-request": 0, "connect-start": 0 };
+const EPHEMERAL = { "audit-head": 0, "connect-session": 0, "authorization-request": 0, "connect-start": 0 };

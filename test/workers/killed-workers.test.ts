@@ -76,7 +76,9 @@ test(`F38 a job that is killed ${KILLS_WITHOUT_PROGRESS} times before it stores 
   await fleet.next(({ says }) => says === "end", from);
 
   expect(await toldOf(here, sync!.id)).toHaveLength(1);
-  expect(await here.broker.syncs.find(here.client.id as never, sync!.id)).toMatchObject({ state: "active" });
+  expect(
+    await here.broker.syncs.find({ client: here.client.id, address: "127.0.0.1" } as never, sync!.id),
+  ).toMatchObject({ state: "active" });
   expect(waited).toBe(KILLS_WITHOUT_PROGRESS - 2);
   console.log(`figure: ${KILLS_WITHOUT_PROGRESS} kills without progress, put aside ${waited} times, 0 lost`);
 });
@@ -102,7 +104,7 @@ test(`F38 after ${KILLS} kills at moments drawn by lot every edit has been told,
       here.simulator.editDocument(sync!.library, ids.splice(lot.below(ids.length), 1)[0]!, { name });
       names.push(name);
     }
-    await here.broker.syncs.runNow(here.client.id as never, sync!.id);
+    await here.broker.syncs.runNow({ client: here.client.id, address: "127.0.0.1" } as never, sync!.id);
   };
   /** All edits have been told: otherwise a later one of the same document would hide the earlier. */
   const told = async () => {
@@ -124,7 +126,7 @@ test(`F38 after ${KILLS} kills at moments drawn by lot every edit has been told,
     await by.kill();
     const replaced = fleet.start(orders);
     while (!(await told())) {
-      await here.broker.syncs.runNow(here.client.id as never, sync!.id);
+      await here.broker.syncs.runNow({ client: here.client.id, address: "127.0.0.1" } as never, sync!.id);
       await fleet.next(({ says }) => says === "end");
     }
     await replaced;
