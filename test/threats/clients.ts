@@ -149,8 +149,18 @@ export const clientsThreats: readonly ProvenPromise[] = [
           by: "if false then",
         },
       },
+      {
+        file: "test/race/kill-switch.test.ts",
+        title: "are less than a second, and lifting it works at once (T33)",
+        full: { TEST_KILL_SWITCH_PROCESSES: "4", TEST_KILL_SWITCH_ROUNDS: "10" },
+        without: {
+          guard: "the script that hands out a token asks what is stopped",
+          file: "src/store/lua/vend.lua",
+          replace: "if stopped then return { 'contained', stopped, by } end",
+          by: "",
+        },
+      },
     ],
-    open: "one command that stops a client's tokens everywhere at once is not there yet",
   },
   {
     id: "T34",

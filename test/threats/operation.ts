@@ -1,5 +1,7 @@
 import type { ProvenPromise } from "../kit/promise.ts";
 
+const AUDIT_VERIFIED = "test/broker/audit/verify-audit.test.ts";
+
 /** What may leak, be tampered with or come in by the packages: T36 to T40. */
 export const operationThreats: readonly ProvenPromise[] = [
   {
@@ -99,8 +101,81 @@ export const operationThreats: readonly ProvenPromise[] = [
   {
     id: "T38",
     promise: "No change is without its entry, and no entry is altered, dropped or moved unseen.",
-    proofs: [],
-    open: "entries are numbered without a gap, but not chained or signed yet",
+    proofs: [
+      {
+        file: AUDIT_VERIFIED,
+        title: "modified",
+        without: {
+          guard: "each entry is held against the link before it",
+          file: "src/broker/audit/verify-audit.ts",
+          replace: "else if (this.#linkOf(entry) === entry.hash) this.#links.push(entry.hash);",
+          by: "else if (entry.hash !== undefined) this.#links.push(entry.hash);",
+        },
+      },
+      {
+        file: AUDIT_VERIFIED,
+        title: "deleted",
+        without: {
+          guard: "numbers follow one another",
+          file: "src/broker/audit/verify-audit.ts",
+          replace: "else if (entry.sequence > this.#last + 1) {",
+          by: "else if (false) {",
+        },
+      },
+      {
+        file: AUDIT_VERIFIED,
+        title: "truncated, against a later checkpoint and against a number that is known",
+        without: {
+          guard: "a checkpoint says how far entries go",
+          file: "src/broker/audit/verify-audit.ts",
+          replace: "} else if (sequence > this.#last) {",
+          by: "} else if (false) {",
+        },
+      },
+      {
+        file: AUDIT_VERIFIED,
+        title: "is not deceived by links that were computed anew",
+        without: {
+          guard: "what was signed is held against the links",
+          file: "src/broker/audit/verify-audit.ts",
+          replace: "if (!fits || !firstFits) {",
+          by: "if (false) {",
+        },
+      },
+      {
+        file: "test/security/signer.test.ts",
+        title:
+          "is not believed once a letter is changed, as another thing, under another keyset, or unsigned (T38)",
+        without: {
+          guard: "what was signed is of the type that is asked for",
+          file: "src/security/signer.ts",
+          replace: "return protectedHeader.typ === type",
+          by: "return protectedHeader.typ !== undefined",
+        },
+      },
+      {
+        file: "test/broker/audit/export-audit.test.ts",
+        title: "a chainer that slept over its lease acknowledges nothing, and forks nothing",
+        without: {
+          guard: "who has taken a journal since is asked before its head moves",
+          file: "src/store/lua/audit-advance.lua",
+          replace: "if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then return 'lost' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/race/audit-kills.test.ts",
+        title: "no change without its entry, no entry without its change, no hole (T38)",
+        full: { TEST_AUDIT_KILLS: "1000" },
+        without: {
+          guard: "entry and change are one step",
+          file: "src/store/lua/delete-grant.lua",
+          replace:
+            "audit(prefix, now, { 'action', 'grant.revoked', 'actor', ARGV[2], 'server', server, 'grant', ARGV[1], 'request', ARGV[3] })\n",
+          by: "",
+        },
+      },
+    ],
   },
   {
     id: "T39",
