@@ -99,7 +99,9 @@ async function faultOf(
   if (!/json/.test(type)) return status >= 500 ? `${status} ${text.slice(0, 200)}` : undefined;
   let told_: { code?: string; error?: string };
   try {
-    told_ = text === "" ? {} : JSON.parse(text);
+    // Who accepts lines is told line by line.
+    const body = /ndjson/.test(type) ? (text.trim().split("\n").at(-1) ?? "") : text;
+    told_ = body === "" ? {} : JSON.parse(body);
   } catch {
     return `not JSON: ${text.slice(0, 200)}`;
   }

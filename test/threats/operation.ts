@@ -104,7 +104,7 @@ export const operationThreats: readonly ProvenPromise[] = [
     proofs: [
       {
         file: AUDIT_VERIFIED,
-        title: "modified",
+        title: "modified (T38)",
         without: {
           guard: "each entry is held against the link before it",
           file: "src/broker/audit/verify-audit.ts",
@@ -114,7 +114,7 @@ export const operationThreats: readonly ProvenPromise[] = [
       },
       {
         file: AUDIT_VERIFIED,
-        title: "deleted",
+        title: "deleted (T38)",
         without: {
           guard: "numbers follow one another",
           file: "src/broker/audit/verify-audit.ts",
@@ -124,7 +124,7 @@ export const operationThreats: readonly ProvenPromise[] = [
       },
       {
         file: AUDIT_VERIFIED,
-        title: "truncated, against a later checkpoint and against a number that is known",
+        title: "truncated, against a later checkpoint and against a number that is known (T38)",
         without: {
           guard: "a checkpoint says how far entries go",
           file: "src/broker/audit/verify-audit.ts",
@@ -134,7 +134,7 @@ export const operationThreats: readonly ProvenPromise[] = [
       },
       {
         file: AUDIT_VERIFIED,
-        title: "is not deceived by links that were computed anew",
+        title: "is not deceived by links that were computed anew (T38)",
         without: {
           guard: "what was signed is held against the links",
           file: "src/broker/audit/verify-audit.ts",
@@ -155,7 +155,7 @@ export const operationThreats: readonly ProvenPromise[] = [
       },
       {
         file: "test/broker/audit/export-audit.test.ts",
-        title: "a chainer that slept over its lease acknowledges nothing, and forks nothing",
+        title: "a chainer that slept over its lease acknowledges nothing, and forks nothing (T38)",
         without: {
           guard: "who has taken a journal since is asked before its head moves",
           file: "src/store/lua/audit-advance.lua",

@@ -80,7 +80,7 @@ describe("the audit's export (T38)", () => {
     });
   });
 
-  it("a chainer that slept over its lease acknowledges nothing, and forks nothing", async () => {
+  it("a chainer that slept over its lease acknowledges nothing, and forks nothing (T38)", async () => {
     const here = await firm();
     const { buffer } = here.broker.audit;
     let woken = 0;

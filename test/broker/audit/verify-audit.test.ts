@@ -91,7 +91,7 @@ describe("audit verify, offline (T38)", () => {
   });
 
   describe("names the first bad entry, five of five (T38)", () => {
-    it("deleted", async () => {
+    it("deleted (T38)", async () => {
       const batches = await journal();
       const without = linesOfAll(batches).filter((line) => line !== textOf(batches, 8));
       expect((await only(without)).fault).toEqual({
@@ -101,7 +101,7 @@ describe("audit verify, offline (T38)", () => {
       });
     });
 
-    it("modified", async () => {
+    it("modified (T38)", async () => {
       const changed = linesOfAll(await journal()).map((line) => line.replace("client:8", "client:9"));
       expect((await only(changed)).fault).toMatchObject({ kind: "changed", sequence: 8 });
     });
@@ -137,7 +137,7 @@ describe("audit verify, offline (T38)", () => {
       else expect(fault).toMatchObject({ kind: "inserted", sequence: 8 });
     });
 
-    it("truncated, against a later checkpoint and against a number that is known", async () => {
+    it("truncated, against a later checkpoint and against a number that is known (T38)", async () => {
       const batches = await journal();
       const lines = linesOfAll(batches);
       const cut = lines.slice(0, lines.indexOf(textOf(batches, 14)));
@@ -156,7 +156,7 @@ describe("audit verify, offline (T38)", () => {
     });
   });
 
-  it("is not deceived by links that were computed anew", async () => {
+  it("is not deceived by links that were computed anew (T38)", async () => {
     const batches = await journal();
     const altered = entries(6, 10).map((one) =>
       one.sequence === 8 ? { ...one, fields: { ...one.fields, actor: "client:evil" } } : one,
