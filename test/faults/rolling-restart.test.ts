@@ -7,7 +7,7 @@ import { manyGrants } from "../kit/many-grants.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { AMELIA, world } from "../kit/world.ts";
 
-const RESTARTS = Number(process.env.TEST_RESTARTS ?? 3);
+const RESTARTS = Number(process.env.TEST_RESTARTS ?? 2);
 const CALLERS = 4;
 const tokenCall = { route: "token", grant_type: "refresh_token" } as const;
 

@@ -3,7 +3,7 @@ import { killRounds } from "../kit/kill-rounds.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { world } from "../kit/world.ts";
 
-const KILLS = Number(process.env.TEST_KILLS ?? 8);
+const KILLS = Number(process.env.TEST_KILLS ?? 4);
 /** Of the kills, on each of the two kinds of server that bear one. */
 const HALF = Math.ceil(KILLS / 2);
 const PATIENCE = { timeout: 60_000 + KILLS * 3_000 };

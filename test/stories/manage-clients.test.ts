@@ -2,15 +2,16 @@ import { expect, it } from "vitest";
 import { WalkingClient } from "../../scripts/walk/client.ts";
 import type { ClientId } from "../../src/domain/id.ts";
 import { addOrganisation, makeOperator } from "../kit/additions.ts";
-import { AMELIA, RETURN_URL, world } from "../kit/world.ts";
+import { ownRedisForThisTest } from "../kit/redis.ts";
+import { AMELIA, RETURN_URL, type WorldOptions, world } from "../kit/world.ts";
 
 type Body = Record<string, unknown>;
 
 let names = 0;
 const newName = () => `made-${process.pid}-${Date.now()}-${names++}`;
 
-async function operated() {
-  const here = await world();
+async function operated(options: WorldOptions = {}) {
+  const here = await world(options);
   await makeOperator(here);
   const call = (method: string, path: string, body?: object, headers?: Record<string, string>) =>
     here.client.call<Body>(method, path, body, headers);
@@ -153,7 +154,8 @@ it("no request makes an operator, and a stopped operator is none", async () => {
 });
 
 it("clients and policies are listed by pages that lose and repeat nothing, and take no cursor of another list", async () => {
-  const { here, call, make } = await operated();
+  // Of its own: of every other test's clients it would take a page each.
+  const { here, call, make } = await operated({ redisUrl: (await ownRedisForThisTest()).url });
   const made = [await make(), await make(), await make()].map(({ id }) => id);
   const added = await addOrganisation(here, { servers: { dms: { simulator: here.simulator } }, clients: {} });
   for (const id of made) {
