@@ -1,13 +1,14 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AccessTokenAnswer, Answer, WalkingClient } from "../walk/client.ts";
 import { connect, type Person } from "../walk/connect.ts";
 import { lendLibrary } from "../walk/lend-library.ts";
 import { returnUrlOf } from "./app.ts";
+import { cli } from "./cli.ts";
 import type { Memory } from "./folder.ts";
 import { type GrantBody, grantsTable } from "./grants-table.ts";
-import type { SimulatedFirm } from "./simulated.ts";
+import { CLIENT, type SimulatedFirm } from "./simulated.ts";
 import { must, type Teller } from "./teller.ts";
 
 /** Authorises once and works for months. */
@@ -72,7 +73,9 @@ class Story {
     await this.#holderIsKilled();
     await this.#redisIsKilled();
     await this.#grantsAreListed();
+    await this.#operatorContains();
     await this.#operatorLooks();
+    await this.#auditIsVerified();
   }
 
   #connects() {
@@ -318,6 +321,47 @@ class Story {
         this.#teller.under(grantsTable(grants, Date.now()));
       },
     );
+  }
+
+  #operatorContains() {
+    const expected = "no token on either broker until it is lifted";
+    return this.#teller.step("the operator stops a client's tokens", expected, async () => {
+      const { clients, product } = this.#firm;
+      const reason = ["--reason", "a drill"];
+      const before = await this.#token(MOREAU);
+      const begun = await cli(["contain", "client", CLIENT, ...reason, "--yes", "--json"], product.env);
+      const { id } = JSON.parse(begun) as { id: string };
+      const refused = await Promise.all(clients.map((client) => this.#ask(client, MOREAU)));
+      must(
+        refused.every(({ status }) => status === 401 || status === 403),
+        () => refused.map(told).join("; "),
+      );
+      await cli(["containments", "lift", id, ...reason], product.env);
+      const [client] = clients;
+      const again = await this.#ask(client, MOREAU);
+      must(again.status === 200, () => told(again));
+      must(again.body.fingerprint === before.fingerprint, () => "another token than before");
+      this.#teller.saw(
+        `cli contain client ${CLIENT}: ${refused[0]!.status} on both brokers at once; lifted: the same token as before`,
+      );
+    });
+  }
+
+  #auditIsVerified() {
+    const expected = "every entry is chained and signed";
+    return this.#teller.step("the audit is verified offline", expected, async () => {
+      const { folder, env } = this.#firm.product;
+      const keys = folder.file("audit-keys.json");
+      await writeFile(keys, await cli(["audit", "keys"], env));
+      const told_ = await cli(["audit", "verify", folder.file("audit.jsonl"), "--keys", keys, "--json"], env);
+      const { journals } = JSON.parse(told_) as {
+        journals: readonly { entries: number; proven?: { to: number } }[];
+      };
+      const entries = journals.reduce((sum, journal) => sum + journal.entries, 0);
+      this.#teller.saw(
+        `cli audit verify: ${entries} entries of ${journals.length} journals, each proven to its end by signatures`,
+      );
+    });
   }
 
   #operatorLooks() {
