@@ -147,6 +147,11 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
     return Object.entries(names).map(([name, id]) => ({ name, id: id as OrganisationId }));
   }
 
+  async listSharedRegistrationNames(): Promise<readonly Pick<Registration, "id" | "name">[]> {
+    const names = await this.#store.call((redis) => redis.hgetall(registrationNamesKey(undefined)));
+    return Object.entries(names).map(([name, id]) => ({ name, id: id as RegistrationId }));
+  }
+
   async #find<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {
     return this.#sealed.read(key, await storedText(this.#store, key), read);
   }

@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
 import { authenticateBySecret } from "../../src/broker/clients/authenticate-client.ts";
-import { keyOwners } from "../../src/broker/keys/root-keys.ts";
+import { keyOwners, rootKeyUses } from "../../src/broker/keys/root-keys.ts";
 import {
   accessTokenContext,
   organisationOwner,
@@ -30,7 +30,7 @@ import {
 } from "../../src/security/root-keyset.ts";
 import { isWrapped } from "../../src/security/root-keyset-file.ts";
 import { verifySigned } from "../../src/security/signer.ts";
-import { dueKey, grantKey, revocationsKey } from "../../src/store/keys.ts";
+import { dueKey, grantKey, organisationKey, revocationsKey } from "../../src/store/keys.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
@@ -343,6 +343,25 @@ test("a root key is rotated by hand: refused to go while data keys, records or c
     requestId: "req_test",
     address: "127.0.0.1",
   });
+});
+
+test("an organisation whose record is not believed keeps its data keys: rewrapped with the others, and counted until then", async () => {
+  const here = await ownWorld();
+  const cli = await cliOn(here);
+  await manyGrants(here, 1);
+  const organisation = here.organisation as OrganisationId;
+  const redis = here.broker.stores.fast.connection as Redis;
+  const record = (await redis.get(organisationKey(organisation)))!;
+  await redis.set(organisationKey(organisation), `${record} `);
+  const old = (await cli.keys())[0].id as string;
+  const added = /^(rk-\S+) is in/.exec((await cli.run("keys", "add-root", cli.keyset)).out)![1]!;
+  await cli.run("keys", "promote-root", cli.keyset, added);
+  const { rootKeys } = await cli.broker();
+  const uses = await rootKeyUses(rootKeys);
+  expect(uses.find(({ rootKey }) => rootKey === old)).toMatchObject({ dataKeys: 1 });
+  await cli.run("keys", "rewrap");
+  const { keys } = await rootKeys.keys.read(organisationOwner(organisation));
+  expect(rootKeys.keyring.rootKeysOf(keys!)).toEqual([added]);
 });
 
 test("a keyset that Vault wraps is made, added to and wrapped anew by commands, and a broker starts with it", async () => {

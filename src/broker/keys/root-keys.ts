@@ -1,3 +1,4 @@
+import type { OrganisationId, RegistrationId } from "../../domain/id.ts";
 import type { KeyOwner } from "../../domain/sealed.ts";
 import type { ClientSecrets } from "../clients/ports.ts";
 import type { ConfigurationStore } from "../organisations/ports.ts";
@@ -10,9 +11,15 @@ import type { DataKeyring, KeyStore } from "./ports.ts";
 export interface RootKeyPorts {
   readonly keys: KeyStore;
   readonly keyring: DataKeyring;
-  readonly store: Pick<ConfigurationStore, "listOrganisations" | "listSharedRegistrations" | "listClients">;
+  readonly store: OwnerNames & Pick<ConfigurationStore, "listClients">;
   readonly clientSecrets: Pick<ClientSecrets, "rootKeyOf">;
   readonly recordSeals: RecordSeals;
+}
+
+/** Names and ids alone: whoever has a record that is not believed at the moment has keys all the same, which must not be lost. */
+export interface OwnerNames {
+  listOrganisationNames(): Promise<readonly { readonly id: OrganisationId; readonly name: string }[]>;
+  listSharedRegistrationNames(): Promise<readonly { readonly id: RegistrationId; readonly name: string }[]>;
 }
 
 /** Whose keys they are, by the name that operators know. */
@@ -23,8 +30,8 @@ export interface NamedOwner {
 
 /** Everybody who has data keys. */
 export async function keyOwners(ports: Pick<RootKeyPorts, "store">): Promise<readonly NamedOwner[]> {
-  const organisations = await ports.store.listOrganisations();
-  const shared = await ports.store.listSharedRegistrations();
+  const organisations = await ports.store.listOrganisationNames();
+  const shared = await ports.store.listSharedRegistrationNames();
   return [
     ...organisations.map(({ id, name }) => ({ owner: organisationOwner(id), name: `organisation ${name}` })),
     ...shared.map(({ id, name }) => ({ owner: registrationOwner(id), name: `registration ${name}` })),
