@@ -191,9 +191,7 @@ async function readable(deps: HttpDeps, caller: Caller): Promise<readonly Organi
   const policies = await Promise.all(
     all.map((organisation) => clients.findPolicy(caller.client, organisation)),
   );
-  const readables = all.filter((_, at) =>
-    sightOf(policies[at]?.policy, caller.address, clock.now())(undefined),
-  );
+  const readables = all.filter((_, at) => sightOf(policies[at]?.policy, caller.address, clock.now())({}));
   if (readables.length === 0) throw new Problem("not_allowed");
   return readables;
 }

@@ -41,7 +41,7 @@ ${access(visit, grants)}
 ${views.length === 0 && html`<p>${texts.servers.none}</p>`}
 ${views.toSorted((a, b) => collator.compare(a.server.displayName, b.server.displayName)).map((view) => card(view, now, visit))}
 ${mayAddServer(visit) && html`<p class="actions"><a class="button" href="${visit.home}/new-server">${texts.servers.add}</a></p>`}
-${visit.readsAudit(undefined) && html`<h2>${en.audit.title}</h2><p>${en.audit.openNote} <a href="${visit.home}/audit">${en.audit.open}</a></p>`}`,
+${visit.readsAudit({}) && html`<h2>${en.audit.title}</h2><p>${en.audit.openNote} <a href="${visit.home}/audit">${en.audit.open}</a></p>`}`,
     });
     sendPage(response, 200, page);
   };

@@ -28,7 +28,7 @@ export function getSettingsAudit(deps: PageDeps): RequestHandler {
   return async (request, response) => {
     const visit = await settingsVisitOn(deps, request, response);
     if (visit === undefined) return;
-    if (!visit.readsAudit(undefined)) return sendNotFound(deps, response);
+    if (!visit.readsAudit({})) return sendNotFound(deps, response);
     const asked = readAsked((name) => queryValue(request, name));
     const position = positionOf(deps, visit, queryValue(request, "older"));
     const [clients, servers] = await Promise.all([

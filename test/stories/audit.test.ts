@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { AuditVerifier } from "../../src/broker/audit/verify-audit.ts";
+import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
+import type { Policy } from "../../src/domain/policy.ts";
 import { auditChain, readCheckpoint } from "../../src/security/audit-chain.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { verifyAuditFile } from "../kit/audit-file.ts";
+import { BY_TEST } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
@@ -103,6 +106,29 @@ describe("the audit by API", () => {
     expect((await audit(here, "&cursor=made-up")).status).toBe(400);
     expect((await audit(here, "&action=nothing.known")).status).toBe(400);
     expect((await audit(here, "&limit=501")).status).toBe(400);
+  });
+
+  it("is told to a client for libraries, or for some users, of nobody whom its policy does not name", async () => {
+    const here = await world();
+    const { grant = "" } = (await here.connect()).body;
+    const token = String((await askFor(here, AMELIA.subject)).body.access_token);
+    const { configuration } = here.broker;
+    const organisation = here.organisation as OrganisationId;
+    const found = (await configuration.findPolicy(here.client.id as ClientId, organisation)).policy!;
+    const about = ({ body }: { readonly body: Page }) => body.items.filter(({ details }) => details.grant);
+    expect(about(await audit(here)).map(({ details }) => details.grant)).toContain(grant);
+    const rule = found.rules[0]!;
+    let before = found;
+    for (const limits of [{ users: [] }, { users: [{ issuer: "client", id: MOREAU.subject }] }]) {
+      const narrow: Policy = { ...found, rules: [{ ...rule, ...limits, libraries: ["ACTIVE_US"] }] };
+      await configuration.putPolicy(narrow, { before, fields: ["users"], note: BY_TEST });
+      before = narrow;
+      const seen = await audit(here);
+      expect(about(seen)).toEqual([]);
+      expect(seen.body.items.map(({ action }) => action)).toContain("organisation.created");
+      const trace = await here.client.call<{ items: object[] }>("POST", "/v1/audit/lookup", { token });
+      expect(trace.body.items).toMatchObject([{ count: 0, handed_out: [] }]);
+    }
   });
 
   it("says of a token that was found who was handed it, and keeps it nowhere", async () => {

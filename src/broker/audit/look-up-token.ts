@@ -1,5 +1,5 @@
 import { type AuditEntry, readLine } from "../../domain/audit-entry.ts";
-import type { OrganisationId, ServerId } from "../../domain/id.ts";
+import type { OrganisationId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -97,7 +97,7 @@ class Found {
     this.#since ??= Number(fields.at);
     if (fields.token !== this.#fingerprint || this.#fingerprint === "" || this.#sequences.has(sequence))
       return;
-    if (!this.#sees(fields.server as ServerId, fields.library || undefined)) return;
+    if (!this.#sees(fields)) return;
     this.#sequences.add(sequence);
     if (this.#handedOut.length < TOLD_MAX) this.#handedOut.push(entry);
   }

@@ -4,20 +4,32 @@ import type { Client } from "../../domain/client.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { evaluatePolicy, type Policy } from "../../domain/policy.ts";
+import type { Subject } from "../../domain/subject.ts";
 import type { AuditBuffer, AuditReader } from "./ports.ts";
 
 export type AuditReadPorts = AuditReader & Pick<AuditBuffer, "read">;
 
-/** Whether somebody may read what is about a server and a library; of neither: about the organisation itself. */
-export type AuditSight = (server: ServerId | undefined, library?: string) => boolean;
+/** Whether somebody may read an entry with such fields; of none of these: one about the organisation itself. */
+export type AuditSight = (about: Readonly<Record<string, string>>) => boolean;
 
-/** What a policy lets a client read, from where it calls. */
+/**
+ * What a policy lets a client read, from where it calls. An entry about an authorization, or a calendar, that names no
+ * library is about a person, and does not say about which: a rule for some users, or for libraries alone, does not reach it.
+ */
 export const sightOf =
   (policy: Policy | undefined, address: string | undefined, now: Instant): AuditSight =>
-  (server, library) => {
-    const subject = library === undefined ? undefined : ({ type: "library", id: library } as const);
-    return evaluatePolicy(policy, { action: "audit", server, subject, address }, now).allowed;
+  ({ server, library, grant, action }) => {
+    const subject: Subject | undefined = library
+      ? { type: "library", id: library }
+      : grant || action?.startsWith("calendar.")
+        ? UNNAMED_USER
+        : undefined;
+    const at = server ? (server as ServerId) : undefined;
+    return evaluatePolicy(policy, { action: "audit", server: at, subject, address }, now).allowed;
   };
+
+/** Whom no list of users can name. */
+const UNNAMED_USER: Subject = { type: "user", issuer: "", id: "" };
 
 export interface AuditFilter {
   readonly action?: AuditAction | undefined;
@@ -29,7 +41,7 @@ export interface AuditFilter {
   readonly from?: Instant | undefined;
   /** Before. */
   readonly to?: Instant | undefined;
-  /** What is about another server or library is not there. */
+  /** What is about another server, library or person is not there. */
   readonly sees: AuditSight;
 }
 
@@ -119,7 +131,7 @@ function fits({ fields }: AuditEntry, { action, client, grant, person, sees }: A
   if (action !== undefined && fields.action !== action) return false;
   if (client !== undefined && fields.client !== client && fields.actor !== `client:${client}`) return false;
   if (grant !== undefined && fields.grant !== grant) return false;
-  if (!sees(fields.server as ServerId | undefined, fields.library || undefined)) return false;
+  if (!sees(fields)) return false;
   if (person === undefined) return true;
   const sought = person.toLowerCase();
   return PERSONS.some((name) => fields[name]?.toLowerCase().includes(sought) === true);
