@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
+import { contain } from "../../src/broker/containment/contain.ts";
 import type { SealedStore } from "../../src/broker/keys/ports.ts";
 import { advanceRotation, startRotation } from "../../src/broker/keys/rotate-data-keys.ts";
 import { changeContext, organisationOwner, refreshTokenContext } from "../../src/broker/seal-contexts.ts";
@@ -292,4 +293,27 @@ test("F40: on a cluster a pass looks at the organisation's own node, and all of 
   });
   expect(await sync.read()).toHaveLength(10);
   expect((await token(here, "user.3")).status).toBe(200);
+});
+
+test("a token that iManage refuses to revoke keeps its tries and its reason while it is sealed anew", async () => {
+  const here = await world();
+  await here.connect();
+  const { containment: ports, containmentWork, revoker } = here.broker;
+  here.simulator.addFault({ on: { route: "revoke" }, times: "always", do: { answer: { status: 503 } } });
+  const organisation = here.organisation as OrganisationId;
+  const target = { kind: "organisation", organisation } as const;
+  const { id } = await contain(ports, { target, effect: "revoke", reason: "a leak" }, BY_TEST);
+  await containmentWork.settled();
+  await revoker.revokeOf(organisation);
+  const [before] = await ports.containments.refusals(id);
+  expect((await rotate(here)).rotation?.phase).toBe("done");
+  expect(await ports.containments.refusals(id)).toHaveLength(2);
+  await revoker.revokeOf(organisation);
+  expect(await ports.containments.progress(id)).toMatchObject({ tokens: 2, refused: 2 });
+  for (const one of await ports.containments.refusals(id))
+    expect(one).toMatchObject({ why: before!.why, attempts: before!.attempts + 1 });
+  here.simulator.clearFaults();
+  await revoker.revokeOf(organisation);
+  const done = await ports.containments.progress(id);
+  expect([done.refused, done.revoked + done.alreadyDead]).toEqual([0, 2]);
 });

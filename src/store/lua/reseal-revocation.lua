@@ -16,8 +16,9 @@ if redis.call('TYPE', KEYS[1]).ok == 'zset' then
 end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not entry then return 0 end
-local fields, found = entry[2], false
+local fields, found, containment = entry[2], false, nil
 for i = 2, #fields, 2 do
+  if fields[i - 1] == 'containment' then containment = fields[i] end
   if fields[i - 1] == 'at' and now_ms() - tonumber(fields[i]) < tonumber(ARGV[4]) then return 0 end
   if fields[i - 1] == 'sealed' and fields[i] == ARGV[2] then
     fields[i] = ARGV[3]
@@ -26,5 +27,14 @@ for i = 2, #fields, 2 do
 end
 if not found then return 0 end
 redis.call('XDEL', KEYS[1], ARGV[1])
-redis.call('XADD', KEYS[1], '*', unpack(fields))
+local moved = redis.call('XADD', KEYS[1], '*', unpack(fields))
+-- What a containment noted of its tries goes along: nobody would ever settle it under the earlier name.
+for _, noted in ipairs(containment and { ':tries', ':why' } or {}) do
+  local key = prefix_of(KEYS[1]) .. 'containment:' .. containment .. noted
+  local was = redis.call('HGET', key, ARGV[1])
+  if was then
+    redis.call('HDEL', key, ARGV[1])
+    redis.call('HSET', key, moved, was)
+  end
+end
 return 1
