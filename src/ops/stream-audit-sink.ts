@@ -17,8 +17,11 @@ export class AuditStreamError extends Error {
  * is what the stream has taken: from there on it is the collector's, which is as far as a process can know.
  */
 export function makeStreamAuditSink(
-  stream: Pick<NodeJS.WritableStream, "write">,
+  stream: Pick<NodeJS.WritableStream, "write" | "on" | "off">,
 ): AuditSink & { close(): Promise<void> } {
+  // Whoever waits for the write is told. Without a listener the same error would end the process, and tokens with it.
+  const told = (): void => {};
+  stream.on("error", told);
   return {
     write: (batch) =>
       new Promise((resolve, reject) => {
@@ -27,6 +30,6 @@ export function makeStreamAuditSink(
           else resolve();
         });
       }),
-    close: async () => {},
+    close: async () => void stream.off("error", told),
   };
 }
