@@ -49,6 +49,16 @@ describe("operators at Containment", () => {
     expect(one.body).toMatch(/Revoked<\/dt><dd>2</);
     expect(one.body).toContain("amelia.hart");
     expect(one.body).toContain("a stolen laptop");
+    const id = done.location!.split("/").at(-1)!;
+    for (const after of [
+      "nonsense",
+      `${id} nonsense`,
+      `${id} 1-1-1`,
+      `${id} ${"9".repeat(20)}-0`,
+      `${id} ${"9".repeat(40)}-0`,
+      "zzz 0-0",
+    ])
+      expect((await browser.get(`${done.location}?after=${encodeURIComponent(after)}`)).status).toBe(200);
     const csv = await browser.get(`${done.location}/reauthorizations.csv`);
     expect(csv.body).toContain("needed,");
     const audit = await here.broker.auditBuffer.read(here.organisation as never, 0, 1_000);

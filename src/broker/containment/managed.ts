@@ -179,11 +179,12 @@ async function partPage<T>(
   ) => Promise<readonly { readonly entry: string; readonly item: T | undefined }[]>,
 ): Promise<PartPage<T>> {
   const parts = (await partsOf(ports, containment)).map(({ id }) => id).sort();
-  const [at, entry] = cursor?.split(" ") ?? [];
+  // A page has it from its address: what is none of ours is as if nothing was said.
+  const [, at, entry] = /^(\S+) (\d{1,19}-\d{1,19})?$/.exec(cursor ?? "") ?? [];
   const from = at === undefined ? 0 : parts.findIndex((id) => id >= at);
   if (from < 0 || parts.length === 0) return { items: [], next: undefined };
   const id = parts[from]!;
-  const page = await read(id, id === at && entry !== "" ? entry : undefined);
+  const page = await read(id, id === at ? entry : undefined);
   const items = page.flatMap(({ item }) => (item === undefined ? [] : [item]));
   if (page.length === limit) return { items, next: `${id} ${page.at(-1)!.entry}` };
   const following = parts[from + 1];
