@@ -26,6 +26,7 @@ import { RedisShredStore } from "../store/redis-shred-store.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
+import { auditLimits } from "./audit-sink.ts";
 import { redisAddress } from "./read-addresses.ts";
 
 /** An answer of Redis that somebody waits for comes by then, or he is told that the store is away (F28). */
@@ -98,7 +99,7 @@ export async function openStores(
     portal: new RedisPortalStore(fast),
     profiles: new RedisProfileStore(fast),
     recordSeals: new RedisRecordSeals(fast, mac),
-    shreds: new RedisShredStore(fast),
+    shreds: new RedisShredStore(fast, auditLimits(settings).keptMs),
     // Looks through everything: it may take its time.
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),

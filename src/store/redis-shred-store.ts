@@ -1,7 +1,7 @@
 import type { Shredding, ShredStore } from "../broker/keys/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { type OrganisationId, type Route, routeOf } from "../domain/id.ts";
-import type { Instant } from "../domain/instant.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
 import {
   clientNamesKey,
   clientOrganisationsKey,
@@ -19,8 +19,12 @@ import type { RedisStore } from "./redis-store.ts";
 export class RedisShredStore implements ShredStore {
   readonly #store: RedisStore;
 
-  constructor(store: RedisStore) {
+  readonly #auditKeptMs: Milliseconds;
+
+  /** @param auditKeptMs how long exported audit stays; nobody trims that of an organisation which is gone */
+  constructor(store: RedisStore, auditKeptMs: Milliseconds) {
     this.#store = store;
+    this.#auditKeptMs = auditKeptMs;
   }
 
   async findShredding(name: string): Promise<Shredding | undefined> {
@@ -68,7 +72,7 @@ export class RedisShredStore implements ShredStore {
       const [next, nouns] = (await this.#store.run(
         "remove-records",
         [shreddedKey(organisation)],
-        [cursor, remove ? 1 : 0],
+        [cursor, remove ? 1 : 0, this.#auditKeptMs],
       )) as [string, string[]];
       for (const noun of nouns) counts[noun] = (counts[noun] ?? 0) + 1;
       cursor = next;

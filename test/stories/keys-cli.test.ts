@@ -14,6 +14,7 @@ import {
 import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
+import { days } from "../../src/domain/instant.ts";
 import type { KeyOwner, Sealed } from "../../src/domain/sealed.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { VaultTransit } from "../../src/kms/vault-transit.ts";
@@ -30,7 +31,7 @@ import {
 } from "../../src/security/root-keyset.ts";
 import { isWrapped } from "../../src/security/root-keyset-file.ts";
 import { verifySigned } from "../../src/security/signer.ts";
-import { dueKey, grantKey, organisationKey, revocationsKey } from "../../src/store/keys.ts";
+import { auditKey, dueKey, grantKey, organisationKey, revocationsKey } from "../../src/store/keys.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
@@ -180,7 +181,7 @@ test("T28: of a shredded organisation no record of an older dump opens once the 
   expect(shredded).toMatchObject({ code: 0 });
   const redis = here.broker.stores.fast.connection as Redis;
   const left = (await redis.keys(`b1:{${mine.owner}}:*`)).map((key) => key.split(":").at(-1)).sort();
-  expect(left.filter((key) => !["audit", "gate", "shredded"].includes(key!))).toEqual([]);
+  expect(left.filter((key) => !["audit", "audit-head", "gate", "shredded"].includes(key!))).toEqual([]);
 
   // The certificate is checked offline, and says which root key has to go.
   const keys = join(cli.folder, "keys.json");
@@ -303,6 +304,28 @@ test("a refresh and a sign-in that come home after their organisation was shredd
   const redis = stores.fast.connection as Redis;
   const left = (await redis.keys(`b1:{${owner}}:*`)).map((key) => key.slice(key.indexOf("}:") + 2));
   expect(left.sort()).toEqual(["audit", "gate", "shredded"]);
+});
+
+test("of a shredded organisation the audit keeps its chain, and goes after as long as any", async () => {
+  const here = await world({ redisUrl: (await ownRedisForThisTest()).url });
+  const organisation = here.organisation as OrganisationId;
+  const { shredding, stores, auditBuffer, workerStories } = here.broker;
+  const redis = stores.fast.connection as Redis;
+  await workerStories.exportAudit();
+  // Old entries have gone: whoever begins anew here comes to other links.
+  await redis.xtrim(auditKey(organisation), "MINID", "3-0");
+  const facts = { v: 1, organisation, name: "firm", at: 1, by: "test", rootKeys: [], counts: {} } as const;
+  const done = { ...facts, dataKeys: [] };
+  await shredding.shreds.destroyKeys(done, BY_TEST);
+  await workerStories.exportAudit();
+  await shredding.shreds.removeRecords(done);
+  expect(await auditBuffer.take(organisation, "a worker that has read who is there", 1_000)).toEqual({
+    kind: "nothing",
+  });
+  expect(await auditBuffer.backlog(organisation)).toBe(0);
+  const left = await redis.pttl(auditKey(organisation));
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThanOrEqual(days(here.broker.settings.AUDIT_RETENTION_DAYS));
 });
 
 test("a root key is rotated by hand: refused to go while data keys, records or client secrets need it, and none does", async () => {
