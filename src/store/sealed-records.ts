@@ -2,7 +2,7 @@ import type { RecordMac } from "../broker/ports.ts";
 import { Problem } from "../domain/problem.ts";
 
 /** Called once for each text that is refused. */
-export type TellAltered = (place: string, why: "unsealed" | "altered") => void;
+export type TellAltered = (place: string, why: "unsealed" | "altered" | "closed") => void;
 
 /** What was verified last is not verified again for as long as the same text is stored. */
 const REMEMBERED_MAX = 5_000;
@@ -44,9 +44,24 @@ export class SealedRecords {
 
   /** The text that was sealed for `place`. @throws Problem("integrity_failure") */
   open(place: string, stored: string): string {
-    const text = this.#mac.open(place, stored);
+    const text = this.#opened(place, stored);
     if (text === undefined) throw this.refused(place, stored);
     return text;
+  }
+
+  #opened(place: string, stored: string): string | undefined {
+    try {
+      return this.#mac.open(place, stored);
+    } catch (error) {
+      if (error instanceof Problem && error.code === "integrity_failure")
+        throw new ClosedRecord(place, stored, error);
+      throw error;
+    }
+  }
+
+  /** Says it to the operators: others of its kind open, so it is this one and not the root keyset. */
+  leftOut({ place, stored }: ClosedRecord): void {
+    this.#say(place, stored, "closed");
   }
 
   /** The same of a name that leads to a record which does not bear it. */
@@ -61,16 +76,31 @@ export class SealedRecords {
   }
 
   #altered(place: string, stored: string, why: keyof typeof REMEDY): AlteredRecord {
-    if (this.#told.get(place) !== stored) {
-      remember(this.#told, place, stored);
-      this.#tell(place, why);
-    }
+    this.#say(place, stored, why);
     return new AlteredRecord("integrity_failure", { detail: `${place} is ${why}: ${REMEDY[why]}` });
+  }
+
+  #say(place: string, stored: string, why: Parameters<TellAltered>[1]): void {
+    if (this.#told.get(place) === stored) return;
+    remember(this.#told, place, stored);
+    this.#tell(place, why);
   }
 }
 
-/** Of one record, whereas a root key that is missing closes all of them. */
+/** Of one record, whereas a root key that is missing may close all of them. */
 export class AlteredRecord extends Problem {}
+
+/** Sealed under a root key that is not here: the keyset is another, or somebody wrote a name of a key into this record. */
+export class ClosedRecord extends Problem {
+  readonly place: string;
+  readonly stored: string;
+
+  constructor(place: string, stored: string, { details }: Problem) {
+    super("integrity_failure", details);
+    this.place = place;
+    this.stored = stored;
+  }
+}
 
 const REMEDY = {
   unsealed:

@@ -1,7 +1,7 @@
 import type { RecordWrite } from "../broker/ports.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisStore, ScriptName } from "./redis-store.ts";
-import { AlteredRecord, type SealedRecords } from "./sealed-records.ts";
+import { AlteredRecord, ClosedRecord, type SealedRecords } from "./sealed-records.ts";
 
 /** Where records that operators manage are kept, and what makes them believed. */
 export interface RecordPlaces {
@@ -74,13 +74,15 @@ export async function findNamed<T extends { readonly name: string }>(
 
 /**
  * Every record that has a name, in the order of ids. One that was altered is left out, and told in the log: it must not keep
- * the jobs from all others. Who wants it by its id or name is refused.
+ * the jobs from all others. So is one whose root key is missing, unless it is so with all of them: then the keyset is wrong. Who
+ * wants it by its id or name is refused.
  */
 export async function allNamed<T extends { readonly name: string }>(
   { store, sealed }: RecordPlaces,
   names: string,
   find: (id: string) => Promise<T | undefined>,
   belongs: (record: T) => boolean = () => true,
+  { mayBeNone = false }: { readonly mayBeNone?: boolean } = {},
 ): Promise<readonly T[]> {
   const ids = Object.entries(await store.call((redis) => redis.hgetall(names)));
   const records = await Promise.all(
@@ -93,9 +95,14 @@ export async function allNamed<T extends { readonly name: string }>(
           throw sealed.misled(`${names} ${name}`, id);
         } catch (error) {
           if (error instanceof AlteredRecord) return undefined;
+          if (error instanceof ClosedRecord) return error;
           throw error;
         }
       }),
   );
-  return records.filter((record) => record !== undefined);
+  const closed = records.filter((record) => record instanceof ClosedRecord);
+  const open = records.filter((record) => record !== undefined && !(record instanceof ClosedRecord)) as T[];
+  if (closed.length > 0 && open.length === 0 && !mayBeNone) throw closed[0]!;
+  for (const record of closed) sealed.leftOut(record);
+  return open;
 }

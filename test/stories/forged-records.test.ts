@@ -279,6 +279,18 @@ it("T25: a record that was altered is neither overwritten by a change nor in the
   ).rejects.toMatchObject({ code: "integrity_failure" });
   expect((await configuration.listOrganisations()).map(({ id }) => id)).toEqual([added.organisation]);
   expect(await redis.get(places.organisation.key)).not.toBe(stored);
+
+  // Nor is one into which somebody writes the name of a root key that nobody has.
+  await set(places.organisation, stored.replace(/^m1\.[^.]+/, "m1.rk-gone"));
+  expect((await configuration.listOrganisations()).map(({ id }) => id)).toEqual([added.organisation]);
+  expect(here.lines.join("")).toContain(`${places.organisation.key} is closed`);
+  await set(places.server, (await get(places.server)).replace(/^m1\.[^.]+/, "m1.rk-gone"));
+  expect(await configuration.listServers(organisation)).toEqual([]);
+  await redis.set(
+    organisationKey(added.organisation as OrganisationId),
+    stored.replace(/^m1\.[^.]+/, "m1.rk-gone"),
+  );
+  await expect(configuration.listOrganisations()).rejects.toMatchObject({ code: "integrity_failure" });
 });
 
 it("T25: a file that names an altered record is refused, and makes no second one under its name", async () => {
