@@ -4,6 +4,7 @@ import type { ClientId } from "../../src/domain/id.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { firmWithOperators, signInOperator } from "../kit/operators.ts";
 import { submit } from "../kit/portal.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, type World } from "../kit/world.ts";
 
 const PAGE = "/operators/containments";
@@ -74,6 +75,28 @@ describe("operators at Containment", () => {
     expect(await status(here)).toBe(409);
     await here.connect();
     expect((await browser.get(here.base + path)).body).toContain("Authorized again");
+  });
+
+  it("a user of a server whose customer is not known is named with it: no guess stops nobody", async () => {
+    const { here, provider } = await firmWithOperators();
+    await here.connect();
+    const { configuration } = here.broker;
+    const server = (await configuration.findServer(here.server))!;
+    await put.server(configuration, { ...server, customerId: undefined });
+    const firm = (await configuration.findOrganisation(here.organisation as never))!.name;
+    const { browser } = await signInOperator(here, provider, "olga");
+    const form = await browser.get(`${here.base}${PAGE}/new`);
+    const told = { kind: "user", server: `${firm}/dms`, reason: "a stolen laptop" };
+    const vague = await submit(browser, form, `${PAGE}/new`, { ...told, what: "amelia.hart" });
+    expect([vague.status, vague.body]).toEqual([
+      422,
+      expect.stringContaining("write the user as CUSTOMER/amelia.hart"),
+    ]);
+    const exact = { ...told, what: "5948/amelia.hart" };
+    const review = await submit(browser, vague, `${PAGE}/new`, exact);
+    expect(review.body).toMatch(/Authorizations<\/dt><dd>1</);
+    await submit(browser, review, `${PAGE}/new`, { ...exact, confirm: "yes" });
+    expect(await status(here)).toBe(403);
   });
 
   it("support looks, at the organisations named for it alone, and knows people by less than their names", async () => {

@@ -8,7 +8,7 @@ import type { ConfigurationStore } from "../organisations/ports.ts";
 /** A target in the words of people who run the broker: the names of configuration files, and times as they write them. */
 export interface NamedTarget {
   readonly kind: string;
-  /** Its name, or its id. */
+  /** Its name, or its id; of a user `<customer>/<user id>` where the server's customer is another, or not known. */
   readonly what?: string | undefined;
   readonly organisation?: string | undefined;
   readonly server?: string | undefined;
@@ -58,11 +58,15 @@ export async function readNamedTarget(
       return { kind, server: (await findServer(store, name())).id };
     case "user": {
       const { id, customerId } = await findServer(store, server ?? "");
-      return {
-        kind,
-        server: id,
-        user: { customerId: options.customer ?? customerId ?? "1", userId: name() },
-      };
+      const [, told, userId] = /^([^/]+)\/(.+)$/.exec(name()) ?? [undefined, undefined, name()];
+      const customer = options.customer ?? told ?? customerId;
+      // A guess would stop nobody, and say that it did.
+      if (customer === undefined) {
+        throw new TargetFault(
+          `Of this server no iManage customer is known yet: write the user as CUSTOMER/${name()}, as the audit does.`,
+        );
+      }
+      return { kind, server: id, user: { customerId: customer, userId: userId! } };
     }
     case "subject": {
       if (client === undefined) throw new TargetFault("Say of which application.");
