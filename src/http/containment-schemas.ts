@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UNSAID_CUSTOMER } from "../broker/containment/contain.ts";
 import {
   type Containment,
   type ContainmentProgress,
@@ -48,7 +49,9 @@ export const target = z.discriminatedUnion("kind", [
     kind: z.literal("user"),
     server: serverId,
     user_id: line(256).meta({ description: "iManage's user id." }),
-    customer_id: line(64).default("1").meta({ description: "iManage's customer id; 1 on premises." }),
+    customer_id: line(64).optional().meta({
+      description: "iManage's customer id. The server's, unless you say otherwise; 1 on premises as a rule.",
+    }),
   }),
   z.strictObject({ kind: z.literal("subject"), server: serverId, client: clientId, subject: userSubject }),
   z.strictObject({ kind: z.literal("library"), server: serverId, library: line(128) }),
@@ -67,7 +70,7 @@ export function readTarget(sent: z.infer<typeof target>, now: number): Containme
       return {
         kind: "user",
         server: sent.server,
-        user: { customerId: sent.customer_id, userId: sent.user_id },
+        user: { customerId: sent.customer_id ?? UNSAID_CUSTOMER, userId: sent.user_id },
       };
     case "subject": {
       const { type, id, issuer } = sent.subject;

@@ -5,11 +5,12 @@ import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import { minutes } from "../../src/domain/instant.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { LibraryAdmin } from "../kit/library-admin.ts";
+import { put } from "../kit/put-records.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 interface Body {
   readonly dry_run: boolean;
-  readonly containment: { readonly id: string };
+  readonly containment: { readonly id: string; readonly target: object };
   readonly impact: Record<string, unknown>;
 }
 
@@ -78,6 +79,24 @@ describe("a containment stops tokens, and lifting it lets them flow", () => {
       ]).toEqual([200, 200, 200]);
     }
     await built.broker.containmentWork.settled();
+  });
+
+  it("of a user who is named without his customer the server's is meant, and none is guessed", async () => {
+    const built = await world();
+    await built.connect();
+    const { configuration } = built.broker;
+    const server = (await configuration.findServer(built.server))!;
+    const target = { kind: "user", server: built.server, user_id: "amelia.hart" };
+    await put.server(configuration, { ...server, customerId: undefined });
+    const vague = await built.client.call("POST", "/v1/containments", { target, reason: "a stolen laptop" });
+    expect([vague.status, JSON.stringify(vague.body)]).toEqual([
+      400,
+      expect.stringContaining("target.customer_id"),
+    ]);
+    await put.server(configuration, { ...server, customerId: "5948" });
+    const { body } = await containing(built, target);
+    expect(body.containment.target).toMatchObject({ customer_id: "5948" });
+    expect(await codeOf(built, AMELIA.subject)).toBe("contained");
   });
 
   it("two of one thing are two: lifting one leaves the other", async () => {

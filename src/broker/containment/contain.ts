@@ -49,7 +49,7 @@ export async function previewOf(
   ports: ContainmentPorts,
   asked: ContainmentTarget,
 ): Promise<ContainmentImpact> {
-  const target = endedNow(ports, asked);
+  const target = await withCustomer(ports, endedNow(ports, asked));
   await mustExist(ports, target);
   return previewContainment(ports, target);
 }
@@ -64,7 +64,7 @@ export async function contain(
   { target: asked, effect, reason }: AskedContainment,
   note: AuditNote,
 ): Promise<Containment> {
-  const target = endedNow(ports, asked);
+  const target = await withCustomer(ports, endedNow(ports, asked));
   await mustExist(ports, target);
   const organisation = organisationContained(target);
   const now = ports.clock.now();
@@ -161,6 +161,28 @@ function endedNow(ports: Pick<ContainmentPorts, "clock">, target: ContainmentTar
     });
   }
   return { ...target, to };
+}
+
+/** Of a user: the customer of his server is meant. */
+export const UNSAID_CUSTOMER = "";
+
+/** A guess would stop nobody, and say that it did. */
+async function withCustomer(
+  ports: Pick<ContainmentPorts, "servers">,
+  target: ContainmentTarget,
+): Promise<ContainmentTarget> {
+  if (target.kind !== "user" || target.user.customerId !== UNSAID_CUSTOMER) return target;
+  const server = await ports.servers.findServer(target.server);
+  if (server === undefined) throw new Problem("not_found");
+  const { customerId } = server;
+  if (customerId === undefined) {
+    throw new Problem("invalid_request", {
+      faults: [
+        { field: "target.customer_id", message: "must be said: no iManage customer of this server is known" },
+      ],
+    });
+  }
+  return { ...target, user: { ...target.user, customerId } };
 }
 
 async function mustExist(ports: ContainmentPorts, target: ContainmentTarget): Promise<void> {
