@@ -177,6 +177,23 @@ describe("a containment stops tokens, and lifting it lets them flow", () => {
     expect([await codeOf(built, AMELIA.subject), await asBearer()]).toEqual([200, 200]);
   });
 
+  it("a client everywhere is lifted where its policy was taken away meanwhile, too", async () => {
+    const built = await world();
+    await built.connect();
+    const { configuration, containment: ports } = built.broker;
+    const client = built.client.id as ClientId;
+    const organisation = built.organisation as OrganisationId;
+    const target = { kind: "client", client } as const;
+    const stop = await contain(ports, { target, effect: "stop", reason: "a leak" }, BY);
+    await built.broker.containmentWork.settled();
+    const policy = (await configuration.findPolicy(client, organisation)).policy!;
+    const taken = { fields: [], note: BY };
+    await configuration.deletePolicy(policy, { ...taken, before: policy });
+    await liftContainment(ports, stop, "another secret", BY);
+    await configuration.putPolicy(policy, { ...taken, before: undefined });
+    expect(await codeOf(built, AMELIA.subject)).toBe(200);
+  });
+
   it("nothing begins, and no code is redeemed, where tokens are stopped", async () => {
     const built = await world();
     await built.connect(MOREAU);

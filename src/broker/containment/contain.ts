@@ -131,9 +131,10 @@ export async function liftContainment(
   note: AuditNote,
 ): Promise<Containment> {
   const lifted = { at: ports.clock.now(), by: note.actor, reason };
-  for (const { id } of await partsOf(ports, containment)) {
-    if (id !== containment.id) await ports.containments.lift(id, lifted, note);
-  }
+  // In every organisation: in some the client may have lost its policy since, and may be given one again.
+  const everywhere = findRoute(containment.id) === undefined;
+  for (const { id } of everywhere ? await ports.organisations.listOrganisations() : [])
+    await ports.containments.lift(containmentIn(containment.id, routeOf(id)), lifted, note);
   // Its own last: as long as that one stands, whoever looks sees that it is not lifted everywhere.
   if ((await ports.containments.lift(containment.id, lifted, note)) === "gone")
     throw new Problem("not_found");
