@@ -10,6 +10,7 @@ import { AUDIT_ACTIONS, isAuditAction } from "../domain/audit-actions.ts";
 import type { AuditEntry } from "../domain/audit-entry.ts";
 import { parseId } from "../domain/id.ts";
 import { days } from "../domain/instant.ts";
+import { maskedUser } from "../domain/masked.ts";
 import { sendNotFound } from "./error-page.ts";
 import { dateField, selectField, textField } from "./form-field.ts";
 import { type Html, html } from "./html.ts";
@@ -38,7 +39,8 @@ export function getSettingsAudit(deps: PageDeps): RequestHandler {
     const filter: AuditFilter = {
       action: isAuditAction(asked.action) ? asked.action : undefined,
       client: clients.find(({ id }) => id === asked.client)?.id,
-      person: asked.person === "" ? undefined : asked.person,
+      // Who is not told names does not try them out either.
+      person: asked.person === "" || !visit.mayChange ? undefined : asked.person,
       from: dayOf(asked.from),
       to: nextDay(dayOf(asked.to)),
       sees: visit.readsAudit,
@@ -50,10 +52,14 @@ export function getSettingsAudit(deps: PageDeps): RequestHandler {
       position ?? { before: undefined },
       PER_PAGE,
     );
-    const names: Names = new Map([
-      ...clients.map(({ id, displayName }) => [id, displayName] as const),
-      ...servers.map(({ id, displayName }) => [id, displayName] as const),
-    ]);
+    const names: Names = {
+      of: new Map([
+        ...clients.map(({ id, displayName }) => [id, displayName] as const),
+        ...servers.map(({ id, displayName }) => [id, displayName] as const),
+      ]),
+      // Support knows people by less than their names, here as at containments.
+      person: visit.mayChange ? (name) => name : maskedName,
+    };
     const options = clients.map(({ id, displayName }) => [id, displayName] as const);
     const outdated = position === undefined;
     sendPage(response, 200, auditPage(deps, visit, { asked, options, page, names, outdated }));
@@ -94,7 +100,14 @@ function positionOf(
   return match?.[1] === firm.id ? { before: Number(match[2]) } : undefined;
 }
 
-type Names = ReadonlyMap<string, string>;
+interface Names {
+  readonly of: ReadonlyMap<string, string>;
+  readonly person: (name: string) => string;
+}
+
+/** `<customer>/<user>`, or an id alone. */
+const maskedName = (name: string): string =>
+  name.replace(/[^/]+$/, (userId) => maskedUser({ userId, email: undefined }));
 
 interface Shown {
   readonly asked: Asked;
@@ -117,7 +130,7 @@ function auditPage(deps: PageDeps, visit: SettingsVisit, shown: Shown): Html {
     main: html`<h1>${texts.title}</h1>
 <p class="lead">${texts.lead(visit.firm.displayName)}</p>
 ${outdated && html`<p class="card note warn" role="status">${texts.outdated}</p>`}
-${filterForm(address, shown)}
+${filterForm(address, shown, visit.mayChange)}
 ${page.items.length === 0 ? html`<section class="card"><p>${none}</p></section>` : table(page.items, names)}
 <p class="actions">${older !== undefined && html`<a class="button plain" href="${withQuery(address, shown.asked, older)}">${texts.older}</a>`}
 <a href="${withQuery(address, shown.asked)}">${texts.newest}</a></p>
@@ -134,7 +147,7 @@ function withQuery(address: string, asked: Asked, older?: string): string {
   return text === "" ? address : `${address}?${text}`;
 }
 
-function filterForm(address: string, { asked, options }: Shown): Html {
+function filterForm(address: string, { asked, options }: Shown, byPerson: boolean): Html {
   const { filter } = texts;
   const actions = Object.entries(AUDIT_ACTIONS)
     .filter(([, { kept }]) => kept !== "shared")
@@ -142,7 +155,7 @@ function filterForm(address: string, { asked, options }: Shown): Html {
   return html`<form class="card" role="search" aria-label="${filter.label}" method="get" action="${address}">
 ${selectField({ name: "action", label: filter.action, value: asked.action }, [["", filter.anything], ...actions])}
 ${selectField({ name: "client", label: filter.client, value: asked.client }, [["", filter.anyClient], ...options])}
-${textField({ name: "person", label: filter.person, hint: filter.personHint, value: asked.person })}
+${byPerson && textField({ name: "person", label: filter.person, hint: filter.personHint, value: asked.person })}
 ${dateField({ name: "from", label: filter.from, value: asked.from })}
 ${dateField({ name: "to", label: filter.to, value: asked.to })}
 <p class="actions"><button class="button" type="submit">${filter.button}</button>
@@ -174,13 +187,13 @@ function who(actor: string, names: Names): string {
   const [kind, id] = at < 0 ? [actor, ""] : [actor.slice(0, at), actor.slice(at + 1)];
   switch (kind) {
     case "client":
-      return texts.who.client(names.get(id) ?? id);
+      return texts.who.client(names.of.get(id) ?? id);
     case "user":
-      return texts.who.user(id);
+      return texts.who.user(names.person(id));
     case "person": {
       const slash = id.indexOf("/");
       const client = id.slice(0, slash);
-      return texts.who.person(id.slice(slash + 1), names.get(client) ?? client);
+      return texts.who.person(names.person(id.slice(slash + 1)), names.of.get(client) ?? client);
     }
     case "operator":
     case "support":
@@ -198,13 +211,14 @@ function details(fields: AuditEntry["fields"], names: Names): readonly Html[] {
   return Object.entries(texts.details).flatMap(([name, label]) => {
     const value = fields[name] ?? "";
     if (value === "") return [];
-    const told = names.get(value) ?? value;
-    const isName = names.has(value) || parseId("cli", value) !== undefined;
+    const told = PERSONS.has(name) ? names.person(value) : (names.of.get(value) ?? value);
+    const isName = names.of.has(value) || parseId("cli", value) !== undefined;
     const shown = IDS.has(name) && !isName ? html`<code>${told}</code>` : html`<bdi>${told}</bdi>`;
     return [html`<li><span class="quiet">${label}:</span> ${shown}</li>`];
   });
 }
 
+const PERSONS: ReadonlySet<string> = new Set(["lent_by", "replaced"]);
 const IDS: ReadonlySet<string> = new Set([
   "grant",
   "token",

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import type { Policy } from "../../src/domain/policy.ts";
+import { auditKey, gateKey } from "../../src/store/keys.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { firmWithOperators, signInOperator } from "../kit/operators.ts";
 import { enterPortal } from "../kit/portal.ts";
@@ -101,4 +102,20 @@ it("operators read any organisation's, support those that are named for it", asy
   const { browser: support } = await signInOperator(here, provider, "sam");
   expect((await support.get(at(added.organisation))).status).toBe(200);
   expect((await support.get(at(here.organisation))).status).toBe(404);
+
+  // Support knows people by less than their names, and does not find them by a name either.
+  const organisation = added.organisation as OrganisationId;
+  const redis = here.broker.stores.fast.connection;
+  const sequence = await redis.hincrby(gateKey(organisation), "audit", 1);
+  const lent = ["action", "library.authorized", "actor", "user:5948/jo.ward", "replaced", "amelia.hart"];
+  await redis.xadd(auditKey(organisation), `${sequence}-0`, "at", String(Date.now()), ...lent);
+  for (const name of ["user:5948/jo.ward", "amelia.hart"]) {
+    const told = name.split("/").at(-1)!;
+    expect((await operator.get(`${at(organisation)}?person=${name.slice(0, 4)}`)).body).toContain(told);
+    for (const query of ["", "?person=nobody-of-this-name"]) {
+      const seen = (await support.get(at(organisation) + query)).body;
+      expect(seen).toContain("<code>library.authorized");
+      expect(seen).not.toContain(told);
+    }
+  }
 });
