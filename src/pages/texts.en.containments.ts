@@ -24,7 +24,7 @@ export const containments = {
   },
   what: "Which",
   whatHint:
-    "The name in the configuration: of an application, an organisation, or a server as *organisation/server*. The id: of a user, a library, an authorization. Empty for a time.",
+    "The name in the configuration: of an application, an organisation, or a server as *organisation/server*. The id: of a user (*customer/user* where the server’s customer is another, or not known), a library, an authorization. Empty for a time.",
   server: "Server",
   serverHint:
     "*organisation/server*. For users and libraries; limits an application or a time to that server.",
