@@ -2,6 +2,7 @@ import { type AuditPorts, exportAudit } from "../broker/audit/export-audit.ts";
 import { type KeepAuditPorts, keepAudit } from "../broker/audit/keep-audit.ts";
 import type { ContainmentWork } from "../broker/containment/carry-out.ts";
 import { type LookAgainPorts, lookAgain } from "../broker/diagnosis/look-again.ts";
+import { eachInTurn } from "../broker/each-in-turn.ts";
 import type { Revoker } from "../broker/grants/revoke-pending.ts";
 import { advanceRotations, type RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import { checkStandings } from "../broker/libraries/check-standings.ts";
@@ -15,6 +16,7 @@ import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
 import type { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
+import type { OrganisationId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
 import type { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import type { RedisGrantStore } from "../store/redis-grant-store.ts";
@@ -59,16 +61,21 @@ export function tellWorkers(by: {
     checkStandings: () => checkStandings({ ...by.libraries, organisations: configuration }),
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
-      await keepAudit(by.audit);
-      for (const { id } of await configuration.listOrganisations()) {
+      const reapOf = async ({ id }: { readonly id: OrganisationId }) => {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
         const now = await by.now();
         await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
         await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));
-      }
-      // Last: one client's record that cannot be believed ends the job, and everything else is done by then.
-      await tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1));
+      };
+      await eachInTurn(
+        [
+          () => keepAudit(by.audit),
+          async () => eachInTurn(await configuration.listOrganisations(), reapOf),
+          async () => tellExpiringClientSecrets({ log, store: configuration }, await by.now(), minutes(1)),
+        ],
+        (part) => part(),
+      );
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   SHARED_JOURNALS,
 } from "../../domain/audit-entry.ts";
 import { seconds } from "../../domain/instant.ts";
+import { eachInTurn } from "../each-in-turn.ts";
 import type { Clock, Log, Random, Signer, Timers } from "../ports.ts";
 import type { AuditBuffer, AuditChain, AuditHead, AuditJournals, AuditLease, AuditSink } from "./ports.ts";
 
@@ -34,16 +35,10 @@ const LEASE_MS = seconds(5);
  */
 export async function exportAudit(ports: AuditPorts): Promise<number> {
   const owner = Buffer.from(ports.random.bytes(16)).toString("base64url");
-  const failures: unknown[] = [];
   let exported = 0;
-  for (const journal of await journalsOf(ports.organisations)) {
-    try {
-      exported += await exportOf(ports, journal, owner);
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
+  await eachInTurn(await journalsOf(ports.organisations), async (journal) => {
+    exported += await exportOf(ports, journal, owner);
+  });
   return exported;
 }
 

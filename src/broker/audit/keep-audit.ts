@@ -1,5 +1,6 @@
 import type { AuditJournal } from "../../domain/audit-entry.ts";
 import type { Milliseconds } from "../../domain/instant.ts";
+import { eachInTurn } from "../each-in-turn.ts";
 import type { Log } from "../ports.ts";
 import { journalsOf } from "./export-audit.ts";
 import type { AuditBuffer, AuditJournals } from "./ports.ts";
@@ -27,12 +28,12 @@ const TRIMS_MAX = 20;
 
 /** Lets old entries go that are kept elsewhere, and says in time where the export does not keep up. */
 export async function keepAudit(ports: KeepAuditPorts): Promise<void> {
-  for (const journal of await journalsOf(ports.organisations)) {
+  await eachInTurn(await journalsOf(ports.organisations), async (journal) => {
     await tellBacklog(ports, journal);
     for (let trims = 0; trims < TRIMS_MAX; trims++) {
       if ((await ports.buffer.trim(journal, ports.limits.keptMs, ports.limits.keptMax)) === 0) break;
     }
-  }
+  });
 }
 
 async function tellBacklog({ log, buffer, limits }: KeepAuditPorts, journal: AuditJournal): Promise<void> {
