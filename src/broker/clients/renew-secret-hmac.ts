@@ -1,4 +1,4 @@
-import type { Client } from "../../domain/client.ts";
+import type { Client, ClientSecret } from "../../domain/client.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Clock, Log } from "../ports.ts";
@@ -33,10 +33,16 @@ export async function renewSecretHmac(
   client: Client,
   secret: Secret,
 ): Promise<void> {
+  // Another secret of the client may need a key that is gone: that is told to who shows it, and is no matter of this one.
+  const isShown = (kept: ClientSecret): boolean => {
+    try {
+      return clientSecrets.matches(secret, [kept], clock.now());
+    } catch {
+      return false;
+    }
+  };
   const outdated = client.secrets.filter(
-    (kept) =>
-      clientSecrets.rootKeyOf(kept.hmac) !== clientSecrets.primary &&
-      clientSecrets.matches(secret, [kept], clock.now()),
+    (kept) => clientSecrets.rootKeyOf(kept.hmac) !== clientSecrets.primary && isShown(kept),
   );
   if (outdated.length === 0) return;
   const hmac = clientSecrets.hmac(secret);
