@@ -54,7 +54,7 @@ export class FailedProofs {
     const { clock, log, proofs } = this.#ports;
     const client = /^cli_[0-9a-z]{26}$/.test(id) ? { client: id } : {};
     log.info({ requestId: origin.requestId, ...client, code: because }, "client not authenticated");
-    const { over, waitMs } = await proofs.countFailure(id, origin.address);
+    const { over, waitMs } = await proofs.countFailure(shortened(id), origin.address);
     if (waitMs > 0) this.#stop(pairOf(id, origin.address), clock.monotonicMs() + waitMs);
     if (over) throw stopped(waitMs);
     throw new Problem("invalid_client", says === undefined ? {} : { detail: says });
@@ -69,5 +69,7 @@ export class FailedProofs {
   }
 }
 
-const pairOf = (id: string, address: string): string => `${id} ${address}`;
+/** An id has 30 characters; what somebody sends in its place may fill a whole body, and would be kept for each try. */
+const shortened = (id: string): string => id.slice(0, 64);
+const pairOf = (id: string, address: string): string => `${shortened(id)} ${address}`;
 const stopped = (retryAfterMs: number): Problem => new Problem("proof_refused_for_now", { retryAfterMs });
