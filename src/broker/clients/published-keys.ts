@@ -42,10 +42,8 @@ export class PublishedKeys {
     kid: string | undefined,
   ): Promise<readonly PublicJwk[] | undefined> {
     const kept = this.#of(uri);
-    const decide = () => {
-      const known = kid === undefined || kept.keys.some((key) => key.kid === kid);
-      return decideKeys(kept, known, this.#ports.clock.monotonicMs());
-    };
+    const isKnown = () => kid === undefined || kept.keys.some((key) => key.kid === kid);
+    const decide = () => decideKeys(kept, isKnown(), this.#ports.clock.monotonicMs());
     let verdict = decide();
     if (verdict === "fetch") {
       kept.reading ??= this.#read(whose, uri, kept).finally(() => {
@@ -53,7 +51,8 @@ export class PublishedKeys {
       });
       await kept.reading;
       verdict = decide();
-    } else if (verdict === "away" && kept.reading !== undefined) {
+    } else if (kept.reading !== undefined && (verdict === "away" || !isKnown())) {
+      // What is on its way may hold the key: a client that has just changed it asks from many places at once.
       await kept.reading;
       verdict = decide();
     }

@@ -64,6 +64,17 @@ describe("keys that a client publishes", () => {
     expect(await kids("two")).toEqual(["one", "two"]);
   });
 
+  test("a name that is new is found by everybody who asks while they are being read", async () => {
+    await kids("one");
+    now += minutes(1);
+    answer = { document: { keys: [key("two")] } };
+    held = [];
+    const all = Promise.all([kids("two"), kids("two"), kids("one"), kids("two")]);
+    for (const go of held) go();
+    expect(await all).toEqual([["two"], ["two"], ["one"], ["two"]]);
+    expect(read).toHaveLength(2);
+  });
+
   test("count for a day while their address is away, asked once a minute, and no longer", async () => {
     await kids("one");
     answer = { away: "connection_refused" };
