@@ -44,15 +44,29 @@ export function makeClientCertificates(authorities: ClientAuthorities): ClientCe
     judge(presented, registered, now) {
       const certificate = parse(presented);
       if (certificate === undefined) return "certificate_unreadable";
-      const fault = ofItself(certificate, now);
-      if (fault !== undefined) return fault;
-      if (registered.by === "thumbprints")
-        return registered.values.includes(presented.thumbprint) ? undefined : "certificate_not_registered";
-      if (!presented.verified && !authorities.issued(certificate, now))
-        return "certificate_authority_unknown";
-      return names(certificate, registered) ? undefined : "certificate_not_registered";
+      try {
+        return faultOf(authorities, certificate, presented, registered, now);
+      } catch {
+        // Parts are read when they are asked for: a key of an unknown kind, for example.
+        return "certificate_unreadable";
+      }
     },
   };
+}
+
+function faultOf(
+  authorities: ClientAuthorities,
+  certificate: X509Certificate,
+  { thumbprint, verified }: PresentedCertificate,
+  registered: RegisteredCertificate,
+  now: Instant,
+): CertificateFault | undefined {
+  const fault = ofItself(certificate, now);
+  if (fault !== undefined) return fault;
+  if (registered.by === "thumbprints")
+    return registered.values.includes(thumbprint) ? undefined : "certificate_not_registered";
+  if (!verified && !authorities.issued(certificate, now)) return "certificate_authority_unknown";
+  return names(certificate, registered) ? undefined : "certificate_not_registered";
 }
 
 function parse({ der }: PresentedCertificate): X509Certificate | undefined {
@@ -66,8 +80,11 @@ function parse({ der }: PresentedCertificate): X509Certificate | undefined {
 }
 
 function ofItself(certificate: X509Certificate, now: Instant): CertificateFault | undefined {
-  if (certificate.validFromDate.getTime() > now) return "certificate_not_yet_valid";
-  if (certificate.validToDate.getTime() <= now) return "certificate_expired";
+  const { validFromDate: from, validToDate: to } = certificate;
+  // A month 99 compares with nothing.
+  if (Number.isNaN(from.getTime()) || Number.isNaN(to.getTime())) return "certificate_unreadable";
+  if (from.getTime() > now) return "certificate_not_yet_valid";
+  if (to.getTime() <= now) return "certificate_expired";
   // Absent: any use (RFC 5280 §4.2.1.12).
   const usages: readonly string[] | undefined = certificate.keyUsage;
   if (usages !== undefined && !usages.includes(CLIENT_AUTH) && !usages.includes(ANY_USAGE))

@@ -140,4 +140,28 @@ describe("a client's certificate", () => {
     bent[bent.length - 3]! ^= 1;
     expect(certificates.judge({ der: bent, ...rest }, APP_DN, NOW)).toBe("certificate_authority_unknown");
   });
+
+  it("that cannot be read to its end proves nothing, and ends in no error of ours", () => {
+    const { der } = presented(issue(authority, { hosts: HOSTS, subject: APP }).certificate);
+    const spoiled = (at: Buffer, byte: number, to: number, from = 0) => {
+      const copy = Buffer.from(der);
+      copy[copy.indexOf(at, from) + byte] = to;
+      return copy;
+    };
+    const time = Buffer.from("170d", "hex");
+    const key = [Buffer.from("2a8648ce3d0201", "hex"), Buffer.from("2a864886f70d010101", "hex")].find((oid) =>
+      der.includes(oid),
+    )!;
+    const validTo = Buffer.from(der).indexOf(time) + 2;
+    for (const [what, copy] of [
+      ["a key of a kind that nobody knows", spoiled(key, key.length - 1, 0x7f)],
+      ["no month from which it is valid", spoiled(time, 4, 0x39)],
+      ["no month until which it is valid", spoiled(time, 4, 0x39, validTo)],
+    ] as const) {
+      const thumbprint = createHash("sha256").update(copy).digest("base64url");
+      const shown = { der: copy, thumbprint, verified: false };
+      const fault = certificates.judge(shown, { by: "thumbprints", values: [thumbprint] }, NOW);
+      expect(fault, what).toBe("certificate_unreadable");
+    }
+  });
 });
