@@ -186,7 +186,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs: syncStore,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
-  const { clients, people, clientAuthorities, tokensOnTheirWay } = knowCallers({
+  const { letIn, clients, people, clientAuthorities, tokensOnTheirWay } = knowCallers({
     clock,
     log,
     issuer: settings.PUBLIC_BASE_URL,
@@ -309,6 +309,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const packages = makePackageTemplates(settings.PACKAGE_TEMPLATE_DIR);
   const portal: PortalPorts = {
     ...authorization,
+    clients: letIn,
     portal: stores.portal,
     grants: grantStore,
     organisations: configuration,

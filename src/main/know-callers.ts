@@ -32,10 +32,12 @@ export function knowCallers(by: {
   const clientAuthorities = new ClientAuthorities();
   const documents = makePublicDocuments(by.outbound);
   const publishedKeys = new PublishedKeys({ clock, log, documents });
+  // Whoever asks whether a client may come in, or people in its name, sees one that is contained everywhere as stopped.
+  const letIn = clientsUncontained(configuration, stores.containment);
   const clients: ClientPorts = {
     clock,
     log,
-    clients: clientsUncontained(configuration, stores.containment),
+    clients: letIn,
     clientSecrets,
     brokerTokens: by.brokerTokens,
     certificates: makeClientCertificates(clientAuthorities),
@@ -55,5 +57,5 @@ export function knowCallers(by: {
     providerKeys: new ProviderKeys({ clock, log, documents, publishedKeys }),
   };
   const tokensOnTheirWay = new TokensOnTheirWay(configuration, makeTokenEncrypter());
-  return { clients, people, clientAuthorities, tokensOnTheirWay };
+  return { letIn, clients, people, clientAuthorities, tokensOnTheirWay };
 }

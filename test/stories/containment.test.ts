@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { contain, liftContainment } from "../../src/broker/containment/contain.ts";
 import type { ContainmentTarget } from "../../src/domain/containment.ts";
 import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
 import { minutes } from "../../src/domain/instant.ts";
 import { addOrganisation } from "../kit/additions.ts";
 import { LibraryAdmin } from "../kit/library-admin.ts";
+import { enterPortal, openPortal, submit } from "../kit/portal.ts";
 import { put } from "../kit/put-records.ts";
+
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 interface Body {
@@ -192,6 +195,34 @@ describe("a containment stops tokens, and lifting it lets them flow", () => {
     await liftContainment(ports, stop, "another secret", BY);
     await configuration.putPolicy(policy, { ...taken, before: undefined });
     expect(await codeOf(built, AMELIA.subject)).toBe(200);
+  });
+
+  it("nor has a client that is contained everywhere any visitors: nobody changes a firm's settings in its name", async () => {
+    const built = await world();
+    const user = await enterPortal(built);
+    const { browser } = await enterPortal(built, {
+      role: "organisation_admin",
+      subject: { type: "user", id: "u-admin" },
+    });
+    const form = await browser.get(`${built.base}/settings/access`);
+    expect([user.page.status, form.status]).toEqual([200, 200]);
+    const link = await openPortal(built);
+    const asked = {
+      target: { kind: "client", client: built.client.id as ClientId },
+      effect: "stop",
+    } as const;
+    const containment = await contain(built.broker.containment, { ...asked, reason: "leaked" }, BY);
+    const statuses = async () => [
+      (await user.browser.get(user.page.url)).status,
+      (await browser.get(form.url)).status,
+      (await submit(browser, form, "/settings/access", { access: "off" })).status,
+    ];
+    expect(await statuses()).toEqual([403, 403, 403]);
+    const late = new WalkingBrowser();
+    const entered = await late.follow(await late.get(link.body.url!), [built.base]);
+    expect(entered.status).toBe(403);
+    await liftContainment(built.broker.containment, containment, "found the leak", BY);
+    expect(await statuses()).toEqual([200, 200, 200]);
   });
 
   it("nothing begins, and no code is redeemed, where tokens are stopped", async () => {

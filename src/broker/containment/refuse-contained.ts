@@ -22,10 +22,10 @@ export async function refuseContained(
  * Clients as whoever lets them in sees them: one that is contained everywhere is one that is stopped, for as long. Asked
  * beside the record and not after it, so that it costs no round trip.
  */
-export function clientsUncontained<S extends Pick<ClientStore, "findClient" | "findStanding">>(
-  clients: S,
+export function clientsUncontained(
+  clients: Pick<ClientStore, "findClient" | "findStanding" | "findPolicy">,
   containments: Pick<ContainmentStore, "findClientStop">,
-): Pick<ClientStore, "findClient" | "findStanding"> {
+): Pick<ClientStore, "findClient" | "findStanding" | "findPolicy"> {
   const unlessStopped = <T extends { readonly state: Client["state"] }>(
     found: T | undefined,
     stop: boolean,
@@ -39,5 +39,6 @@ export function clientsUncontained<S extends Pick<ClientStore, "findClient" | "f
       const [standing, stop] = await Promise.all([clients.findStanding(id), containments.findClientStop(id)]);
       return unlessStopped(standing, stop);
     },
+    findPolicy: (client, organisation) => clients.findPolicy(client, organisation),
   };
 }
