@@ -1,5 +1,6 @@
-/** What a request for a token meets, in this order (`lua/vend.lua`); the first that fails is what it is answered. */
+/** What a request for a token meets, in this order (after the policy `lua/vend.lua`); the first that fails is what it is answered. */
 export const ACCESS_CHECKS = [
+  "client",
   "policy",
   "organisation",
   "members",
@@ -29,6 +30,7 @@ export function outcomesOf(
 }
 
 export const CHECK_TEXTS: Readonly<Record<AccessCheck, string>> = {
+  client: "The client may come in: it is not stopped, and not contained everywhere.",
   policy: "The client's policy allows it.",
   organisation: "iManage is enabled for the organisation.",
   members: "The person is one of those for whom iManage is enabled.",

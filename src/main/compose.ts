@@ -196,8 +196,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     brokerTokens,
   });
   const explain: ExplainPorts = {
-    ...{ clock, access: stores.access },
-    ...{ clients: configuration, organisations: configuration, servers: configuration },
+    ...{ clock, access: stores.access, stops: stores.containment },
+    ...{ clients: letIn, organisations: configuration, servers: configuration },
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
 

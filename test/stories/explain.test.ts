@@ -212,6 +212,39 @@ describe("explain", () => {
     );
   });
 
+  it("says what keeps a client out before its policy is looked at, and that no sign-in begins where tokens are stopped", async () => {
+    const here = await world();
+    const { configuration, containment } = here.broker;
+    const other = await anotherClient(here);
+    const operator = (await configuration.findClient(other.id as never))!;
+    await put.client(configuration, { ...operator, role: "operator" });
+    await here.connect(AMELIA);
+    const ask = async (asked: object = {}) => {
+      const { body } = await explain(here, { client: here.client.id, ...asked }, other);
+      return [body.allowed, failing(body), body.problem?.code, body.problem?.remedy];
+    };
+    const allowed = [true, undefined, undefined, undefined];
+    const stops = async (target: Containment["target"]) =>
+      contain(containment, { target, effect: "stop", reason: "a drill" }, BY_TEST);
+
+    const everywhere = await stops({ kind: "client", client: here.client.id as never });
+    expect((await token(here)).body.code).toBe("invalid_client");
+    for (const action of ["token", "connect", "status"])
+      expect(await ask({ action }), action).toEqual([false, "client", "invalid_client", "operator"]);
+    await liftContainment(containment, everywhere, "over", BY_TEST);
+    const client = (await configuration.findClient(here.client.id as never))!;
+    await put.client(configuration, { ...client, state: "stopped" });
+    expect(await ask()).toEqual([false, "client", "invalid_client", "operator"]);
+    await put.client(configuration, client);
+    expect(await ask()).toEqual(allowed);
+
+    const begun = await stops({ kind: "server", server: here.server as never });
+    await expect(here.connect(MOREAU)).rejects.toThrow();
+    expect(await ask({ action: "connect" })).toEqual([false, "containment", "contained", "operator"]);
+    await liftContainment(containment, begun, "over", BY_TEST);
+    expect(await ask({ action: "connect" })).toEqual(allowed);
+  });
+
   it("is on the command line for operators, in words", async () => {
     const here = await world();
     await here.connect(AMELIA);
@@ -246,6 +279,7 @@ describe("explain", () => {
     ).toMatchInlineSnapshot(`
       "Allowed: token, at …
       By rule 1: token, at every server, for all users and all libraries, min_ttl at most 300 s.
+      passed       The client may come in: it is not stopped, and not contained everywhere.
       passed       The client's policy allows it.
       passed       iManage is enabled for the organisation.
       passed       The person is one of those for whom iManage is enabled.
@@ -268,6 +302,7 @@ describe("explain", () => {
       Nearest is rule 1: token, at every server, for all users and all libraries, min_ttl at most 300 s.
         rule 1: The policy does not name this action.
           → Ask the operator to add the action to the client's policy.
+      passed       The client may come in: it is not stopped, and not contained everywhere.
       failed       The client's policy allows it.
       Limits: tokens 600000 a minute; different grants 5 an hour.
       "

@@ -20,13 +20,16 @@ import { Problem } from "../../domain/problem.ts";
 import type { Subject } from "../../domain/subject.ts";
 import type { ServerDirectory } from "../authorization/ports.ts";
 import type { Caller, ClientStore } from "../clients/ports.ts";
+import type { Stops } from "../containment/ports.ts";
 import type { AuditNote, Clock } from "../ports.ts";
 import type { AccessStore, Rehearsal } from "./ports.ts";
 import { minTtlOf, refusalOfVend } from "./provide-access-token.ts";
 
 export interface ExplainPorts {
   readonly clock: Pick<Clock, "now">;
-  readonly clients: Pick<ClientStore, "findPolicy">;
+  /** As whoever lets clients in sees them: one that is contained everywhere is stopped. */
+  readonly clients: Pick<ClientStore, "findPolicy" | "findStanding">;
+  readonly stops: Stops;
   readonly organisations: { findOrganisation(id: OrganisationId): Promise<Organisation | undefined> };
   readonly servers: Pick<ServerDirectory, "findServer">;
   readonly access: Pick<AccessStore, "rehearse">;
@@ -94,7 +97,8 @@ export async function explainAccess(ports: ExplainPorts, asked: AskedAccess): Pr
   const { client, organisation, server, action, subject, address, purpose, minTtlMs } = asked;
   const firm = await ports.organisations.findOrganisation(organisation);
   const known = server === undefined || (await ports.servers.findServer(server)) !== undefined;
-  if (firm === undefined || !known) throw new Problem("not_found");
+  const standing = await ports.clients.findStanding(client);
+  if (firm === undefined || !known || standing === undefined) throw new Problem("not_found");
 
   for (let stale = 0; ; stale++) {
     const { policy, generation, mark } = await ports.clients.findPolicy(client, organisation);
@@ -102,12 +106,17 @@ export async function explainAccess(ports: ExplainPorts, asked: AskedAccess): Pr
     const request = { action, server, subject, address, purpose, minTtlMs };
     const verdict = evaluatePolicy(policy, request, at);
     const told = { at, verdict, rule: ruleOf(policy, verdict) };
+    if (standing.state !== "active") {
+      const refused = failed("client", new Problem("invalid_client", KEPT_OUT), CHECKS_OF[action]);
+      return { ...told, ...refused, limits: limitsOf(policy, verdict) };
+    }
     if (!verdict.allowed) {
       const refused = failed("policy", refusalOf(verdict, at), CHECKS_OF[action]);
       return { ...told, ...refused, limits: limitsOf(policy, verdict) };
     }
     if (CHECKS_OF[action] !== ACCESS_CHECKS || server === undefined || subject === undefined) {
-      return { ...told, ...ofFirm(asked, firm), limits: limitsOf(policy, verdict) };
+      const rest = ofFirm(asked, firm) ?? (await ofStops(ports, asked));
+      return { ...told, ...rest, limits: limitsOf(policy, verdict) };
     }
     const rehearsal = await ports.access.rehearse({
       ...{ organisation, server, client, subject, note: asked.note },
@@ -121,16 +130,23 @@ export async function explainAccess(ports: ExplainPorts, asked: AskedAccess): Pr
   }
 }
 
+const KEPT_OUT = {
+  instead: {
+    remedy: "operator",
+    action: "The operator starts the client again, or lifts the containment that stops it everywhere.",
+  },
+} as const;
+
 /** Whatever takes no token is the policy's alone, but for sign-ins: those are for members of a firm that wants them. */
 const CHECKS_OF: Readonly<Record<ClientAction, readonly AccessCheck[]>> = {
   token: ACCESS_CHECKS,
   sync: ACCESS_CHECKS,
-  connect: ["policy", "organisation", "members"],
-  status: ["policy"],
-  revoke: ["policy"],
-  configure: ["policy"],
-  contain: ["policy"],
-  audit: ["policy"],
+  connect: ["client", "policy", "organisation", "members", "containment"],
+  status: ["client", "policy"],
+  revoke: ["client", "policy"],
+  configure: ["client", "policy"],
+  contain: ["client", "policy"],
+  audit: ["client", "policy"],
 };
 
 const failed = (check: AccessCheck, problem: Problem, checks: readonly AccessCheck[] = ACCESS_CHECKS) => ({
@@ -141,16 +157,32 @@ const passed = (checks: readonly AccessCheck[], refreshesFirst = false) => ({
   ...{ allowed: true, checks: outcomesOf(checks, undefined), problem: undefined, refreshesFirst },
 });
 
-/** What of it can be told without asking for a certain token. */
+/** What of it can be told without asking for a certain token; undefined where nothing of the firm is against it. */
 function ofFirm({ action, subject }: AskedAccess, { enabled, members }: Organisation) {
   const checks = CHECKS_OF[action];
   if (!checks.includes("organisation")) return passed(checks);
   if (!enabled) return failed("organisation", new Problem("organisation_disabled"), checks);
-  if (subject?.type !== "user") return passed(["policy", "organisation"]);
-  return isMember(members, { id: subject.id, claims: subject.claims ?? [] })
-    ? passed(["policy", "organisation", "members"])
+  return subject?.type !== "user" || isMember(members, { id: subject.id, claims: subject.claims ?? [] })
+    ? undefined
     : failed("members", new Problem("not_a_member"), checks);
 }
+
+async function ofStops(
+  { stops }: ExplainPorts,
+  { action, organisation, client, server, subject }: AskedAccess,
+): Promise<Omit<Explanation, "at" | "verdict" | "rule" | "limits">> {
+  const user = subject?.type === "user" ? subject : undefined;
+  const library = subject?.type === "library" ? subject.id : undefined;
+  const stop = await stops.findStop(organisation, { client, server, subject: user, library });
+  // Of whom it is not said, it is not told whether he is a member.
+  const checks = CHECKS_OF[action].filter((check) => check !== "members" || user !== undefined);
+  return stop === undefined
+    ? passed(checks.filter((check) => TELLABLE.includes(check)))
+    : failed("containment", new Problem("contained", { members: { containment: stop } }), checks);
+}
+
+/** What can be told of a request for a token without a subject: the rest looks at an authorization. */
+const TELLABLE: readonly AccessCheck[] = ["client", "policy", "organisation", "members", "containment"];
 
 function ofRehearsal({ answer }: Rehearsal) {
   switch (answer.kind) {
