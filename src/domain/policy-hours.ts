@@ -31,7 +31,8 @@ export const nextOpening = (hours: Hours, now: Instant): Instant | undefined =>
 export const nextClosing = (hours: Hours, now: Instant): Instant | undefined =>
   isOpen(hours, now) ? firstChange(hours, now, false) : now;
 
-export const isTimeZone = (name: string): boolean => offsetAt(name, 0) !== undefined;
+/** Keeps nothing: a name that is only judged may be anybody's, and one place has thousands of spellings. */
+export const isTimeZone = (name: string): boolean => formatOf(name) !== undefined;
 
 function isOpenLocally({ weekdays, fromMinute, toMinute }: Hours, local: Milliseconds): boolean {
   const day = Math.floor(local / days(1));
@@ -80,7 +81,7 @@ function changeOfClocks(timeZone: string, from: Instant, to: Instant, before: Mi
   return high;
 }
 
-/** What is made from a name alone may be kept; a policy names few. */
+/** What is made from a name alone may be kept; policies that are stored name few. */
 const formats = new Map<string, Intl.DateTimeFormat | undefined>();
 
 /** Clocks are changed at a quarter of an hour, so one answer holds for all of it. */
