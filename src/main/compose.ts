@@ -228,7 +228,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     announcements: stores.changed,
     documents: api,
     servers: configuration,
-    clients: configuration,
+    clients: letIn,
     accessToken: accessTokens.provide.bind(accessTokens),
     stops: stores.containment,
   };

@@ -22,8 +22,8 @@ export interface SyncPorts {
   readonly announcements: ChangeAnnouncements;
   readonly documents: DocumentSource;
   readonly servers: Pick<ServerDirectory, "findServer">;
-  /** Policies: action `sync`. */
-  readonly clients: Pick<ClientStore, "findPolicy">;
+  /** Policies: action `sync`. Standings as whoever lets clients in sees them: nobody else asks where a worker acts. */
+  readonly clients: Pick<ClientStore, "findPolicy" | "findStanding">;
   /** What was read for a client stays here where its tokens are stopped. */
   readonly stops: Stops;
   /** `AccessTokens.provide`: so policy, containment, rate and audit hold for a worker as for anyone. */

@@ -50,14 +50,19 @@ const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 const WAIT_MAX_MS = seconds(60);
 
+type ReaderPorts = Pick<
+  SyncPorts,
+  "clock" | "sealer" | "syncs" | "announcements" | "servers" | "clients" | "stops"
+>;
+
 /** Reads a sync's changes in their order, and waits for the next ones. */
 export class ChangeReader {
-  readonly #ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers" | "stops">;
+  readonly #ports: ReaderPorts;
   readonly #syncs: Pick<Syncs, "find">;
   readonly #cursors: ChangeCursors;
 
   constructor(
-    ports: Pick<SyncPorts, "clock" | "sealer" | "syncs" | "announcements" | "servers" | "stops">,
+    ports: ReaderPorts,
     syncs: Pick<Syncs, "find">,
   ) {
     this.#ports = ports;
@@ -67,7 +72,7 @@ export class ChangeReader {
 
   /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
   async read(request: ReadChanges): Promise<ChangePage> {
-    const { clock, syncs, announcements, stops } = this.#ports;
+    const { clock, syncs, announcements, clients, stops } = this.#ports;
     const { caller, sync: id, cursor, signal } = request;
     const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);
     const deadline = clock.monotonicMs() + Math.min(Math.max(0, request.waitMs ?? 0), WAIT_MAX_MS);
@@ -95,6 +100,9 @@ export class ChangeReader {
           };
         }
         await announced.arrived;
+        // Its proof was looked at before it waited.
+        const standing = await clients.findStanding(caller.client);
+        if (standing?.state !== "active") throw new Problem("invalid_client");
       } finally {
         signal?.removeEventListener("abort", cancel);
         cancel();

@@ -40,7 +40,7 @@ export interface SyncRunOptions {
   readonly sliceMs?: Milliseconds;
 }
 
-type RunPorts = Pick<SyncPorts, "clock" | "log" | "sealer" | "syncs" | "documents" | "accessToken">;
+type RunPorts = Pick<SyncPorts, "clock" | "log" | "sealer" | "syncs" | "clients" | "documents" | "accessToken">;
 
 type Running = SyncCursor & { readonly pass: PassCursor };
 
@@ -120,6 +120,7 @@ export class SyncRuns {
       subject: { type: "library", id: sync.library },
       note: { actor: "worker", requestId: `${sync.id}/${cursor.sequence}`, purpose: "sync" },
     };
+    if ((await this.#ports.clients.findStanding(sync.client))?.state !== "active") throw stoppedClient();
     let token = await this.#ports.accessToken(request);
     let answer = await this.#list(sync, cursor, token);
     if (answer.kind === "unauthorized") {
@@ -212,6 +213,12 @@ export class SyncRuns {
 }
 
 const GAVE_WAY: RunEnd = { retryAfterMs: 0, code: undefined, park: false, restartPass: false };
+
+const stoppedClient = (): Problem =>
+  new Problem("not_allowed", {
+    detail: "The client is stopped.",
+    instead: { remedy: "operator", action: "The operator starts the client again; then it goes on by itself." },
+  });
 
 /** iManage no longer takes the page cursor it gave: it was another user's, or has grown too old. */
 class PageCursorRefused extends Problem {}

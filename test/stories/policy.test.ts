@@ -288,6 +288,29 @@ describe("each limit of a policy", () => {
     expect(await passes()).toBe(2);
   });
 
+  it("nothing is synced for a client that is stopped, until it goes on", async () => {
+    const here = await world();
+    await (await LibraryAdmin.signIn(here)).authorize(["ACTIVE"]);
+    await setRules(here, ruleOf({ actions: ["sync"], users: [], libraries: ["ACTIVE"] }));
+    const made = await here.client.call<{ id: string }>("POST", "/v1/syncs", {
+      server: here.server,
+      library: "ACTIVE",
+    });
+    const { configuration } = here.broker;
+    const client = (await configuration.findClient(here.client.id as never))!;
+    const ran = async (state: "active" | "stopped") => {
+      await put.client(configuration, { ...client, state });
+      const stop = new AbortController().signal;
+      await here.broker.workerStories.runSync(made.body.id as never, stop, async () => {});
+      const caller = { client: client.id, address: "" };
+      const { counts, parkedBecause } = await here.broker.syncs.find(caller, made.body.id as never);
+      return [counts.passes, parkedBecause];
+    };
+    expect(await ran("stopped")).toEqual([0, "not_allowed"]);
+    here.advance(minutes(1));
+    expect(await ran("active")).toEqual([1, undefined]);
+  });
+
   it("a policy from before there were rules is one rule for everybody", async () => {
     const here = await world();
     await here.connect(AMELIA);

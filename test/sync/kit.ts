@@ -91,6 +91,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     tokensPerMinute: 60,
   };
   const caller = { client: ids.client, address: "192.0.2.1" };
+  const standing: { state: "active" | "stopped" } = { state: "active" };
   const policies = new Map<ClientId, Policy>([[ids.client, policy]]);
 
   const tokens = new LentTokens(() => {
@@ -113,6 +114,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     documents: new ImanageApi(outboundTo([simulator.origin])),
     servers: { findServer: async (id) => (id === server.id ? server : undefined) },
     clients: {
+      findStanding: async () => ({ state: standing.state, generation: 1 }),
       findPolicy: async (client, organisation) => ({
         policy: organisation === ids.organisation ? policies.get(client) : undefined,
         generation: 1,
@@ -140,6 +142,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     tokens,
     policies,
     policy,
+    standing,
     log,
     advance(ms: Milliseconds) {
       offset.ms += ms;

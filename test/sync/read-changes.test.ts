@@ -74,6 +74,18 @@ test("whose policy is taken away while he waits is told nothing more", async () 
   expect(await waiting).toBe("not_found");
 }, 10_000);
 
+test("whose client is stopped while he waits is told nothing more", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  const waiting = problemCode(kit.reader.read({ caller: kit.caller, sync, waitMs: 30_000 }));
+  while (kit.listener.size === 0) await new Promise(setImmediate);
+  // What is stored by a run that was on its way.
+  await kit.runs.run(sync, undefined, async () => {
+    kit.standing.state = "stopped";
+  });
+  expect(await waiting).toBe("invalid_client");
+}, 10_000);
+
 test("a cursor made up, altered, or of another sync is refused", async () => {
   const kit = await syncKit();
   const sync = await kit.create();

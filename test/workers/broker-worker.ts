@@ -49,6 +49,7 @@ const runs = new SyncRuns(
     log,
     sealer: broker.sealer,
     syncs: new RedisSyncStore(broker.stores.fast),
+    clients: broker.configuration,
     documents: broker.api,
     accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
   },
