@@ -61,10 +61,7 @@ export class ChangeReader {
   readonly #syncs: Pick<Syncs, "find">;
   readonly #cursors: ChangeCursors;
 
-  constructor(
-    ports: ReaderPorts,
-    syncs: Pick<Syncs, "find">,
-  ) {
+  constructor(ports: ReaderPorts, syncs: Pick<Syncs, "find">) {
     this.#ports = ports;
     this.#syncs = syncs;
     this.#cursors = makeChangeCursors(ports.sealer);

@@ -40,7 +40,10 @@ export interface SyncRunOptions {
   readonly sliceMs?: Milliseconds;
 }
 
-type RunPorts = Pick<SyncPorts, "clock" | "log" | "sealer" | "syncs" | "clients" | "documents" | "accessToken">;
+type RunPorts = Pick<
+  SyncPorts,
+  "clock" | "log" | "sealer" | "syncs" | "clients" | "documents" | "accessToken"
+>;
 
 type Running = SyncCursor & { readonly pass: PassCursor };
 
@@ -217,7 +220,10 @@ const GAVE_WAY: RunEnd = { retryAfterMs: 0, code: undefined, park: false, restar
 const stoppedClient = (): Problem =>
   new Problem("not_allowed", {
     detail: "The client is stopped.",
-    instead: { remedy: "operator", action: "The operator starts the client again; then it goes on by itself." },
+    instead: {
+      remedy: "operator",
+      action: "The operator starts the client again; then it goes on by itself.",
+    },
   });
 
 /** iManage no longer takes the page cursor it gave: it was another user's, or has grown too old. */

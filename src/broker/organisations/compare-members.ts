@@ -15,7 +15,7 @@ const selectorsOf = (members: Members): Set<string> =>
     ? new Set()
     : new Set([
         ...members.subjects.map((id) => `subject ${id}`),
-        ...members.claims.map(({ name, value }) => `claim ${name} ${value}`),
+        ...members.claims.map(({ name, value }) => `claim ${JSON.stringify([name, value])}`),
       ]);
 
 /** Claims whole, persons by number: their names are nothing for a terminal. */

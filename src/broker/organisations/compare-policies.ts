@@ -51,6 +51,29 @@ export const limit = (
     ? [field, undefined, undefined]
     : [field, stored === undefined ? undefined : String(from ?? "none"), String(to ?? "none")];
 
+/**
+ * Whether two policies' rules are the same but for the order of what has none. Texts are for people: an id may hold a blank or an
+ * @, or be called all, so that what reads alike may be another one, and would be left as it is.
+ */
+export const sameRules = (one: readonly DesiredRule[], other: readonly DesiredRule[]): boolean =>
+  JSON.stringify(one.map(canonical)) === JSON.stringify(other.map(canonical));
+
+function canonical(rule: DesiredRule): readonly unknown[] {
+  const set = (list: "all" | readonly string[] | undefined) =>
+    Array.isArray(list) ? [...new Set(list as readonly string[])].sort() : list;
+  const { users, hours } = rule;
+  return [
+    set(rule.servers),
+    set(users === "all" ? users : users.map(({ issuer, id }) => JSON.stringify([issuer, id]))),
+    set(rule.libraries),
+    set(rule.actions),
+    set(rule.networks),
+    hours && [hours.timeZone, [...hours.weekdays].sort(), hours.fromMinute, hours.toMinute],
+    set(rule.purposes),
+    ...[rule.minTtlMaxMs, rule.toldLifeMaxMs, rule.validUntil],
+  ];
+}
+
 const seconds = (ms: number | undefined): number | undefined => ms && ms / 1_000;
 const moment = (at: number | undefined): string | undefined => (at === undefined ? undefined : rfc3339(at));
 

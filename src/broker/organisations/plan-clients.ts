@@ -1,6 +1,6 @@
 import type { Client } from "../../domain/client.ts";
 import type { Policy } from "../../domain/policy.ts";
-import { comparedRules, limit } from "./compare-policies.ts";
+import { comparedRules, limit, sameRules } from "./compare-policies.ts";
 import type { DesiredClient, DesiredConfiguration, DesiredPolicy } from "./desired.ts";
 import { certificateText } from "./desired-certificate.ts";
 import { encryptionText, keysText } from "./desired-client-keys.ts";
@@ -179,6 +179,8 @@ export function planPolicy(
     ["tokens_per_minute", stored && String(stored.tokensPerMinute), String(desired.tokensPerMinute)],
     limit("grants_per_hour", stored, stored?.grantsPerHour, desired.grantsPerHour),
   ]);
+  if (before !== undefined && changes.length === 0 && !sameRules(before, desired.rules))
+    changes.push(change("rules", "others that read alike", "as they are told now"));
   return {
     kind: "policy",
     name: `${client} → ${desired.organisation}`,
