@@ -24,5 +24,8 @@ export function withNewSecret(
   ];
 }
 
+/** Names a secret, for as long as it is kept: the end of its first HMAC, which tells nobody anything of 256 random bits. */
+export const secretId = ({ id, hmac }: ClientSecret): string => id ?? hmac.slice(-16);
+
 export const livingSecrets = (kept: readonly ClientSecret[], now: Instant): readonly ClientSecret[] =>
   kept.filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now);

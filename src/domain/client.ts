@@ -39,6 +39,8 @@ export const mayOperate = (client: Pick<Client, "role" | "state">): boolean =>
 export interface ClientSecret {
   /** HMAC-SHA-256 of the secret under a key of the root keyset, base64url: a store's reader learns nothing (T35). */
   readonly hmac: string;
+  /** By which it is named, where its HMAC is another one by now. Missing: the end of its HMAC. */
+  readonly id?: string;
   readonly addedAt: Instant;
   readonly expiresAt: Instant | undefined;
 }

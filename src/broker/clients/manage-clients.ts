@@ -1,5 +1,5 @@
-import type { Client, ClientSecret } from "../../domain/client.ts";
-import { withNewSecret } from "../../domain/client-secrets.ts";
+import type { Client } from "../../domain/client.ts";
+import { secretId, withNewSecret } from "../../domain/client-secrets.ts";
 import type { ClientId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -111,9 +111,6 @@ export interface SecretView {
 
 export const secretViews = ({ secrets }: Client): readonly SecretView[] =>
   secrets.map((secret) => ({ id: secretId(secret), addedAt: secret.addedAt, expiresAt: secret.expiresAt }));
-
-/** Names a secret: the end of its HMAC, which tells nobody anything of 256 random bits. */
-const secretId = ({ hmac }: ClientSecret): string => hmac.slice(-16);
 
 /**
  * A further secret, shown once; the one before stays valid beside it, the oldest of three for a day.

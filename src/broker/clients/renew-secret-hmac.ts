@@ -1,4 +1,5 @@
 import type { Client, ClientSecret } from "../../domain/client.ts";
+import { secretId } from "../../domain/client-secrets.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Clock, Log } from "../ports.ts";
@@ -46,7 +47,9 @@ export async function renewSecretHmac(
   );
   if (outdated.length === 0) return;
   const hmac = clientSecrets.hmac(secret);
-  const secrets = client.secrets.map((kept) => (outdated.includes(kept) ? { ...kept, hmac } : kept));
+  const secrets = client.secrets.map((kept) =>
+    outdated.includes(kept) ? { ...kept, id: secretId(kept), hmac } : kept,
+  );
   try {
     await store.putClient(
       { ...client, secrets },

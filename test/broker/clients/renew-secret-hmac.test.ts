@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { secretViews } from "../../../src/broker/clients/manage-clients.ts";
 import { renewSecretHmac } from "../../../src/broker/clients/renew-secret-hmac.ts";
 import type { Client } from "../../../src/domain/client.ts";
 import { makeClientSecrets } from "../../../src/security/client-secrets.ts";
@@ -38,6 +39,8 @@ describe("a secret that is shown", () => {
     await renewSecretHmac({ clientSecrets, clock: { now: () => NOW }, store, log }, client, shown);
     expect(stored).toHaveLength(1);
     expect(stored[0]!.secrets[0]).toEqual(lost);
+    // Whoever was told the secret's id makes it void by it, also after the renewal.
+    expect(secretViews(stored[0]!).map(({ id }) => id)).toEqual(secretViews(client).map(({ id }) => id));
     expect(clientSecrets.rootKeyOf(stored[0]!.secrets[1]!.hmac)).toBe(rootKeyset.primary);
     expect(clientSecrets.matches(shown, stored[0]!.secrets, NOW)).toBe(true);
   });
