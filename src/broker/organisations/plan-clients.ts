@@ -108,7 +108,7 @@ export const makesSecret = (desired: Pick<DesiredClient, "keys" | "certificate">
   toldOr(desired.keys, undefined) === undefined && toldOr(desired.certificate, undefined) === undefined;
 
 /** Two values that are no texts: told in words, compared as they are. */
-function unlike<T>(
+export function unlike<T>(
   field: string,
   stored: T | undefined,
   wanted: T | undefined,

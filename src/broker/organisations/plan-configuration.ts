@@ -29,7 +29,7 @@ import {
   type Step,
   type StoredConfiguration,
 } from "./plan.ts";
-import { clientWarnings, findOtherClients, planClients, toldOr } from "./plan-clients.ts";
+import { clientWarnings, findOtherClients, planClients, toldOr, unlike } from "./plan-clients.ts";
 
 /** The difference between what a file wants and what is stored. Pure. */
 export function planConfiguration(
@@ -103,8 +103,7 @@ function planOrganisation(desired: DesiredOrganisation, stored: Organisation | u
     ],
   ]);
   const provider = toldOr(desired.identityProvider, stored?.identityProvider);
-  const [before, after] = [identityProviderText(stored?.identityProvider), identityProviderText(provider)];
-  if (before !== after) changes.push(change("identity_provider", stored && before, after));
+  changes.push(...unlike("identity_provider", stored?.identityProvider, provider, identityProviderText));
   const members = desired.members && changeOfMembers(stored?.members ?? everyone, desired.members);
   if (members !== undefined) changes.push(members);
   return { kind: "organisation", name: desired.name, ...acted(stored, changes), desired, stored };

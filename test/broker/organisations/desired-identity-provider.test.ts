@@ -1,6 +1,8 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readDesiredConfiguration } from "../../../src/broker/organisations/desired-configuration.ts";
 import { identityProviderText } from "../../../src/broker/organisations/desired-identity-provider.ts";
+import { planConfiguration } from "../../../src/broker/organisations/plan-configuration.ts";
+import type { IdentityProvider } from "../../../src/domain/identity-provider.ts";
 
 const rules = { loopbackOrigins: [], loopbackReturnUrls: false };
 const ISSUER = "https://login.microsoftonline.com/5b1a6f7e-0000-4000-8000-000000000000/v2.0";
@@ -67,4 +69,50 @@ it.each([
   [{ issuer: ISSUER, audiences: ["a"], client_id: "a" }],
 ])("and not like this: %j", (provider) => {
   expect(faultsOf(provider)).not.toEqual([]);
+});
+
+describe("an identity provider that is told anew", () => {
+  const jwk = (kid: string) => ({ kty: "OKP", crv: "Ed25519", x: "A".repeat(43), kid }) as const;
+  const provider = (kid: string): IdentityProvider => ({
+    issuer: "https://idp.example.com",
+    audiences: ["app"],
+    subjectClaim: "sub",
+    algorithms: ["EdDSA"],
+    source: { jwks: [jwk(kid)] },
+  });
+  const planned = (is: IdentityProvider, will: IdentityProvider) => {
+    const desired = {
+      sharedRegistrations: [],
+      clients: [],
+      organisations: [
+        { name: "firm", displayName: "Firm", identityProvider: will, servers: [], registrations: [] },
+      ],
+    };
+    const record = {
+      v: 1,
+      id: "org_a",
+      name: "firm",
+      displayName: "Firm",
+      enabled: true,
+      members: { everyone: true },
+      identityProvider: is,
+      createdAt: 0,
+    };
+    const stored = {
+      sharedRegistrations: [],
+      clients: [],
+      organisations: [{ record, servers: [], registrations: [] }],
+    };
+    const standing = () => "not given" as const;
+    const plan = planConfiguration(desired as never, stored as never, {
+      registration: standing,
+      client: standing,
+    });
+    return plan.steps.map(({ act }) => act);
+  };
+
+  it("is changed where its key has another name alone: assertions name keys by it", () => {
+    expect(planned(provider("one"), provider("two"))).toEqual(["change"]);
+    expect(planned(provider("one"), provider("one"))).toEqual(["keep"]);
+  });
 });
