@@ -6,6 +6,7 @@ import {
   listManaged,
   type Manager,
   mustMayContain,
+  mustMayLift,
   type Reauthorization,
   reauthorizations,
   receiptsOf,
@@ -157,7 +158,9 @@ export const postContainmentLift = route({
   answer: { status: 200, description: "Lifted.", schema: containment },
   problems: ["not_found", "not_allowed"],
   async handle({ deps, caller, record, params: { id }, body, note }) {
-    const found = await findManaged(deps.containment, await managerOf(caller, record), id);
+    const who = await managerOf(caller, record);
+    const found = await findManaged(deps.containment, who, id);
+    mustMayLift(who, found);
     return containmentBody(await liftContainment(deps.containment, found, body.reason, note));
   },
 });

@@ -180,6 +180,20 @@ describe("a containment stops tokens, and lifting it lets them flow", () => {
     expect([await codeOf(built, AMELIA.subject), await asBearer()]).toEqual([200, 200]);
   });
 
+  it("whoever is stopped does not let himself go: what an operator began only an operator lifts", async () => {
+    const built = await world();
+    await built.connect();
+    const client = built.client.id as ClientId;
+    const organisation = built.organisation as OrganisationId;
+    const target = { kind: "client", client, organisation } as const;
+    const begun = await contain(built.broker.containment, { target, effect: "stop", reason: "a leak" }, BY);
+    const refused = await lifting(built, begun.id);
+    expect([refused.status, refused.body.code]).toEqual([403, "not_allowed"]);
+    expect(await codeOf(built, AMELIA.subject)).toBe("contained");
+    await liftContainment(built.broker.containment, begun, "found the leak", BY);
+    expect(await codeOf(built, AMELIA.subject)).toBe(200);
+  });
+
   it("a client everywhere is lifted where its policy was taken away meanwhile, too", async () => {
     const built = await world();
     await built.connect();

@@ -99,6 +99,22 @@ export async function findManaged(
 }
 
 /**
+ * Whoever is stopped does not let himself go, for an application that was taken over would: what an operator began only an
+ * operator lifts, and what names an application that application lifts only where it began it.
+ * @throws Problem not_allowed
+ */
+export function mustMayLift({ record }: Manager, { by, target }: Pick<Containment, "by" | "target">): void {
+  if (mayOperate(record) || by === `client:${record.id}`) return;
+  const names = "client" in target && target.client === record.id;
+  if (!names && by.startsWith("client:")) return;
+  throw new Problem("not_allowed", {
+    detail: names
+      ? "An application does not lift what stops itself: another one, or an operator, does."
+      : "An operator has stopped this: an operator lifts it.",
+  });
+}
+
+/**
  * Newest first.
  * @param organisation undefined: those of clients everywhere, which operators alone see
  * @throws Problem not_found | not_allowed
