@@ -130,6 +130,8 @@ function environment(
     OPS_PORT: String(ports.ops1),
     ROOT_KEYSET_FILE: folder.file("root-keyset.json"),
     AUDIT_FILE: folder.file("audit.jsonl"),
+    // Every process of the demo starts a second sooner once one has compiled what it is made of.
+    NODE_COMPILE_CACHE: folder.file("compile-cache"),
     EGRESS_LOOPBACK_ORIGINS: loopbackOrigins.join(","),
   };
 }

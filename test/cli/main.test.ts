@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, inject, it, onTestFinished } from "vitest";
 import { runChild } from "../../scripts/run-child.mjs";
 import { unzip } from "../kit/unzip.ts";
 import { world } from "../kit/world.ts";
@@ -12,7 +12,7 @@ const example = fileURLToPath(new URL("../../config/example.meridian.yaml", impo
 
 const cli = (args: readonly string[], env: Record<string, string> = {}) =>
   runChild(process.execPath, [entry, ...args], {
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { PATH: process.env.PATH ?? "", NODE_COMPILE_CACHE: inject("compileCache"), ...env },
     capture: true,
   });
 

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
 import { FailPointControl } from "./fail-points.ts";
@@ -53,6 +53,7 @@ export async function brokerProcess(
     const started = fork(fileURLToPath(new URL(`../../src/main/${role}.ts`, import.meta.url)), {
       env: {
         PATH: process.env.PATH ?? "",
+        NODE_COMPILE_CACHE: inject("compileCache"),
         ...world.environment,
         HTTP_HOST: "127.0.0.1",
         HTTP_PORT: String(httpPort),

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startRedis } from "../../scripts/redis/index.ts";
 import { systemRandom } from "../../src/security/random.ts";
@@ -10,6 +13,8 @@ declare module "vitest" {
     redisUrl: string;
     /** One root keyset for all: a broker refuses a store of which its keyset opens nothing. */
     rootKeyset: string;
+    /** Where processes of the product keep what they have compiled: the next one starts a second sooner. */
+    compileCache: string;
   }
 }
 
@@ -19,6 +24,16 @@ declare module "vitest" {
  * A test that puts one there on purpose does so in a Redis of its own.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const compileCache = await mkdtemp(join(tmpdir(), "broker-compile-cache-"));
+  project.provide("compileCache", compileCache);
+  const teardown = await setUpRedis(project);
+  return async () => {
+    await rm(compileCache, { recursive: true, force: true });
+    await teardown();
+  };
+}
+
+async function setUpRedis(project: TestProject): Promise<() => Promise<void>> {
   project.provide("rootKeyset", createRootKeyset(systemRandom, Date.now()).reveal());
   const named = process.env.REDIS_URL;
   if (named !== undefined && named !== "") {

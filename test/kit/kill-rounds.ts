@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished } from "vitest";
+import { expect } from "vitest";
 import { connect, type Person } from "../../scripts/walk/connect.ts";
 import type { GrantId } from "../../src/domain/id.ts";
 import { grantKey } from "../../src/store/keys.ts";
-import { type BrokerProcess, brokerProcess, brokerProcesses, WITH_FAIL_POINTS } from "./broker-process.ts";
+import { type BrokerProcess, brokerProcesses, WITH_FAIL_POINTS } from "./broker-process.ts";
 import { expireLease, expireSoon } from "./expire.ts";
 import { checkInvariants, type Findings, type GrantFinding } from "./invariants.ts";
 import { type Cost, type Kill, RandomKiller } from "./random-killer.ts";
@@ -46,10 +43,7 @@ export async function killRounds(
   here: World,
   { kills, seeded, lanes = 3 }: KillRoundsOptions,
 ): Promise<KillReport> {
-  const processes = await brokerProcesses(here, lanes, "http", {
-    ...WITH_FAIL_POINTS,
-    ...(await compileCache(here)),
-  });
+  const processes = await brokerProcesses(here, lanes, "http", WITH_FAIL_POINTS);
   const killer = new RandomKiller(here, seeded);
   const people = await Promise.all(Array.from({ length: lanes }, (_, i) => newPerson(here, i)));
   const rounds: KillRound[] = [];
@@ -236,15 +230,4 @@ async function authorise(here: World, person: Person): Promise<string> {
   const connected = await connect(here.client, { server: here.server, returnUrl: RETURN_URL }, person);
   expect(connected).toMatchObject({ status: 200, body: { state: "connected" } });
   return connected.body.grant!;
-}
-
-/** Compiled code, kept over restarts: a third off what a start takes. Only a process that ends in peace writes it. */
-export async function compileCache(here: World): Promise<{ readonly NODE_COMPILE_CACHE: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "broker-compile-cache-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const environment = { NODE_COMPILE_CACHE: folder };
-  const first = await brokerProcess(here, "http", environment);
-  first.signal("SIGTERM");
-  await first.exited;
-  return environment;
 }

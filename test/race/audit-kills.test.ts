@@ -9,7 +9,6 @@ import { auditKey } from "../../src/store/keys.ts";
 import { verifyAuditFile } from "../kit/audit-file.ts";
 import { type BrokerProcess, brokerProcesses } from "../kit/broker-process.ts";
 import { checkInvariants } from "../kit/invariants.ts";
-import { compileCache } from "../kit/kill-rounds.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
@@ -31,7 +30,7 @@ it(`${KILLS} kills -9 of brokers and workers at random writes of the audit: no c
   await here.connect();
   const seeded = new Seeded();
   console.log(`seed ${seeded.seed}: ${KILLS} kills`);
-  const processes = await brokerProcesses(here, LANES, "all", await compileCache(here));
+  const processes = await brokerProcesses(here, LANES, "all");
   const answered: Answered[] = [];
   let cut = 0;
   let begun = 0;

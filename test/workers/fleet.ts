@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
 import type { SyncId } from "../../src/domain/id.ts";
@@ -53,7 +53,11 @@ export class Fleet extends EventEmitter<{ heard: [Heard]; output: [] }> {
       fileURLToPath(new URL("./broker-worker.ts", import.meta.url)),
       [JSON.stringify(orders)],
       {
-        env: { PATH: process.env.PATH ?? "", ...this.#environment },
+        env: {
+          PATH: process.env.PATH ?? "",
+          NODE_COMPILE_CACHE: inject("compileCache"),
+          ...this.#environment,
+        },
         execArgv: [],
         stdio: ["ignore", "pipe", "pipe", "ipc"],
       },
