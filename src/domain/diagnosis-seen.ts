@@ -3,7 +3,7 @@ import type { ProblemCode } from "./problem-catalogue.ts";
 import type { TokenRefusal } from "./refresh-failure.ts";
 
 /**
- * What a diagnosis observes, before anybody judges it. Words for failures are our own (`imanage/outbound-reason.ts`);
+ * What a diagnosis observes, before anybody judges it. Words for failures are our own (`outbound/outbound-reason.ts`);
  * `said` is foreign text, made printable, bounded and free of our secrets by whoever observed it.
  */
 

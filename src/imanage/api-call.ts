@@ -2,10 +2,10 @@ import type { ApiOutcome } from "../broker/authorization/ports.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
-import { boundedJson } from "./bounded-json.ts";
-import { decodeBody } from "./decode-body.ts";
-import type { Outbound } from "./outbound.ts";
-import { readRetryAfter } from "./retry-after.ts";
+import { boundedJson } from "../outbound/bounded-json.ts";
+import { decodeBody } from "../outbound/decode-body.ts";
+import type { Outbound } from "../outbound/outbound.ts";
+import { readRetryAfter } from "../outbound/retry-after.ts";
 
 export interface ApiCallPorts {
   readonly outbound: Outbound;

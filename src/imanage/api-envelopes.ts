@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { printable } from "./printable-text.ts";
+import { printable } from "../outbound/printable-text.ts";
 
 /**
  * What of iManage's answers is used; everything else is ignored, and so may change. Envelopes differ by resource

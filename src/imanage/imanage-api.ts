@@ -7,6 +7,7 @@ import type { ServerId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import type { DocumentPage, DocumentQuery, DocumentSource, LibraryDocument } from "../sync/ports.ts";
 import { type ApiCallPorts, callApi, unavailable } from "./api-call.ts";
 import {
@@ -20,7 +21,6 @@ import {
 } from "./api-envelopes.ts";
 import { apiRootOf } from "./api-root.ts";
 import { mapBounded } from "./map-bounded.ts";
-import type { Outbound } from "./outbound.ts";
 
 const LIBRARIES_AT_ONCE = 4;
 const ROOTS_KEPT = 10_000;

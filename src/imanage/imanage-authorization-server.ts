@@ -3,8 +3,8 @@ import type { AuthorizationServer } from "../broker/authorization/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import { checkIssuer } from "../domain/issuer.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import { authorizationUrl } from "./authorization-url.ts";
-import type { Outbound } from "./outbound.ts";
 import { revokeToken } from "./revoke-token.ts";
 import { callTokenEndpoint, type TokenCallPorts } from "./token-call.ts";
 

@@ -10,11 +10,11 @@ import type { AuthorizeSeen, ConnectionSeen, DiscoverySeen, TokenSeen } from "..
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
+import { boundedJson } from "../outbound/bounded-json.ts";
+import { decodeBody } from "../outbound/decode-body.ts";
+import type { Exchange, Outbound, RawAnswer } from "../outbound/outbound.ts";
+import { printable, said, visibleText } from "../outbound/printable-text.ts";
 import { probedDiscoverySchema } from "./api-envelopes.ts";
-import { boundedJson } from "./bounded-json.ts";
-import { decodeBody } from "./decode-body.ts";
-import type { Exchange, Outbound, RawAnswer } from "./outbound.ts";
-import { printable, said, visibleText } from "./printable-text.ts";
 import { readErrorCode, readTokenAnswer } from "./read-token-answer.ts";
 import { configurationOf, sendGrantRequest } from "./token-call.ts";
 

@@ -2,10 +2,10 @@ import type { TokenAnswer } from "../domain/grant.ts";
 import { hours, type Instant, type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { TokenCallOutcome, TokenRefusal } from "../domain/refresh-failure.ts";
 import { Secret } from "../domain/secret.ts";
-import { boundedJson } from "./bounded-json.ts";
-import { decodeBody } from "./decode-body.ts";
-import { type RawAnswer, TOKEN_BODY_LIMIT_BYTES } from "./outbound.ts";
-import { readRetryAfter } from "./retry-after.ts";
+import { boundedJson } from "../outbound/bounded-json.ts";
+import { decodeBody } from "../outbound/decode-body.ts";
+import { type RawAnswer, TOKEN_BODY_LIMIT_BYTES } from "../outbound/outbound.ts";
+import { readRetryAfter } from "../outbound/retry-after.ts";
 
 const BOUNDS = { depth: 8, members: 64 };
 const TOKEN_MAX_CHARS = 16 * 1024;

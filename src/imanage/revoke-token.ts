@@ -2,8 +2,8 @@ import { None } from "openid-client";
 import type { AuthorizationServer } from "../broker/authorization/ports.ts";
 import { seconds } from "../domain/instant.ts";
 import { issuerOf } from "../domain/issuer.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import { clientAuthentications } from "./client-authentication.ts";
-import type { Outbound } from "./outbound.ts";
 import { readErrorCode } from "./read-token-answer.ts";
 
 const DEADLINE_MS = seconds(30);

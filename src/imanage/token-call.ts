@@ -5,8 +5,13 @@ import { issuerOf } from "../domain/issuer.ts";
 import type { TokenCallOutcome } from "../domain/refresh-failure.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
+import {
+  type Exchange,
+  type Outbound,
+  type RawAnswer,
+  TOKEN_BODY_LIMIT_BYTES,
+} from "../outbound/outbound.ts";
 import { clientAuthentications } from "./client-authentication.ts";
-import { type Exchange, type Outbound, type RawAnswer, TOKEN_BODY_LIMIT_BYTES } from "./outbound.ts";
 import { readErrorCode, readTokenAnswer } from "./read-token-answer.ts";
 
 export interface TokenCallPorts {

@@ -210,7 +210,7 @@ export const providerFaults: readonly ProvenPromise[] = [
         title: "(F07)",
         without: {
           guard: "iManage's own name for Retry-After",
-          file: "src/imanage/retry-after.ts",
+          file: "src/outbound/retry-after.ts",
           replace: '[headers["retry-after"], headers["x-ratelimit-retryafter"]]',
           by: '[headers["retry-after"]]',
         },
@@ -356,7 +356,7 @@ export const providerFaults: readonly ProvenPromise[] = [
         title: "(F14)",
         without: {
           guard: "a date is counted from the moment the server's own clock showed",
-          file: "src/imanage/retry-after.ts",
+          file: "src/outbound/retry-after.ts",
           replace: "date === undefined ? now : (readHttpDate(date) ?? now)",
           by: "now + 0 * (date === undefined ? 0 : 1)",
         },

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { issue, makeAuthority } from "../imanage/certificates.ts";
+import { issue, makeAuthority } from "../kit/certificates.ts";
 import { world } from "../kit/world.ts";
 
 const authority = makeAuthority("Meridian CA");

@@ -6,7 +6,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
-import { Outbound, type OutboundOptions } from "../../src/imanage/outbound.ts";
+import { Outbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 
 export const ORGANISATION = "org_0123456789";
 

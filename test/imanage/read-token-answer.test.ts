@@ -3,8 +3,8 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import type { RawAnswer } from "../../src/imanage/outbound.ts";
 import { readTokenAnswer } from "../../src/imanage/read-token-answer.ts";
+import type { RawAnswer } from "../../src/outbound/outbound.ts";
 
 const NOW = Date.parse("2026-11-20T09:00:00Z");
 const WHOLE = { access_token: "at-1", token_type: "Bearer", expires_in: 1800, refresh_token: "rt-1" };

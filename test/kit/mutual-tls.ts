@@ -9,7 +9,7 @@ import type { RegisteredCertificate } from "../../src/domain/client-certificate.
 import type { ClientId } from "../../src/domain/id.ts";
 import { type MachineListeners, startMachineListeners } from "../../src/main/machine-listeners.ts";
 import { stopListening } from "../../src/main/start-http.ts";
-import { type Issued, issue, makeAuthority } from "../imanage/certificates.ts";
+import { type Issued, issue, makeAuthority } from "./certificates.ts";
 import { put } from "./put-records.ts";
 import { type World, type WorldOptions, world } from "./world.ts";
 

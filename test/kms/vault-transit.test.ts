@@ -12,7 +12,7 @@ import {
   parseRootKeyset,
   wrapRootKeyset,
 } from "../../src/security/root-keyset.ts";
-import { issue, makeAuthority } from "../imanage/certificates.ts";
+import { issue, makeAuthority } from "../kit/certificates.ts";
 import { vaultServer } from "./vault-server.ts";
 
 const BOTH = { "transit/encrypt/broker": ["update"], "transit/decrypt/broker": ["update"] } as const;

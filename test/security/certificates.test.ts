@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { readCertificates } from "../../src/security/certificates.ts";
-import { issue, makeAuthority } from "../imanage/certificates.ts";
+import { issue, makeAuthority } from "../kit/certificates.ts";
 
 const authority = makeAuthority("A firm's own CA");
 const now = Date.now();

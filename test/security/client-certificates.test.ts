@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { RegisteredCertificate } from "../../src/domain/client-certificate.ts";
 import { ClientAuthorities, makeClientCertificates } from "../../src/security/client-certificates.ts";
-import { type Authority, issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
+import { type Authority, issue, makeAuthority, makeIntermediate } from "../kit/certificates.ts";
 
 const DAY = 86_400_000;
 const NOW = Date.now();

@@ -8,7 +8,7 @@ import {
   TlsClientAuth,
 } from "openid-client";
 import { describe, expect, it } from "vitest";
-import { type Issued, issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
+import { type Issued, issue, makeAuthority, makeIntermediate } from "../kit/certificates.ts";
 import {
   type Answered,
   agentOf,

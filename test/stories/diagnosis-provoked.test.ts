@@ -6,7 +6,7 @@ import { CAUSES } from "../../src/domain/diagnosis-causes.ts";
 import { days } from "../../src/domain/instant.ts";
 import type { Registration } from "../../src/domain/registration.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
-import { type Authority, issue, makeAuthority } from "../imanage/certificates.ts";
+import { type Authority, issue, makeAuthority } from "../kit/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
 import { put } from "../kit/put-records.ts";
 import { simulatorBehindTls } from "../kit/tls-front.ts";

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { RegistrationId } from "../../src/domain/id.ts";
 import { minutes } from "../../src/domain/instant.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
-import { issue, makeAuthority, makeIntermediate } from "../imanage/certificates.ts";
+import { issue, makeAuthority, makeIntermediate } from "../kit/certificates.ts";
 import { diagnose, found, WELL, WELL_BEFORE_SIGN_IN } from "../kit/diagnosing.ts";
 import { withRules } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";

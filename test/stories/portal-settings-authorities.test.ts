@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Visit, WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { makeId } from "../../src/domain/id.ts";
 import { days } from "../../src/domain/instant.ts";
-import { issue, makeAuthority } from "../imanage/certificates.ts";
+import { issue, makeAuthority } from "../kit/certificates.ts";
 import { enterPortal, submit } from "../kit/portal.ts";
 import { put } from "../kit/put-records.ts";
 import { world } from "../kit/world.ts";

@@ -8,33 +8,33 @@ export const outboundThreats: readonly ProvenPromise[] = [
       "Nothing is sent to an address that an organisation may not name, however it is written or comes to be.",
     proofs: [
       {
-        file: "test/imanage/egress-corpus.test.ts",
+        file: "test/outbound/egress-corpus.test.ts",
         title: "T14 no spelling of a denied address makes a connection, whichever way it comes",
         without: {
           guard: "only what is routed on the Internet is an address to connect to",
-          file: "src/imanage/egress-guard.ts",
+          file: "src/outbound/egress-guard.ts",
           replace:
             'return range === "unicast" && (address.kind() === "ipv4" || isWithin(address, "2000::/3"));',
           by: "return true;",
         },
       },
       {
-        file: "test/imanage/rebinding.test.ts",
+        file: "test/outbound/rebinding.test.ts",
         title: "T14 in a hundred runs of DNS rebinding, TTL 0, not one request reaches loopback",
         without: {
           guard: "a look at what a name resolves to, and at what the socket reached",
-          file: "src/imanage/egress-guard.ts",
+          file: "src/outbound/egress-guard.ts",
           replace:
             'return range === "unicast" && (address.kind() === "ipv4" || isWithin(address, "2000::/3"));',
           by: "return true;",
         },
       },
       {
-        file: "test/imanage/outbound.test.ts",
+        file: "test/outbound/outbound.test.ts",
         title: "T14 a %i with the secret in the body is not followed: not one byte of it",
         without: {
           guard: "a redirect is an answer (here an agent that follows is put in)",
-          file: "src/imanage/outbound.ts",
+          file: "src/outbound/outbound.ts",
           replace: "this.#agentTrusting(request.trusted).dispatch(",
           by: 'this.#agentTrusting(request.trusted).compose(process.getBuiltinModule("module").createRequire(import.meta.url)("undici").interceptors.redirect({ maxRedirections: 3 })).dispatch(',
         },
@@ -87,7 +87,7 @@ export const outboundThreats: readonly ProvenPromise[] = [
         title: "T16 hostile answers cost neither memory nor anybody else's answers",
         without: {
           guard: "the limit of a body",
-          file: "src/imanage/outbound.ts",
+          file: "src/outbound/outbound.ts",
           replace: "export const TOKEN_BODY_LIMIT_BYTES = 256 * 1024;",
           by: "export const TOKEN_BODY_LIMIT_BYTES = 256 * 1024 * 1024;",
         },
@@ -97,17 +97,17 @@ export const outboundThreats: readonly ProvenPromise[] = [
         title: "T16 a hostile body is bounded",
         without: {
           guard: "the limit of what a compressed body may become",
-          file: "src/imanage/decode-body.ts",
+          file: "src/outbound/decode-body.ts",
           replace: "const bound = { maxOutputLength: limitBytes };",
           by: "const bound = {};",
         },
       },
       {
-        file: "test/imanage/bounded-json.test.ts",
+        file: "test/outbound/bounded-json.test.ts",
         title: "T16 what is deeper or wider than its bounds is not parsed",
         without: {
           guard: "the depth of JSON",
-          file: "src/imanage/bounded-json.ts",
+          file: "src/outbound/bounded-json.ts",
           replace: "if (++depth > bounds.depth) return undefined;",
           by: "depth++;",
         },
@@ -121,41 +121,41 @@ export const outboundThreats: readonly ProvenPromise[] = [
     promise: "Every certificate is checked, and a firm's own authority counts for its own server alone.",
     proofs: [
       {
-        file: "test/imanage/tls.test.ts",
+        file: "test/outbound/tls.test.ts",
         title: "T17 a certificate %s is refused before a byte of the request leaves",
         without: {
           guard: "the check of the certificate",
-          file: "src/imanage/guarded-connect.ts",
+          file: "src/outbound/guarded-connect.ts",
           replace: "rejectUnauthorized: true,",
           by: "rejectUnauthorized: false,",
         },
       },
       {
-        file: "test/imanage/tls.test.ts",
+        file: "test/outbound/tls.test.ts",
         title: "T17 NODE_TLS_REJECT_UNAUTHORIZED=0 opens nothing",
         without: {
           guard: "saying so aloud, rather than leaving it to the environment",
-          file: "src/imanage/guarded-connect.ts",
+          file: "src/outbound/guarded-connect.ts",
           replace: "    rejectUnauthorized: true,\n",
           by: "",
         },
       },
       {
-        file: "test/imanage/tls.test.ts",
+        file: "test/outbound/tls.test.ts",
         title: "T17 TLS 1.1 is refused",
         without: {
           guard: "TLS 1.2 at least",
-          file: "src/imanage/guarded-connect.ts",
+          file: "src/outbound/guarded-connect.ts",
           replace: 'minVersion: "TLSv1.2",',
           by: 'minVersion: "TLSv1", ciphers: "DEFAULT@SECLEVEL=0",',
         },
       },
       {
-        file: "test/imanage/tls.test.ts",
+        file: "test/outbound/tls.test.ts",
         title: "T17 two firms at one address share no connection",
         without: {
           guard: "connections are kept apart by what they trust",
-          file: "src/imanage/outbound.ts",
+          file: "src/outbound/outbound.ts",
           replace: 'const key = trusted ?? "";',
           by: 'const key = "";',
         },

@@ -4,7 +4,7 @@ import { changeOrganisation, changeServer } from "../../../src/broker/organisati
 import type { ConfigurationStore } from "../../../src/broker/organisations/ports.ts";
 import type { OrganisationId } from "../../../src/domain/id.ts";
 import { Secret } from "../../../src/domain/secret.ts";
-import { makeAuthority } from "../../imanage/certificates.ts";
+import { makeAuthority } from "../../kit/certificates.ts";
 import { BY_TEST } from "../../kit/put-records.ts";
 import { AMELIA, type World, world } from "../../kit/world.ts";
 

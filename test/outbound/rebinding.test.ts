@@ -2,9 +2,9 @@ import type { LookupAddress } from "node:dns";
 import { type AddressInfo, connect, createServer, type LookupFunction } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
-import { issue, makeAuthority } from "./certificates.ts";
+import { outboundTo, startListener } from "../imanage/kit.ts";
+import { issue, makeAuthority } from "../kit/certificates.ts";
 import { startDns } from "./dns-server.ts";
-import { outboundTo, startListener } from "./kit.ts";
 
 const RUNS = 100;
 /** A public address. Nothing is sent there: the dial below stands for the network. */

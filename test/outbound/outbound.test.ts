@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { clientsOf, credentials, json, outboundTo, startListener, startServer } from "./kit.ts";
+import { clientsOf, credentials, json, outboundTo, startListener, startServer } from "../imanage/kit.ts";
 
 const post = (url: string) => ({
   method: "POST" as const,

@@ -3,9 +3,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import type { OutboundOptions } from "../../src/imanage/outbound.ts";
-import { type Authority, issue, makeAuthority } from "./certificates.ts";
-import { outboundTo, startListener, startServer } from "./kit.ts";
+import type { OutboundOptions } from "../../src/outbound/outbound.ts";
+import { outboundTo, startListener, startServer } from "../imanage/kit.ts";
+import { type Authority, issue, makeAuthority } from "../kit/certificates.ts";
 
 let authority: Authority;
 beforeAll(() => {

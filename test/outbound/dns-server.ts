@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
-import type { Address } from "../../src/imanage/guarded-connect.ts";
+import type { Address } from "../../src/outbound/guarded-connect.ts";
 
 const A = 1;
 const AAAA = 28;

@@ -4,9 +4,9 @@ import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
+import { credentials, outboundTo, serverAt } from "../imanage/kit.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { addressesIn, DENIED_IPV4, DENIED_IPV6, spellingsOf, spellingsOfIpv6 } from "./addresses.ts";
-import { credentials, outboundTo, serverAt } from "./kit.ts";
 
 const { seed: SEED } = new Seeded();
 

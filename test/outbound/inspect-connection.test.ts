@@ -1,8 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { issue, makeAuthority, makeIntermediate } from "./certificates.ts";
-import { outboundTo, startListener } from "./kit.ts";
+import { outboundTo, startListener } from "../imanage/kit.ts";
+import { issue, makeAuthority, makeIntermediate } from "../kit/certificates.ts";
 
 const root = makeAuthority("A firm's own CA");
 const issuing = makeIntermediate(root, "Issuing CA 2");

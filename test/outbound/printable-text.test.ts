@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { printable, said, visibleText } from "../../src/imanage/printable-text.ts";
+import { printable, said, visibleText } from "../../src/outbound/printable-text.ts";
 import { needlesOf, scan } from "../kit/canary.ts";
 
 const SECRET = "s3cr3t/+?>-of=the firm%";

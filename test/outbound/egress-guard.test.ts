@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decideAddress, decideUrl, egressRules } from "../../src/imanage/egress-guard.ts";
+import { decideAddress, decideUrl, egressRules } from "../../src/outbound/egress-guard.ts";
 
 const rules = egressRules({
   loopbackOrigins: ["http://127.0.0.1:4000"],

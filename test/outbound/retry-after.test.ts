@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readRetryAfter } from "../../src/imanage/retry-after.ts";
+import { readRetryAfter } from "../../src/outbound/retry-after.ts";
 
 const NOW = Date.parse("2026-11-20T09:00:00Z");
 const HOUR = 3_600_000;

@@ -2,8 +2,8 @@ import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { type Authority, issue, makeAuthority } from "./certificates.ts";
-import { clientsOf, credentials, outboundTo, serverAt } from "./kit.ts";
+import { clientsOf, credentials, outboundTo, serverAt } from "../imanage/kit.ts";
+import { type Authority, issue, makeAuthority } from "../kit/certificates.ts";
 
 let authority: Authority;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boundedJson } from "../../src/imanage/bounded-json.ts";
+import { boundedJson } from "../../src/outbound/bounded-json.ts";
 
 const BOUNDS = { depth: 8, members: 64 };
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
