@@ -34,13 +34,9 @@ import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
-
-import { ChangeReader } from "../sync/read-changes.ts";
-import { SyncRuns } from "../sync/run-sync.ts";
-import { SyncSweep } from "../sync/sweep-syncs.ts";
-import { Syncs } from "../sync/syncs.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
 import { keepKeys } from "./keep-keys.ts";
+import { keepSyncs } from "./keep-syncs.ts";
 import { knowCallers } from "./know-callers.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
@@ -70,7 +66,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const { fast, durable, configuration, refreshes, profiles, dataKeys } = stores;
   const grantStore = stores.grants;
   const diagnosisStore = stores.diagnoses;
-  const syncStore = stores.syncs;
   const libraryStore = stores.libraries;
 
   const sealer = makeSealer({ dataKeys, rootKeyset, random, clock });
@@ -183,7 +178,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     memory: libraryStore,
     gates: profiles,
     diagnoses: diagnosisStore,
-    syncs: syncStore,
+    syncs: stores.syncs,
     ownTokens: { open: (grant) => openOwnToken(ownTokenPorts, grant) },
   };
   const { letIn, clients, people, clientAuthorities, tokensOnTheirWay } = knowCallers({
@@ -218,28 +213,17 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     outgoingAddresses: settings.OUTGOING_ADDRESSES,
   };
 
-  const syncPorts = {
+  const { syncs, syncRuns, syncSweep, changes } = keepSyncs({
     clock,
     random,
     log,
     sealer,
-    syncs: syncStore,
-    schedule: syncStore,
-    announcements: stores.changed,
+    stores,
     documents: api,
-    servers: configuration,
     clients: letIn,
-    accessToken: accessTokens.provide.bind(accessTokens),
-    stops: stores.containment,
-  };
-  // Shorter than a firm's iManage should be asked: for the simulator alone.
-  const minIntervalMs = settings.NODE_ENV === "production" ? {} : { minIntervalMs: 1_000 };
-  const syncs = new Syncs(syncPorts, minIntervalMs);
-  const syncRuns = new SyncRuns(
-    syncPorts,
-    settings.NODE_ENV === "production" ? {} : { parkedRetryMs: 2_000 },
-  );
-  const syncSweep = new SyncSweep(syncPorts);
+    accessTokens,
+    simulated: settings.NODE_ENV !== "production",
+  });
 
   const signer = makeSigner(rootKeyset);
   const auditSink = await openAuditSink(settings, timers);
@@ -363,7 +347,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncs,
     changePorts,
     operators,
-    changes: new ChangeReader(syncPorts, syncs),
+    changes,
     workerStories,
     jobStarts: stores.jobStarts,
     timers,

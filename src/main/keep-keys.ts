@@ -7,7 +7,7 @@ import type { OperatorLog } from "../ops/log.ts";
 import { makeDataKeyring } from "../security/data-keyring.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import type { makeSealer } from "../security/sealer.ts";
-import type { openStores } from "./open-stores.ts";
+import type { Stores } from "./open-stores.ts";
 
 /** What becomes of keys: data keys rotate, root keys are retired, an organisation's are destroyed. */
 export function keepKeys(by: {
@@ -20,7 +20,7 @@ export function keepKeys(by: {
   readonly clientSecrets: ClientSecrets;
   readonly signer: Signer;
   readonly revoker: Revoker;
-  readonly stores: Awaited<ReturnType<typeof openStores>>;
+  readonly stores: Stores;
 }) {
   const { clock, timers, sealer, stores } = by;
   const { configuration: store, dataKeys: keys } = stores;

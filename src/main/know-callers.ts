@@ -14,7 +14,7 @@ import { makePublicDocuments } from "../outbound/public-documents.ts";
 import { makeAssertionReader } from "../security/client-assertions.ts";
 import { ClientAuthorities, makeClientCertificates } from "../security/client-certificates.ts";
 import { makeTokenEncrypter } from "../security/token-encrypter.ts";
-import type { openStores } from "./open-stores.ts";
+import type { Stores } from "./open-stores.ts";
 
 /** By what clients prove themselves, and whose word says who a person is. */
 export function knowCallers(by: {
@@ -22,7 +22,7 @@ export function knowCallers(by: {
   readonly log: OperatorLog;
   /** What assertions of clients are addressed to. */
   readonly issuer: string;
-  readonly stores: Awaited<ReturnType<typeof openStores>>;
+  readonly stores: Stores;
   readonly outbound: Outbound;
   readonly clientSecrets: ClientSecrets;
   readonly brokerTokens: BrokerTokens;

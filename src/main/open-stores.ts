@@ -39,6 +39,8 @@ export interface StoreSurroundings {
   readonly storeSettlesMs?: number;
 }
 
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
 /** Everything that Redis keeps for us, on three connections. */
 export async function openStores(
   settings: Settings,

@@ -1,0 +1,45 @@
+import type { AccessTokens } from "../broker/access/provide-access-token.ts";
+import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
+import { ChangeReader } from "../sync/read-changes.ts";
+import { SyncRuns } from "../sync/run-sync.ts";
+import { SyncSweep } from "../sync/sweep-syncs.ts";
+import { Syncs } from "../sync/syncs.ts";
+import type { Stores } from "./open-stores.ts";
+
+/** What changes in libraries: clients' wishes, the runs that read, and what is told. */
+export function keepSyncs(by: {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly stores: Stores;
+  readonly documents: DocumentSource;
+  readonly clients: SyncPorts["clients"];
+  readonly accessTokens: AccessTokens;
+  /** Shorter intervals than a firm's iManage should be asked at: for the simulator alone. */
+  readonly simulated: boolean;
+}) {
+  const { clock, random, log, sealer, stores, documents, clients, accessTokens, simulated } = by;
+  const ports: SyncPorts = {
+    clock,
+    random,
+    log,
+    sealer,
+    syncs: stores.syncs,
+    schedule: stores.syncs,
+    announcements: stores.changed,
+    documents,
+    servers: stores.configuration,
+    clients,
+    accessToken: accessTokens.provide.bind(accessTokens),
+    stops: stores.containment,
+  };
+  const syncs = new Syncs(ports, simulated ? { minIntervalMs: 1_000 } : {});
+  return {
+    syncs,
+    syncRuns: new SyncRuns(ports, simulated ? { parkedRetryMs: 2_000 } : {}),
+    syncSweep: new SyncSweep(ports),
+    changes: new ChangeReader(ports, syncs),
+  };
+}
