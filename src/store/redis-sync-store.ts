@@ -11,6 +11,7 @@ import type { Instant, Milliseconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
+import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
 import type { DocumentField } from "../sync/document-fields.ts";
 import type {
   BeginRunAnswer,
@@ -64,13 +65,14 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       "sync-insert",
       [syncsKey(organisation), syncKey(sync.id), syncDueKey(organisation)],
       [
-        nameInIndex(sync.client, sync.server, sync.library),
+        nameInIndex(sync),
         sync.id,
         sync.client,
         sync.server,
         sync.library,
         sync.intervalMs,
         sync.fields === undefined ? "" : JSON.stringify(sync.fields),
+        JSON.stringify(sync.wish),
         note.actor,
         note.requestId,
       ],
@@ -239,9 +241,11 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
   }
 }
 
-/** Names one client's sync of one library in the index, the same in `sync-delete.lua`. */
-const nameInIndex = (client: ClientId, server: ServerId, library: string): string =>
-  `${client} ${server} ${library}`;
+/** Names one client's sync of one library, or of workspaces in it; begins with client and server (`listSyncs`). */
+function nameInIndex({ client, server, library, wish: { workspaces } }: NewSync): string {
+  const whole = `${client} ${server} ${library}`;
+  return workspaces === undefined ? whole : `${whole}/${JSON.stringify(workspaces)}`;
+}
 
 function isBefore(a: string, b: string): boolean {
   const [aPage = 0, aIndex = 0] = a.split("-").map(Number);
@@ -271,6 +275,7 @@ function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | u
     client: field.client as ClientId,
     server: field.server as ServerId,
     library: field.library!,
+    wish: field.wish === undefined ? WHOLE_LIBRARY : (JSON.parse(field.wish) as SyncWish),
     intervalMs: Number(field.interval),
     fields: field.fields === undefined ? undefined : (JSON.parse(field.fields) as DocumentField[]),
     createdAt: Number(field.created_at),

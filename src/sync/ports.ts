@@ -9,6 +9,7 @@ import type { Sealed } from "../domain/sealed.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { LibrarySubject } from "../domain/subject.ts";
+import type { SyncWish } from "../domain/sync-wish.ts";
 import type { DocumentField } from "./document-fields.ts";
 
 /** What the stories of this room need. `main` introduces them. */
@@ -56,6 +57,7 @@ export interface Sync {
   readonly client: ClientId;
   readonly server: ServerId;
   readonly library: string;
+  readonly wish: SyncWish;
   /** From the start of one pass to the start of the next. */
   readonly intervalMs: Milliseconds;
   /** What a change tells; undefined: every field. */
@@ -113,13 +115,14 @@ export interface NewSync {
   readonly client: ClientId;
   readonly server: ServerId;
   readonly library: string;
+  readonly wish: SyncWish;
   readonly intervalMs: Milliseconds;
   readonly fields: readonly DocumentField[] | undefined;
 }
 
 export interface SyncStore {
   /**
-   * Stores a sync, due at once. MUST be atomic, and idempotent by client × server × library: where there is one already
+   * Stores a sync, due at once. MUST be atomic, and idempotent by client × server × library × workspaces: where there is one already
    * it is left as it is, and its id is the answer.
    */
   insertSync(sync: NewSync, note: AuditNote): Promise<{ readonly id: SyncId; readonly created: boolean }>;

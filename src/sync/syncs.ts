@@ -12,6 +12,7 @@ import type { Milliseconds } from "../domain/instant.ts";
 import { evaluatePolicy, type PolicyRequest } from "../domain/policy.ts";
 import { mustAllow } from "../domain/policy-refusal.ts";
 import { Problem } from "../domain/problem.ts";
+import { WHOLE_LIBRARY } from "../domain/sync-wish.ts";
 import { DOCUMENT_FIELDS, type DocumentField } from "./document-fields.ts";
 import { syncTiming } from "./plan.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
@@ -53,6 +54,7 @@ export class Syncs {
         client,
         server,
         library,
+        wish: WHOLE_LIBRARY,
         intervalMs: request.intervalMs ?? Math.max(syncTiming.intervalMs, this.#minIntervalMs),
         fields,
       },

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { RunningCluster } from "../../scripts/redis/index.ts";
 import type { SyncId } from "../../src/domain/id.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
+import { WHOLE_LIBRARY } from "../../src/domain/sync-wish.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { organisationNamesKey, syncDueHintKey, syncDueKey } from "../../src/store/keys.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
@@ -40,6 +41,7 @@ async function insert(syncs: RedisSyncStore, ids: ReturnType<typeof identities>,
       client: ids.client,
       server: ids.server,
       library,
+      wish: WHOLE_LIBRARY,
       intervalMs: 60_000,
       fields: undefined,
     },

@@ -7,6 +7,7 @@ import { changeContext, organisationOwner, refreshTokenContext } from "../../src
 import { metIn, rotationTiming } from "../../src/domain/data-key-rotation.ts";
 import { type ClientId, makeId, type OrganisationId, routeOf } from "../../src/domain/id.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import { WHOLE_LIBRARY } from "../../src/domain/sync-wish.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import { expireSoon } from "../kit/expire.ts";
 import { checkInvariants } from "../kit/invariants.ts";
@@ -112,7 +113,15 @@ async function syncOf(here: World, pages: number, perPage: number) {
   const id = makeId("syn", route, Date.now(), broker.random.bytes(16));
   const client = here.client.id as ClientId;
   await syncs.insertSync(
-    { id, client, server: server.id, library: "ACTIVE", intervalMs: 60_000, fields: undefined },
+    {
+      id,
+      client,
+      server: server.id,
+      library: "ACTIVE",
+      wish: WHOLE_LIBRARY,
+      intervalMs: 60_000,
+      fields: undefined,
+    },
     BY_TEST,
   );
   const store = async (sequence: number) => {

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 syncs  2 sync  3 due
 -- ARGV  1 name in the index  2 sync id  3 client  4 server  5 library  6 interval (ms)  7 fields (JSON) or ''
---       8 actor  9 request id  10 clock offset (ms)
+--       8 wish (JSON)  9 actor  10 request id  11 clock offset (ms)
 -- Answers the id
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return known end
@@ -11,10 +11,10 @@ if known then return known end
 local now = now_ms()
 local at = string.format('%.0f', now)
 redis.call('HSET', KEYS[2], 'v', '1', 'client', ARGV[3], 'server', ARGV[4], 'library', ARGV[5], 'interval', ARGV[6],
-  'created_at', at, 'state', 'active', 'seq', '1', 'due_at', at)
+  'created_at', at, 'state', 'active', 'seq', '1', 'due_at', at, 'wish', ARGV[8], 'name', ARGV[1])
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'fields', ARGV[7]) end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[3], at, ARGV[2])
-audit(prefix_of(KEYS[1]), now, { 'action', 'sync.created', 'actor', ARGV[8], 'client', ARGV[3], 'server', ARGV[4],
-  'sync', ARGV[2], 'request', ARGV[9] })
+audit(prefix_of(KEYS[1]), now, { 'action', 'sync.created', 'actor', ARGV[9], 'client', ARGV[3], 'server', ARGV[4],
+  'sync', ARGV[2], 'request', ARGV[10] })
 return ARGV[2]
