@@ -15,6 +15,7 @@ export type ConnectSessionId = `cns_${string}`;
 export type SyncId = `syn_${string}`;
 export type PortalSessionId = `pts_${string}`;
 export type ContainmentId = `ctn_${string}`;
+export type EventId = `evt_${string}`;
 
 type IdByType = {
   org: OrganisationId;
@@ -26,6 +27,7 @@ type IdByType = {
   syn: SyncId;
   pts: PortalSessionId;
   ctn: ContainmentId;
+  evt: EventId;
 };
 export type IdType = keyof IdByType;
 
@@ -86,7 +88,7 @@ export function findRoute(id: string): Route | undefined {
 
 /** The route inside an id that is known to belong to an organisation. */
 export function routeOf(
-  id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId | PortalSessionId,
+  id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId | PortalSessionId | EventId,
 ): Route {
   return findRoute(id) as Route;
 }
@@ -96,6 +98,34 @@ export const isRoute = (text: string): text is Route =>
 
 export const organisationOf = (id: ServerId | GrantId | ConnectSessionId | SyncId): OrganisationId =>
   organisationId(routeOf(id));
+
+/** Which event of its organisation's log it is: its number there, and when it happened. */
+export interface EventPosition {
+  readonly number: number;
+  readonly at: Instant;
+}
+
+/**
+ * Made of what the log has, and so the same whenever it is read, without being stored. Where a log lost its end and has other
+ * events under the same numbers, their times differ, and so do their ids.
+ */
+export function eventId(organisation: OrganisationId, { number, at }: EventPosition): EventId {
+  const bytes = new Uint8Array(16);
+  for (let i = 15, rest = number; i > 8; i--, rest = Math.floor(rest / 256)) bytes[i] = rest % 256;
+  return makeId("evt", routeOf(organisation), at, bytes);
+}
+
+/** Undefined: no id that {@link eventId} would make. */
+export function eventPosition(id: EventId): EventPosition | undefined {
+  const bytes = fromBase32(id.slice(-UUID_LENGTH));
+  const whole = (from: number, to: number) =>
+    bytes.slice(from, to).reduce((sum, byte) => sum * 256 + byte, 0);
+  const position = { number: whole(9, 16), at: whole(0, 6) };
+  const organisation = organisationId(routeOf(id));
+  return Number.isSafeInteger(position.number) && eventId(organisation, position) === id
+    ? position
+    : undefined;
+}
 
 function uuidV7(now: Instant, random: Uint8Array): Uint8Array {
   const bytes = Uint8Array.from(random.subarray(0, 16));
@@ -120,4 +150,19 @@ function base32(bytes: Uint8Array): string {
     held &= (1 << bits) - 1;
   }
   return bits > 0 ? text + ALPHABET[(held << (5 - bits)) & 31] : text;
+}
+
+function fromBase32(text: string): readonly number[] {
+  const bytes: number[] = [];
+  let bits = 0;
+  let held = 0;
+  for (const letter of text) {
+    held = ((held << 5) | ALPHABET.indexOf(letter)) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push((held >>> bits) & 255);
+    }
+  }
+  return bytes;
 }

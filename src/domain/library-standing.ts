@@ -1,7 +1,15 @@
 import { hours, type Instant, type Milliseconds, minutes } from "./instant.ts";
+import type { ProblemCode } from "./problem-catalogue.ts";
 
 /** Why a library is parked although its owner's authorisation lives. */
 export type LibraryFault = "role_lost" | "library_gone" | "not_in_access";
+
+/** What whoever asks for a token of a parked library is answered. */
+export const LIBRARY_FAULT_PROBLEMS = {
+  role_lost: "library_role_lost",
+  library_gone: "library_gone",
+  not_in_access: "user_not_in_access",
+} as const satisfies Record<LibraryFault, ProblemCode>;
 
 /** What one look at the owner's access to a library said. */
 export type LibraryLook =

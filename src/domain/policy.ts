@@ -6,7 +6,8 @@ import type { Subject } from "./subject.ts";
 
 /**
  * `configure`: reads, checks and changes an organisation's members and servers, and opens its pages for people. `audit`: reads
- * what was handed out and changed there, by any client. `contain`: stops tokens, lifts that, and sees what became of it.
+ * what was handed out and changed there, by any client. `contain`: stops tokens, lifts that, and sees what became of it. `events`: is told of what happens
+ * to what its policy names.
  */
 export const CLIENT_ACTIONS = [
   "token",
@@ -17,6 +18,7 @@ export const CLIENT_ACTIONS = [
   "configure",
   "audit",
   "contain",
+  "events",
 ] as const;
 export type ClientAction = (typeof CLIENT_ACTIONS)[number];
 

@@ -45,3 +45,34 @@ export function windowOf({ id, target }: Containment):
   const { from, to, client, server } = target;
   return { id, from, to, ...(client !== undefined && { client }), ...(server !== undefined && { server }) };
 }
+
+/**
+ * Whom a containment touches, for its event: the fields of one (`domain/event-kinds.ts`), and the grant, or the iManage user, of
+ * whose grant all users are told.
+ */
+export function touchedBy({ id, target, effect }: Containment): {
+  readonly fields: readonly string[];
+  readonly grant?: string;
+  readonly user?: string;
+} {
+  const fields = ["containment", id, "target", target.kind, "effect", effect];
+  if ("server" in target && target.server !== undefined) fields.push("server", target.server);
+  if ("client" in target && target.client !== undefined) fields.push("client", target.client);
+  switch (target.kind) {
+    case "grant":
+      return { fields: [...fields, "grant", target.grant], grant: target.grant };
+    case "user":
+      return { fields, user: consentDigest(target.server, target.user.customerId, target.user.userId) };
+    case "subject": {
+      const { client, subject } = target;
+      return { fields: [...fields, "bindings", JSON.stringify([{ type: "user", client, subject }])] };
+    }
+    case "library": {
+      const { library } = target;
+      const named = [...fields, "library", library];
+      return { fields: [...named, "bindings", JSON.stringify([{ type: "library", library }])] };
+    }
+    default:
+      return { fields };
+  }
+}

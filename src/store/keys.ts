@@ -32,7 +32,7 @@ export const organisationKey = (id: OrganisationId): string => `${organisationPr
 
 /**
  * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
- * (number of the newest audit entry), `acked` (of the newest that is exported), `members` (`some` where not everyone is one).
+ * (number of the newest audit entry), `acked` (of the newest that is exported), `events` (of the newest event), `members` (`some` where not everyone is one).
  */
 export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
 
@@ -53,6 +53,9 @@ export const auditKey = (journal: AuditJournal): string => `${auditPrefix(journa
 export const auditGateKey = (journal: AuditJournal): string => `${auditPrefix(journal)}gate`;
 /** Hash: `sequence` and `hash` up to which the journal is chained and exported; `owner`, `until`, `fence`: who is at it. */
 export const auditHeadKey = (journal: AuditJournal): string => `${auditPrefix(journal)}audit-head`;
+
+/** Stream of an organisation's events, `<number>-0`, numbers contiguous from the gate's `events`; trimmed at its beginning. */
+export const eventsKey = (id: OrganisationId): string => `${organisationPrefix(id)}events`;
 
 /**
  * Hash of one containment: `record` and `lifted` (JSON), `cursor` and `counted` of the work, and its counts. Beside it, with

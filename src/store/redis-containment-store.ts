@@ -13,7 +13,7 @@ import type { AuditNote } from "../broker/ports.ts";
 import type { Containment, ContainmentProgress } from "../domain/containment.ts";
 import type { ClientId, ContainmentId, GrantId, OrganisationId, ServerId } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
-import { selectorsOf, windowOf } from "./containment-selectors.ts";
+import { selectorsOf, touchedBy, windowOf } from "./containment-selectors.ts";
 import {
   auditKey,
   bindingDigest,
@@ -73,6 +73,7 @@ export class RedisContainmentStore implements ContainmentStore, HandedOut {
           JSON.stringify(containment),
           JSON.stringify(selectors.slice(i, i + SELECTORS_AT_ONCE)),
           window === undefined ? "" : JSON.stringify(window),
+          JSON.stringify(touchedBy(containment)),
           ...Object.entries(entry).flat(),
         ],
       );

@@ -147,6 +147,7 @@ const CHECKS_OF: Readonly<Record<ClientAction, readonly AccessCheck[]>> = {
   configure: ["client", "policy"],
   contain: ["client", "policy"],
   audit: ["client", "policy"],
+  events: ["client", "policy", "containment"],
 };
 
 const failed = (check: AccessCheck, problem: Problem, checks: readonly AccessCheck[] = ACCESS_CHECKS) => ({

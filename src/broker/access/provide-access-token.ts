@@ -3,7 +3,7 @@ import type { Client } from "../../domain/client.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import { organisationOf } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
-import type { LibraryFault } from "../../domain/library-standing.ts";
+import { LIBRARY_FAULT_PROBLEMS } from "../../domain/library-standing.ts";
 import { type AllowedLimits, evaluatePolicy, type Policy } from "../../domain/policy.ts";
 import { refusalOf } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -287,12 +287,6 @@ export const minTtlOf = (wanted: Milliseconds | undefined, { minTtlMaxMs }: Allo
     timing.maxMinTtlMs,
   );
 
-const PARKED = {
-  role_lost: "library_role_lost",
-  library_gone: "library_gone",
-  not_in_access: "user_not_in_access",
-} as const satisfies Record<LibraryFault, ProblemCode>;
-
 /** What a client is told that gets no token. */
 export function refusalOfVend(
   answer: Exclude<VendAnswer, { kind: "served" | "ageing" | "stale" | "rejected" }>,
@@ -306,7 +300,7 @@ export function refusalOfVend(
         ? new Problem("grant_paused")
         : new Problem("reauthorization_required", pointers(server));
     case "parked":
-      return new Problem(PARKED[answer.why], pointers(server));
+      return new Problem(LIBRARY_FAULT_PROBLEMS[answer.why], pointers(server));
     case "contained":
       return new Problem("contained", {
         members: { contained: answer.by.split(":", 1)[0]!, containment: answer.containment },

@@ -17,7 +17,7 @@ if not owner then return 'gone' end
 owner = cjson.decode(owner)
 local name_of = function(user) return string.lower(user.customerId .. '/' .. user.userId) end
 
-local answers = {}
+local answers, fresh = {}, {}
 for i, wanted in ipairs(cjson.decode(ARGV[3])) do
   local library, digest, replaces = wanted[1], wanted[2], wanted[3]
   local stored = redis.call('HGET', KEYS[2], library)
@@ -30,17 +30,20 @@ for i, wanted in ipairs(cjson.decode(ARGV[3])) do
     local before = redis.call('GET', prefix .. 'binding:' .. digest)
     -- Since when it is his: to authorize again changes nothing about that.
     local since = lent and not another and lent.since or text(now)
+    if before and before ~= id then drop_binding(prefix, now, digest, before, true, 'replaced', { 'replaced_by', id }) end
+    local descriptor = cjson.encode({ type = 'library', library = library, since = since })
     redis.call('SET', prefix .. 'binding:' .. digest, id)
-    redis.call('HSET', prefix .. 'grant-bindings:' .. id, digest, cjson.encode({ type = 'library', library = library, since = since }))
+    redis.call('HSET', prefix .. 'grant-bindings:' .. id, digest, descriptor)
+    if before ~= id then fresh[#fresh + 1] = descriptor end
     redis.call('HSET', KEYS[2], library, cjson.encode({ grant = id, since = since, lent_by = owner }))
     redis.call('ZREM', prefix .. 'unbound', id)
-    forget_standing(prefix, ARGV[2], library, digest)
-    if before and before ~= id then
-      redis.call('HDEL', prefix .. 'grant-bindings:' .. before, digest)
-      if redis.call('HLEN', prefix .. 'grant-bindings:' .. before) == 0 then drop_grant(prefix, now, before, true) end
+    local parked = forget_standing(prefix, ARGV[2], library, digest)
+    if parked then
+      emit(prefix, now, 'library.lifted', { 'grant', id, 'server', ARGV[2], 'library', library, 'fault', parked })
     end
     audit(prefix, now, { 'action', 'library.authorized', 'actor', ARGV[4], 'server', ARGV[2], 'grant', id, 'library', library,
       'replaced', another and lent.lent_by.userId or '', 'request', ARGV[5] })
   end
 end
+if #fresh > 0 then emit_grant(prefix, now, 'grant.authorized', id, ARGV[2], fresh) end
 return answers

@@ -4,7 +4,8 @@
 --
 -- KEYS  1 gate
 -- ARGV  1 id  2 containment (JSON)  3 selectors (JSON list)  4 window of consents (JSON) or ''
---       5… fields and values of the audit entry  last clock offset (ms)
+--       5 whom it touches, for its event (JSON: `fields`, a flat list; `user`, digest of an iManage user)
+--       6… fields and values of the audit entry  last clock offset (ms)
 -- Answers begun | lifted
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
@@ -25,5 +26,15 @@ if ARGV[4] ~= '' then
 end
 redis.call('ZADD', prefix .. 'containments', string.format('%.0f', now), ARGV[1])
 redis.call('SADD', prefix .. 'containments:open', ARGV[1])
-audit(prefix, now, { unpack(ARGV, 5, #ARGV - 1) })
+local touches = cjson.decode(ARGV[5])
+local fields = touches.fields
+local grant = touches.grant or (touches.user and redis.call('GET', prefix .. 'consent:' .. touches.user))
+if grant then
+  fields[#fields + 1] = 'bindings'
+  fields[#fields + 1] = '[' .. table.concat(bindings_of(prefix, grant), ',') .. ']'
+end
+-- Who is told that it begins is told that it is lifted, whoever uses the authorization by then.
+redis.call('HSET', key, 'told', cjson.encode(fields))
+emit(prefix, now, 'containment.begun', fields)
+audit(prefix, now, { unpack(ARGV, 6, #ARGV - 1) })
 return 'begun'

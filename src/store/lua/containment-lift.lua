@@ -29,5 +29,8 @@ if windows then
   if #others == 0 then redis.call('HDEL', KEYS[1], 'windows')
   else redis.call('HSET', KEYS[1], 'windows', cjson.encode(others)) end
 end
+-- Nothing of that in one that an earlier version began: then nobody was told.
+local told = redis.call('HGET', key, 'told')
+if told then emit(prefix, now, 'containment.lifted', cjson.decode(told)) end
 audit(prefix, now, { unpack(ARGV, 3, #ARGV - 1) })
 return 'lifted'

@@ -6,6 +6,6 @@
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local server = redis.call('HGET', KEYS[1], 'server')
-if not drop_grant(prefix, now, ARGV[1]) then return 0 end
+if not drop_grant(prefix, now, ARGV[1], false, {}, 'withdrawn') then return 0 end
 audit(prefix, now, { 'action', 'grant.revoked', 'actor', ARGV[2], 'server', server, 'grant', ARGV[1], 'request', ARGV[3] })
 return 1

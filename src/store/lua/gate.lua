@@ -11,6 +11,7 @@
 --   tat                 GCRA of the rate
 --   retries, retries_at tokens of the retry budget, and when they were counted last
 --   a0 … a9, r0 … r9    refreshes answered, and refused, in each of the last ten minutes: `<minute>|<count>`
+--   told                an event has told that it is misconfigured, and none yet that it recovered
 --   refused_row         refusals since the last good answer
 --   seen_static, seen_rotating   how refresh tokens came back, for the learned profile
 --   previous, previous_at    whether access tokens outlived the refresh that replaced them: survive | end, seen when
@@ -102,6 +103,7 @@ local function gate_succeeded(prefix, now, server, attempt, grant)
   local key = gate_key(prefix, server)
   gate_tally(key, now, 'a')
   local retries = redis.call('HGET', key, 'retries')
+  if redis.call('HDEL', key, 'told') == 1 then emit(prefix, now, 'server.recovered', { 'server', server }) end
   redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'pause_until', 'refused_row')
   redis.call('ZREM', key .. ':refused', grant)
   if retries and tonumber(retries) < RETRY_TOKENS then redis.call('HSET', key, 'retries', tonumber(retries) + RETRY_GAIN) end
@@ -126,6 +128,9 @@ local function gate_failed(prefix, now, server, attempt, grant, class, wait_ms, 
       redis.call('HSET', key, 'pause_until', whole(now + wait_ms))
     elseif class == 'invalid_client' then
       redis.call('HSET', key, 'cfg', cfg)
+      if redis.call('HSETNX', key, 'told', 'misconfigured') == 1 then
+        emit(prefix, now, 'server.misconfigured', { 'server', server, 'code', 'client_secret_refused' })
+      end
       open_gate(key, now, 'misconfigured', PROBE_MS)
     elseif class == 'invalid_grant' then
       redis.call('ZADD', key .. ':refused', whole(now), grant)

@@ -26,7 +26,11 @@ end
 if redis.call('ZADD', KEYS[3], 'XX', 'CH', text(back), ARGV[1]) == 1 then redis.call('HSET', KEYS[2], 'due_at', text(back)) end
 if ARGV[2] == 'sync' then
   redis.call('HDEL', KEYS[2], 'running')
-  if state ~= 'paused' then redis.call('HSET', KEYS[2], 'state', 'parked', 'because', ARGV[4]) end
+  if state ~= 'paused' then
+    local before = redis.call('HGET', KEYS[2], 'because')
+    redis.call('HSET', KEYS[2], 'state', 'parked', 'because', ARGV[4])
+    if before ~= ARGV[4] then emit_sync(prefix_of(KEYS[2]), now, 'sync.parked', ARGV[1], { 'code', ARGV[4] }) end
+  end
   if first then
     redis.call('HSET', KEYS[2], 'error', ARGV[4], 'error_at', text(now))
     redis.call('HINCRBY', KEYS[2], 'failures', 1)

@@ -19,6 +19,35 @@ local function audit(prefix, now, fields)
   return seq
 end
 
+-- Tells an event to whoever follows the organisation's log, in the step in which it happens; its number is contiguous, because
+-- number and event are written together. `fields`: a flat list; kinds and fields are those of `domain/event-kinds.ts`. The
+-- announcement may be lost. What belongs to no organisation is told nowhere, and of one that is shredded nothing is kept.
+local function emit(prefix, now, kind, fields)
+  local route = string.match(prefix, '^b1:{o:(%w+)}:$')
+  if not route or redis.call('EXISTS', prefix .. 'shredded') == 1 then return end
+  local seq = redis.call('HINCRBY', prefix .. 'gate', 'events', 1)
+  redis.call('XADD', prefix .. 'events', seq .. '-0', 'at', string.format('%.0f', now), 'kind', kind, unpack(fields))
+  redis.call('PUBLISH', 'b1:events', 'org_' .. route)
+end
+
+-- Who uses a grant, as its record has them: what decides who is told of it.
+local function bindings_of(prefix, grant)
+  return redis.call('HVALS', prefix .. 'grant-bindings:' .. grant)
+end
+
+-- The same for an event of a grant. bindings: list of descriptors, of whom it concerns at this moment. more: further fields.
+local function emit_grant(prefix, now, kind, grant, server, bindings, more)
+  emit(prefix, now, kind, { 'grant', grant, 'server', server, 'bindings', '[' .. table.concat(bindings, ',') .. ']',
+    unpack(more or {}) })
+end
+
+-- The same for an event of a sync, by its hash. more: further fields.
+local function emit_sync(prefix, now, kind, id, more)
+  local s = redis.call('HMGET', prefix .. 'sync:' .. id, 'client', 'server', 'library')
+  if not s[1] then return end
+  emit(prefix, now, kind, { 'sync', id, 'client', s[1], 'server', s[2], 'library', s[3], unpack(more or {}) })
+end
+
 -- What happened to a grant, for whoever asks why it broke. The newest two hundred stay.
 local function timeline(prefix, now, grant, kind, detail)
   redis.call('XADD', prefix .. 'timeline:' .. grant, 'MAXLEN', '~', 200, '*', 'at', string.format('%.0f', now), 'kind', kind,
@@ -55,9 +84,12 @@ local function to_revocations(prefix, now, grant, server, registration, gen, tok
 end
 
 -- A library whose binding ends or changes hands is parked no more, and what was seen of its owner before counts no more.
+-- Answers why it was parked, or false.
 local function forget_standing(prefix, server, library, digest)
+  local parked = redis.call('HGET', prefix .. 'parked', digest)
   redis.call('HDEL', prefix .. 'standing:' .. server, library)
   redis.call('HDEL', prefix .. 'parked', digest)
+  return parked
 end
 
 -- Of a grant whose place was taken, what was handed out is spared until so long before its end. Not to the end itself:
@@ -78,11 +110,15 @@ local function tokens_of(key)
 end
 
 -- Removes a grant with its bindings and puts its tokens to the revocation outbox. False: it was gone already.
--- kindly: what was handed out of it may live nearly to its end.
-local function drop_grant(prefix, now, id, kindly)
+-- kindly: what was handed out of it may live nearly to its end. gone: bindings that were taken off it in this same step, and are
+-- told with the others. why, more: for the event, its reason and further fields.
+local function drop_grant(prefix, now, id, kindly, gone, why, more)
   local key = prefix .. 'grant:' .. id
   local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'at', 'consent', 'at_exp')
   if not g[1] then return false end
+  local told = bindings_of(prefix, id)
+  for _, descriptor in ipairs(gone or {}) do told[#told + 1] = descriptor end
+  emit_grant(prefix, now, 'grant.revoked', id, g[1], told, { 'reason', why, unpack(more or {}) })
   for digest, descriptor in pairs((function()
     local flat, map = redis.call('HGETALL', prefix .. 'grant-bindings:' .. id), {}
     for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
@@ -111,9 +147,16 @@ local function drop_grant(prefix, now, id, kindly)
   return true
 end
 
--- Takes one binding off its grant; the last one gone takes the grant along.
-local function drop_binding(prefix, now, digest, grant, kindly)
+-- Takes one binding off its grant; the last one gone takes the grant along. Of the one whose use ends it is told either way.
+local function drop_binding(prefix, now, digest, grant, kindly, why, more)
+  local descriptor = redis.call('HGET', prefix .. 'grant-bindings:' .. grant, digest)
   redis.call('DEL', prefix .. 'binding:' .. digest)
   redis.call('HDEL', prefix .. 'grant-bindings:' .. grant, digest)
-  if redis.call('HLEN', prefix .. 'grant-bindings:' .. grant) == 0 then drop_grant(prefix, now, grant, kindly) end
+  local gone = descriptor and { descriptor } or {}
+  if redis.call('HLEN', prefix .. 'grant-bindings:' .. grant) == 0 then
+    drop_grant(prefix, now, grant, kindly, gone, why, more)
+  elseif descriptor then
+    emit_grant(prefix, now, 'grant.revoked', grant, redis.call('HGET', prefix .. 'grant:' .. grant, 'server'), gone,
+      { 'reason', why, unpack(more or {}) })
+  end
 end

@@ -78,5 +78,6 @@ end
 audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation',
   redis.call('HGET', KEYS[1], 'gen'), 'request', ARGV[18] })
 timeline(prefix, now, id, 'grant.authorized', 'consent ' .. redis.call('HGET', KEYS[1], 'gen'))
+emit_grant(prefix, now, 'grant.authorized', id, ARGV[3], bindings_of(prefix, id))
 redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' authorized')
 return 'stored'

@@ -17,6 +17,7 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
 
 local before = redis.call('HGET', KEYS[3], ARGV[3])
 local tell = function(action, why)
+  emit(prefix, now, action, { 'grant', ARGV[4], 'server', ARGV[1], 'library', ARGV[2], 'fault', why })
   audit(prefix, now, { 'action', action, 'actor', 'worker', 'server', ARGV[1], 'grant', ARGV[4], 'library', ARGV[2], 'why', why })
 end
 if ARGV[6] == '' then

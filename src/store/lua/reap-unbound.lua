@@ -9,7 +9,7 @@ local ended = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))) do
   if redis.call('HLEN', prefix .. 'grant-bindings:' .. id) == 0 then
     local server = redis.call('HGET', prefix .. 'grant:' .. id, 'server')
-    if drop_grant(prefix, now, id) then
+    if drop_grant(prefix, now, id, false, {}, 'unused') then
       audit(prefix, now, { 'action', 'grant.reaped', 'actor', 'worker', 'server', server, 'grant', id })
       ended = ended + 1
     end

@@ -64,6 +64,8 @@ if ARGV[4] == 'due' then
   elseif idle > tonumber(ARGV[12]) - tonumber(ARGV[13]) and not g[24] then
     redis.call('HSET', key, 'lapsing', whole(now))
     timeline(prefix, now, id, 'grant.lapsing', 'unused for ' .. math.floor(idle / 86400000) .. ' days')
+    emit_grant(prefix, now, 'grant.expiring', id, g[18], bindings_of(prefix, id),
+      { 'reason', 'unused', 'ends_at', whole(now - idle + tonumber(ARGV[12])) })
   end
 end
 

@@ -83,6 +83,10 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
     redis.call('ZADD', KEYS[2], text(now), ARGV[1])
   end
   if g[9] ~= 'active' then timeline(prefix, now, ARGV[1], 'grant.recovered', 'it was ' .. g[9]) end
+  -- Of a suspicion nobody was told.
+  if g[9] == 'reauthorization_required' then
+    emit_grant(prefix, now, 'grant.recovered', ARGV[1], ARGV[16], bindings_of(prefix, ARGV[1]))
+  end
   redis.call('HSET', key, 'state', 'active')
   redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at', 'refused_cfg', 'calls')
 else

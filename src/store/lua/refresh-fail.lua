@@ -77,6 +77,10 @@ if state ~= 'unchanged' then
   end
   if state ~= g[4] then timeline(prefix, now, ARGV[1], 'grant.' .. state, ARGV[7]) end
   redis.call('HSET', key, 'state', state)
+  if state == 'reauthorization_required' and state ~= g[4] then
+    emit_grant(prefix, now, 'grant.reauthorization_required', ARGV[1], g[3], bindings_of(prefix, ARGV[1]),
+      { 'code', 'reauthorization_required' })
+  end
 end
 redis.call('HDEL', key, 'lease', 'lease_until')
 if ARGV[6] == '0' then redis.call('HDEL', key, 'intent', 'intent_parent', 'sent_at') end

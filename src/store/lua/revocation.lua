@@ -28,5 +28,6 @@ local function revoke_grant(prefix, now, id, gen, containment, actor, request)
   audit(prefix, now, { 'action', 'grant.revoked', 'actor', actor, 'server', g[1], 'grant', id, 'containment', containment,
     'request', request })
   timeline(prefix, now, id, 'grant.revoked', 'containment ' .. containment)
+  emit_grant(prefix, now, 'grant.revoked', id, g[1], bindings_of(prefix, id), { 'reason', 'containment', 'containment', containment })
   redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' revoked')
 end

@@ -1,5 +1,5 @@
 #!lua
--- Warns of refresh tokens that end: one entry on the grant's timeline at 30, 14, 7, 3 and 1 days.
+-- Warns of refresh tokens that end: one entry on the grant's timeline, and one event, at 30, 14, 7, 3 and 1 days.
 --
 -- KEYS  1 due:expiry      ARGV  1 how many at most  2 clock offset (ms)
 -- Answers how many were warned of.
@@ -7,9 +7,11 @@ local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(due) do
-  local ends = redis.call('HGET', prefix .. 'grant:' .. id, 'rt_exp')
+  local g = redis.call('HMGET', prefix .. 'grant:' .. id, 'rt_exp', 'server')
+  local ends = g[1]
   if ends then
     timeline(prefix, now, id, 'grant.expiring', math.ceil((tonumber(ends) - now) / 86400000) .. ' days left')
+    emit_grant(prefix, now, 'grant.expiring', id, g[2], bindings_of(prefix, id), { 'reason', 'refresh_token_ends', 'ends_at', ends })
     forecast(prefix, now, id, tonumber(ends))
   else
     redis.call('ZREM', KEYS[1], id)

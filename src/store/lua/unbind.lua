@@ -13,7 +13,7 @@ if ARGV[3] ~= '' then
   redis.call('HDEL', prefix .. 'libraries:' .. ARGV[2], ARGV[3])
   forget_standing(prefix, ARGV[2], ARGV[3], ARGV[1])
 end
-drop_binding(prefix, now, ARGV[1], grant)
+drop_binding(prefix, now, ARGV[1], grant, false, 'withdrawn')
 audit(prefix, now, { 'action', 'binding.withdrawn', 'actor', ARGV[4], 'server', ARGV[2], 'grant', grant, 'library', ARGV[3],
   'request', ARGV[5] })
 return grant
