@@ -60,6 +60,8 @@ export type ReadEventsAnswer =
       readonly events: readonly StoredEvent[];
       /** Where to go on: behind all that were looked at, also those of a kind that this broker does not know. */
       readonly next: EventPosition;
+      /** There was nothing more behind them. */
+      readonly ended: boolean;
       /** Number of the newest event that is no longer kept. */
       readonly floor: number;
     }

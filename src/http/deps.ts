@@ -16,6 +16,7 @@ import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Log, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
+import type { EventReader } from "../events/read-events.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
 import type { Syncs } from "../sync/syncs.ts";
 
@@ -35,6 +36,7 @@ export interface HttpDeps {
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;
+  readonly events: EventReader;
   readonly configuration: ChangePorts;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly packages: PackageMaker;

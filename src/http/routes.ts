@@ -19,6 +19,7 @@ import {
   postContainments,
 } from "./containments.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
+import { getEvent, getEvents } from "./events.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
 import { deleteLibrary, getLibraries, getLibrary } from "./libraries.ts";
@@ -62,6 +63,8 @@ export const routes: readonly Route[] = [
   postSyncResume,
   deleteSync,
   getSyncChanges,
+  getEvents,
+  getEvent,
   postPoliciesExplain,
   getOrganisations,
   getOrganisation,

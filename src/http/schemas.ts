@@ -5,6 +5,7 @@ import {
   type ClientId,
   type ConnectSessionId,
   type ContainmentId,
+  type EventId,
   type GrantId,
   type IdType,
   type OrganisationId,
@@ -36,6 +37,7 @@ export const organisationId = id<OrganisationId>("org", "an organisation");
 export const grantId = id<GrantId>("grt", "a grant");
 export const connectSessionId = id<ConnectSessionId>("cns", "a connect session");
 export const containmentId = id<ContainmentId>("ctn", "a containment");
+export const eventId = id<EventId>("evt", "an event");
 export const syncId = id<SyncId>("syn", "a sync");
 
 export const instant = z.string().meta({ format: "date-time", description: "RFC 3339, UTC, milliseconds." });

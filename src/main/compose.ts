@@ -35,6 +35,7 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { keepSyncs } from "./keep-syncs.ts";
 import { knowCallers } from "./know-callers.ts";
@@ -213,6 +214,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     outgoingAddresses: settings.OUTGOING_ADDRESSES,
   };
 
+  const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
   const { syncs, syncRuns, syncSweep, changes } = keepSyncs({
     clock,
     random,
@@ -264,6 +266,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     containmentWork,
     syncRuns,
     syncSweep,
+    trimEvents,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -348,6 +351,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     changePorts,
     operators,
     changes,
+    events,
+    eventLog,
     workerStories,
     jobStarts: stores.jobStarts,
     timers,

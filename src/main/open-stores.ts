@@ -1,7 +1,7 @@
 import type { RecordMac } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
-import { ChangeListener } from "../store/change-listener.ts";
+import { ChangeListener, EventListener } from "../store/change-listener.ts";
 import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
 import { OutcomeListener } from "../store/outcome-listener.ts";
 import { RedisAccessStore } from "../store/redis-access-store.ts";
@@ -11,6 +11,7 @@ import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
+import { RedisEventLog } from "../store/redis-event-log.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
@@ -68,6 +69,7 @@ export async function openStores(
   );
   const outcomes = new OutcomeListener(announcements);
   const changed = new ChangeListener(announcements);
+  const happened = new EventListener(announcements);
   const refreshes = new RedisRefreshStore(
     { fast, durable, outcomes },
     {
@@ -84,6 +86,7 @@ export async function openStores(
     fast,
     durable,
     changed,
+    happened,
     refreshes,
     access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
@@ -92,6 +95,7 @@ export async function openStores(
     containment: new RedisContainmentStore(fast),
     dataKeys: new RedisDataKeyStore(fast),
     diagnoses: new RedisDiagnosisStore(fast),
+    events: new RedisEventLog(fast),
     grants: new RedisGrantStore(fast),
     idempotency: new RedisIdempotencyStore(fast),
     // However long Redis is away: an orderly end that is not noted would count as a crash.
@@ -110,7 +114,7 @@ export async function openStores(
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
     async ready(): Promise<void> {
       await Promise.all(connections.map(whenReady));
-      await Promise.all([outcomes.listen(), changed.listen()]);
+      await Promise.all([outcomes.listen(), changed.listen(), happened.listen()]);
     },
     close(): void {
       for (const connection of connections) disconnect(connection);

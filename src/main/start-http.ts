@@ -114,6 +114,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     idempotency: broker.idempotency,
     syncs: broker.syncs,
     changes: broker.changes,
+    events: broker.events,
     configuration: broker.changePorts,
     profiles: broker.profiles,
     packages: broker.packages,

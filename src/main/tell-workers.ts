@@ -38,6 +38,7 @@ export function tellWorkers(by: {
   readonly containmentWork: ContainmentWork;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
+  readonly trimEvents: (organisation: OrganisationId) => Promise<void>;
   readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
@@ -64,6 +65,7 @@ export function tellWorkers(by: {
       const reapOf = async ({ id }: { readonly id: OrganisationId }) => {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
+        await by.trimEvents(id);
         const now = await by.now();
         await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
         await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));

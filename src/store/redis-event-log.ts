@@ -52,6 +52,7 @@ export class RedisEventLog implements EventLog {
       kind: "read",
       events: entries.map((entry) => eventOf(organisation, entry)).filter((event) => event !== undefined),
       next: last === undefined ? (after ?? { number: floor, at: 0 }) : positionOf(last),
+      ended: entries.length < limit,
       floor,
     };
   }

@@ -214,6 +214,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   readAudit: [POLICY, "http/audit.ts", "broker/audit/read-audit.ts"],
   lookUpToken: [POLICY, "http/audit.ts", "broker/audit/look-up-token.ts"],
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
+  readEvents: [POLICY, "events/read-events.ts", "events/event-cursor.ts", "events/find-event.ts"],
+  getEvent: [POLICY, "events/find-event.ts"],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
   getContainment: [POLICY, "broker/containment/managed.ts"],
@@ -332,6 +334,12 @@ describe("what is answered", () => {
     await ask("listContainmentReauthorizations", containment);
     await ask("liftContainment", containment, { reason: "a drill" });
     await ask("deleteGrant", grant);
+    const events = (await ask("readEvents", `?organisation=${organisation}`)).items as unknown as {
+      id: string;
+      type: string;
+    }[];
+    expect(events.map(({ type }) => type)).toContain("grant.revoked");
+    await ask("getEvent", events[0]!.id);
 
     await ask("listOrganisations");
     await ask("getOrganisation", organisation);
@@ -375,7 +383,7 @@ describe("what is answered", () => {
   it("by way of refusal is documented too, route by route", async () => {
     const here = await world();
     const nobody = Object.fromEntries(
-      (["srv", "grt", "cns", "syn", "org", "ctn"] as const).map((type) => [
+      (["srv", "grt", "cns", "syn", "org", "ctn", "evt"] as const).map((type) => [
         type,
         `${type}_${here.server.slice(4)}`,
       ]),
@@ -385,6 +393,7 @@ describe("what is answered", () => {
         .replace("/grants/{id}", `/grants/${nobody.grt}`)
         .replace("/connect-sessions/{id}", `/connect-sessions/${nobody.cns}`)
         .replace("/syncs/{id}", `/syncs/${nobody.syn}`)
+        .replace("/events/{id}", `/events/${nobody.evt}`)
         .replace("/containments/{id}", `/containments/${nobody.ctn}`);
       const send = (query: string, headers: Record<string, string>, body?: string) =>
         fetch(`${here.base}${path}${query}`, {

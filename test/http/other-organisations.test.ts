@@ -8,7 +8,7 @@ import { addOrganisation } from "../kit/additions.ts";
 import { AMELIA, MOREAU, RETURN_URL, world } from "../kit/world.ts";
 
 /** Kinds of ids that callers send. One more is found by the test below, which then wants to know what it looks like. */
-const KINDS = ["org", "srv", "grt", "cns", "syn", "cli", "ctn"] as const satisfies readonly IdType[];
+const KINDS = ["org", "srv", "grt", "cns", "syn", "cli", "ctn", "evt"] as const satisfies readonly IdType[];
 type Kind = (typeof KINDS)[number];
 
 /** Parts of paths that are names within what an id before them names. */
@@ -167,6 +167,7 @@ async function twoFirms() {
     });
     const sync = await client.call("POST", "/v1/syncs", { server, library: "ACTIVE" });
     await client.call("POST", `/v1/servers/${server}/diagnose`);
+    const events = await client.call("GET", `/v1/events?organisation=${organisation}`);
     const target = { kind: "library", server, library: "ACTIVE" };
     const containment = await client.call("POST", "/v1/containments", { target, reason: "A drill." });
     return {
@@ -176,6 +177,7 @@ async function twoFirms() {
       cns: String(session.body.id),
       syn: String(sync.body.id),
       cli: client.id,
+      evt: String((events.body.items as { id?: unknown }[])[0]?.id),
       ctn: String((containment.body.containment as { id?: unknown } | undefined)?.id),
     } satisfies Record<Kind, string>;
   };
