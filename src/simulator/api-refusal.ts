@@ -1,4 +1,4 @@
-import { type Answer, json } from "./answers.ts";
+import { type Answer, json, page } from "./answers.ts";
 
 /** A request the REST API turns down, in iManage's envelope (C). The codes inside are assumptions (?). */
 export class ApiRefusal extends Error {
@@ -6,6 +6,8 @@ export class ApiRefusal extends Error {
   readonly code: string;
   readonly field: string | undefined;
   readonly headers: Record<string, string>;
+  /** What stands in front of iManage answers in another way. */
+  readonly shape: "imanage" | "html" | "empty";
 
   constructor(
     status: number,
@@ -13,6 +15,7 @@ export class ApiRefusal extends Error {
     message: string,
     field?: string,
     headers: Record<string, string> = {},
+    shape: "imanage" | "html" | "empty" = "imanage",
   ) {
     super(message);
     this.name = "ApiRefusal";
@@ -20,18 +23,13 @@ export class ApiRefusal extends Error {
     this.code = code;
     this.field = field;
     this.headers = headers;
+    this.shape = shape;
   }
 }
 
-export const apiRefusalAnswer = ({ status, code, message, field, headers }: ApiRefusal): Answer =>
-  json(
-    status,
-    {
-      error: {
-        code,
-        code_message: message,
-        messages: field === undefined ? [] : [{ field, code, code_message: message }],
-      },
-    },
-    headers,
-  );
+export function apiRefusalAnswer({ status, code, message, field, headers, shape }: ApiRefusal): Answer {
+  if (shape === "html") return page(status, "<!doctype html><title>Error</title><h1>Error</h1>", headers);
+  if (shape === "empty") return { status, headers, body: "" };
+  const messages = field === undefined ? [] : [{ field, code, code_message: message }];
+  return json(status, { error: { code, code_message: message, messages } }, headers);
+}

@@ -23,6 +23,11 @@ export function resource(of: (in_: Context, call: Call, caller: Caller) => unkno
         throw new ApiRefusal(401, "NRC_UNAUTHORIZED", "The token is missing, ended or expired.");
       if (barred(in_, caller))
         throw new ApiRefusal(403, "NRC_FORBIDDEN", "The user may not use this application.");
+      const { concurrent_calls: most, missing_resources: missing } = in_.state.switches;
+      if (missing?.includes(call.resource))
+        throw new ApiRefusal(404, "NRC_NOT_FOUND", "There is no such resource.");
+      if (most !== null && in_.concurrency.inside("api") > most.calls)
+        throw new ApiRefusal(most.status === "429" ? 429 : 503, "NRC_TOO_BUSY", "Too many requests at once.");
       const use = in_.rateLimit.use(`${caller.client_id} ${caller.user.customer_id}`);
       limits = use.headers;
       if (!use.allowed) throw new ApiRefusal(429, "NRC_RATE_LIMITED", "Too many requests.");

@@ -2,15 +2,56 @@ import express, { type ErrorRequestHandler, type Express } from "express";
 import { ApiRefusal, apiRefusalAnswer } from "./api-refusal.ts";
 import { authorizeEndpoint, signInEndpoint } from "./authorize-endpoint.ts";
 import type { Route } from "./calls.ts";
+import { changeEvents } from "./change-feed.ts";
+import {
+  folderChildren,
+  folderDocuments,
+  listWorkspaces,
+  oneFolder,
+  oneWorkspace,
+  workspaceChildren,
+  workspaceDocuments,
+} from "./container-resources.ts";
 import type { Context } from "./context.ts";
 import { discovery } from "./discovery.ts";
-import { changeEvents, documentHistory, listDocuments, oneDocument } from "./document-resources.ts";
-import { libraryOperations, listLibraries, userGroups } from "./library-resources.ts";
+import {
+  documentHistory,
+  documentSecurity,
+  listDocuments,
+  oneDocument,
+  searchDocuments,
+} from "./document-resources.ts";
+import { libraryOperations, listLibraries } from "./library-resources.ts";
 import { logoutEndpoint } from "./logout-endpoint.ts";
+import { groupMembers, listGroups, listUsers, oneGroup, oneUser, userGroups } from "./people-resources.ts";
 import { revokeEndpoint } from "./revoke-endpoint.ts";
 import { type Act, serveCall } from "./serve-call.ts";
 import { tokenEndpoint } from "./token-endpoint.ts";
 import { putTokenSettings } from "./token-settings.ts";
+
+/** What can be read of a library, by its path. */
+const RESOURCES: Readonly<Record<string, Act>> = {
+  operations: libraryOperations,
+  users: listUsers,
+  "users/:user": oneUser,
+  "users/:user/groups": userGroups,
+  groups: listGroups,
+  "groups/:group": oneGroup,
+  "groups/:group/members": groupMembers,
+  documents: listDocuments,
+  "documents/:document": oneDocument,
+  "documents/:document/history": documentHistory,
+  "documents/:document/security": documentSecurity,
+  "documents/:document/trustees": documentSecurity,
+  workspaces: listWorkspaces,
+  "workspaces/:workspace": oneWorkspace,
+  "workspaces/:workspace/children": workspaceChildren,
+  "workspaces/:workspace/documents": workspaceDocuments,
+  "folders/:folder": oneFolder,
+  "folders/:folder/children": folderChildren,
+  "folders/:folder/documents": folderDocuments,
+  "change-events": changeEvents,
+};
 
 /** Every address of the server, as one table. The control endpoint is mounted beside it. */
 export function app(in_: Context, control: express.Router, publicOrigin: string | undefined): Express {
@@ -33,13 +74,16 @@ export function app(in_: Context, control: express.Router, publicOrigin: string 
 
   app.get("/api", serve("discovery", discovery));
   app.put("/api/v2/customers/:customer/settings/:client/oauth2.tokens", serve("api", putTokenSettings));
-  app.get("/work/api/v2/customers/:customer/libraries", serve("api", listLibraries));
-  app.get(`${library}/operations`, serve("api", libraryOperations));
-  app.get(`${library}/users/:user/groups`, serve("api", userGroups));
-  app.get(`${library}/documents`, serve("api", listDocuments));
-  app.get(`${library}/documents/:document`, serve("api", oneDocument));
-  app.get(`${library}/documents/:document/history`, serve("api", documentHistory));
-  app.get(`${library}/change-events`, serve("api", changeEvents));
+  app.get(
+    "/work/api/v2/customers/:customer/libraries",
+    serveCall(in_, "api", listLibraries, publicOrigin, "libraries"),
+  );
+  for (const [path, act] of Object.entries(RESOURCES))
+    app.get(`${library}/${path}`, serveCall(in_, "api", act, publicOrigin, path));
+  app.post(
+    `${library}/documents/search`,
+    serveCall(in_, "api", searchDocuments, publicOrigin, "documents/search"),
+  );
 
   app.use((_req, res) => {
     const { status, headers, body } = apiRefusalAnswer(

@@ -7,6 +7,8 @@ export type Route = (typeof ROUTES)[number];
 export interface Call {
   route: Route;
   method: string;
+  /** What of the API is asked for, such as `documents/:document`: the pattern of the path below the library. */
+  resource: string;
   /** Path and query, as received. */
   url: string;
   path: string;

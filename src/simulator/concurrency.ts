@@ -2,6 +2,10 @@
 export class Concurrency {
   readonly #inside = new Map<string, number>();
 
+  inside(key: string): number {
+    return this.#inside.get(key) ?? 0;
+  }
+
   /** `told` hears how many are inside now; what is returned leaves. */
   enter(key: string, told: (inside: number) => void): () => void {
     const inside = (this.#inside.get(key) ?? 0) + 1;

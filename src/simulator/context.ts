@@ -8,6 +8,7 @@ import type { Pauses } from "./pauses.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { Registration } from "./registrations.ts";
 import type { RequestLog } from "./request-log.ts";
+import type { Shelves } from "./shelf.ts";
 import type { State } from "./state.ts";
 import type { TokenFamilies } from "./token-families.ts";
 import type { User } from "./users.ts";
@@ -25,6 +26,7 @@ export interface Context {
   requests: RequestLog;
   concurrency: Concurrency;
   rateLimit: RateLimit;
+  shelves: Shelves;
   /** Resolves when everything up to now is in the state file; at once without one. */
   save: () => Promise<void>;
 }

@@ -1,4 +1,5 @@
-import { type Document, type Library, library } from "./libraries.ts";
+import type { Document } from "./documents.ts";
+import { type Library, library } from "./libraries.ts";
 import { registration } from "./registrations.ts";
 import { user } from "./users.ts";
 import type { World } from "./world.ts";
@@ -156,6 +157,22 @@ const HOUR = 3_600_000;
 
 function seeded(of: Library, count: number, firstNumber: number): Library {
   of.documents = Array.from({ length: count }, (_, index) => seedDocument(of, firstNumber + index, index));
+  of.workspaces = WORKSPACES.map(({ number, ...fields }) => ({
+    ...containerOf(of, number),
+    ...fields,
+    description: "",
+    wstype: "workspace",
+  }));
+  of.folders = WORKSPACES.flatMap(({ number }) =>
+    ["Agreements", "Correspondence"].map((name, i) => ({
+      ...containerOf(of, number * 10 + 1 + i),
+      name,
+      parent_id: `${of.id}!${number}`,
+      workspace_id: `${of.id}!${number}`,
+      folder_type: "regular",
+      wstype: "folder" as const,
+    })),
+  );
   of.change_events = of.documents.map((document, index) => ({
     id: index + 1,
     action_type: "insert",
@@ -167,6 +184,16 @@ function seeded(of: Library, count: number, firstNumber: number): Library {
   }));
   return of;
 }
+
+const containerOf = (of: Library, number: number) => ({
+  id: `${of.id}!${number}`,
+  database: of.id,
+  owner: AUTHORS[0],
+  create_date: new Date(FIRST_EDIT).toISOString(),
+  edit_date: new Date(FIRST_EDIT).toISOString(),
+  default_security: "public",
+  visible_to: "everyone" as const,
+});
 
 function seedDocument(of: Library, number: number, index: number): Document {
   const workspace = WORKSPACES[index % WORKSPACES.length]!;
@@ -199,6 +226,7 @@ function seedDocument(of: Library, number: number, index: number): Document {
     is_checked_out: index % 9 === 8,
     custom1: workspace.custom1,
     custom2: workspace.custom2,
+    folder_id: `${of.id}!${workspace.number * 10 + 1 + (Math.floor(index / 2) % 2)}`,
     // What a library admin sees and an ordinary reader does not.
     visible_to: index % 5 === 4 ? [author.toLowerCase()] : "everyone",
   };

@@ -1,15 +1,19 @@
 import { z } from "zod";
-import { type ChangeEvent, type Document, documentSchema, type Library } from "./libraries.ts";
+import { recordEvent } from "./change-feed.ts";
+import { type Document, documentSchema, everyoneOr } from "./documents.ts";
+import type { ChangeEvent, Library } from "./libraries.ts";
+import type { Shelf } from "./shelf.ts";
 
 /**
  * Fields to change, or `deleted`, or (for an id the library does not have) a new document.
  * `action_type` is that of the change event, when the obvious one is not meant.
  */
 export const documentChangeSchema = documentSchema
-  .omit({ visible_to: true })
+  .omit({ visible_to: true, folder_id: true })
   .partial()
   .extend({
-    visible_to: z.union([z.literal("everyone"), z.array(z.string())]).optional(),
+    visible_to: everyoneOr.optional(),
+    folder_id: z.string().optional(),
     deleted: z.literal(true).optional(),
     action_type: z.string().optional(),
   })
@@ -18,41 +22,37 @@ export const documentChangeSchema = documentSchema
 export type DocumentChange = z.input<typeof documentChangeSchema>;
 
 /** Somebody at the firm edits, adds or deletes a document at `now`, and the change feed says so. */
-export function editDocument(of: Library, id: string, change: DocumentChange, now: number): ChangeEvent {
+export function editDocument(
+  of: Library,
+  shelf: Shelf,
+  id: string,
+  change: DocumentChange,
+  now: number,
+): ChangeEvent {
   const { deleted, action_type, ...fields } = documentChangeSchema.parse(change);
   const at = new Date(now).toISOString();
-  const index = of.documents.findIndex((document) => document.id === id);
-  const before = of.documents[index];
-
+  const before = shelf.find(id);
+  let document: Document;
   if (deleted) {
     if (before === undefined) throw new RangeError(`no document ${id} in ${of.id}`);
-    of.documents.splice(index, 1);
+    document = { ...before };
+    shelf.remove(id);
+    of.trash.push(document);
   } else {
-    const base = before ?? blankDocument(of, id, at);
-    const after = documentSchema.parse({
-      ...base,
-      edit_date: at,
-      edit_profile_date: at,
-      file_edit_date: at,
-      ...fields,
-      id,
-    });
-    if (before === undefined) of.documents.push(after);
-    else of.documents[index] = after;
+    const dates = { edit_date: at, edit_profile_date: at, file_edit_date: at };
+    document = documentSchema.parse({ ...(before ?? blankDocument(of, id, at)), ...dates, ...fields, id });
+    shelf.put(document);
   }
-
-  const document = before ?? of.documents.at(-1)!;
-  const event: ChangeEvent = {
-    id: (of.change_events.at(-1)?.id ?? 0) + 1,
-    action_type: action_type ?? (deleted ? "delete" : before === undefined ? "insert" : "update"),
-    item_type: "document",
-    object_id: id,
-    related_object_id: null,
-    root_id: document.workspace_id === "" ? null : document.workspace_id,
-    event_date: at,
-  };
-  of.change_events.push(event);
-  return event;
+  return recordEvent(
+    of,
+    {
+      action_type: action_type ?? (deleted ? "delete" : before === undefined ? "insert" : "update"),
+      item_type: "document",
+      object_id: id,
+      root_id: document.workspace_id === "" ? null : document.workspace_id,
+    },
+    now,
+  );
 }
 
 function blankDocument(of: Library, id: string, at: string): Document {
@@ -83,6 +83,7 @@ function blankDocument(of: Library, id: string, at: string): Document {
     is_checked_out: false,
     custom1: "",
     custom2: "",
+    folder_id: "",
     visible_to: "everyone",
   };
 }

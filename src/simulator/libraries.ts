@@ -1,36 +1,7 @@
 import { z } from "zod";
-
-const everyoneOr = z.union([z.literal("everyone"), z.array(z.string())]);
-
-/** The fields of the facts page (C), and `visible_to`, which no answer shows. */
-export const documentSchema = z.strictObject({
-  id: z.string().min(1),
-  database: z.string(),
-  document_number: z.int(),
-  version: z.int(),
-  name: z.string(),
-  extension: z.string(),
-  size: z.int(),
-  class: z.string(),
-  author: z.string(),
-  operator: z.string(),
-  last_user: z.string(),
-  create_date: z.iso.datetime(),
-  edit_date: z.iso.datetime(),
-  edit_profile_date: z.iso.datetime(),
-  file_edit_date: z.iso.datetime(),
-  workspace_id: z.string(),
-  workspace_name: z.string(),
-  default_security: z.string(),
-  access: z.string(),
-  iwl: z.string(),
-  wstype: z.literal("document"),
-  is_checked_out: z.boolean(),
-  custom1: z.string(),
-  custom2: z.string(),
-  /** An NRTADMIN of the library sees it anyway. */
-  visible_to: everyoneOr.default("everyone"),
-});
+import { folderSchema, workspaceSchema } from "./containers.ts";
+import { type Document, documentSchema, everyoneOr } from "./documents.ts";
+import { recipeSchema } from "./generated-library.ts";
 
 export const changeEventSchema = z.strictObject({
   id: z.int(),
@@ -40,6 +11,14 @@ export const changeEventSchema = z.strictObject({
   related_object_id: z.string().nullable(),
   root_id: z.string().nullable(),
   event_date: z.iso.datetime(),
+});
+
+export const groupSchema = z.strictObject({
+  id: z.string().min(1),
+  full_name: z.string().default(""),
+  enabled: z.boolean().default(true),
+  is_external: z.boolean().default(false),
+  members: z.array(z.string()).default([]),
 });
 
 export const librarySchema = z.strictObject({
@@ -53,12 +32,26 @@ export const librarySchema = z.strictObject({
   /** NRTADMIN is a group and a role, each per library (C): one may be had without the other. */
   nrtadmin_group: z.array(z.string()).default([]),
   nrtadmin_role: z.array(z.string()).default([]),
+  /** Groups besides NRTADMIN and EVERYONE. */
+  groups: z.array(groupSchema).default([]),
+  /** With a recipe the lists below hold only what differs from it. */
+  generated: recipeSchema.nullable().default(null),
   documents: z.array(documentSchema).default([]),
+  workspaces: z.array(workspaceSchema).default([]),
+  folders: z.array(folderSchema).default([]),
+  /** Numbers of generated documents that were edited or deleted. */
+  taken: z.array(z.int()).default([]),
+  /** Ids of generated containers that were deleted. */
+  removed_containers: z.array(z.string()).default([]),
+  /** Superseded ones that left the lists. */
+  older_versions: z.array(documentSchema).default([]),
+  /** What was deleted and may come back. */
+  trash: z.array(documentSchema).default([]),
   change_events: z.array(changeEventSchema).default([]),
 });
 
-export type Document = z.output<typeof documentSchema>;
 export type ChangeEvent = z.output<typeof changeEventSchema>;
+export type Group = z.output<typeof groupSchema>;
 export type Library = z.output<typeof librarySchema>;
 export type LibraryInput = z.input<typeof librarySchema>;
 
@@ -70,5 +63,13 @@ export const isMember = (of: Library, userId: string): boolean =>
 export const isAdmin = (of: Library, userId: string): boolean =>
   of.nrtadmin_group.includes(userId) || of.nrtadmin_role.includes(userId);
 
-export const maySee = (of: Library, document: Document, userId: string): boolean =>
-  document.visible_to === "everyone" || document.visible_to.includes(userId) || isAdmin(of, userId);
+/** Names of users and, among them, of groups. */
+export const maySee = (
+  of: Library,
+  { visible_to: to }: Pick<Document, "visible_to">,
+  userId: string,
+): boolean =>
+  to === "everyone" ||
+  to.includes(userId) ||
+  of.groups.some((group) => to.includes(group.id) && group.members.includes(userId)) ||
+  isAdmin(of, userId);

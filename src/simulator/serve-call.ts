@@ -15,9 +15,9 @@ export type Act = (in_: Context, call: Call) => Answer;
  * The story of every request: it arrives, a fault may befall it before the server acts, the server acts
  * and what it did is written down, a fault may befall it afterwards, and it is answered.
  */
-export function serveCall(in_: Context, route: Route, act: Act, publicOrigin?: string) {
+export function serveCall(in_: Context, route: Route, act: Act, publicOrigin?: string, resource = "") {
   return async (req: Request, res: Response): Promise<void> => {
-    const call = readCall(route, req, publicOrigin);
+    const call = readCall(route, req, publicOrigin, resource);
     const subject = subjectOf(in_, call);
     const aborted = new AbortController();
     res.once("close", () => {
@@ -170,13 +170,14 @@ function drop(res: Response, how: "reset" | "close"): Delivery {
   return { status: null, ended: "dropped" };
 }
 
-function readCall(route: Route, req: Request, publicOrigin: string | undefined): Call {
+function readCall(route: Route, req: Request, publicOrigin: string | undefined, resource: string): Call {
   const origin = publicOrigin ?? `http://${req.headers.host ?? "localhost"}`;
   const url = new URL(req.originalUrl, "http://simulator");
   const body = typeof req.body === "string" ? req.body : "";
   return {
     route,
     method: req.method,
+    resource,
     url: req.originalUrl,
     path: url.pathname,
     params: Object.fromEntries(Object.entries(req.params).map(([name, value]) => [name, String(value)])),
@@ -218,6 +219,13 @@ function countArrival(in_: Context, call: Call, subject: FaultSubject): () => vo
   const { counts } = in_.state;
   count(counts.routes, call.route);
   in_.events.emit({ type: "arrived", ...described(subject) });
+  if (call.route === "api") {
+    count(counts.resources, `${call.method} ${call.resource}`);
+    if (call.params.library !== undefined) count(counts.calls_by_library, call.params.library);
+    return in_.concurrency.enter("api", (inside) => {
+      counts.concurrent_calls_max = Math.max(counts.concurrent_calls_max, inside);
+    });
+  }
   if (subject.grant_type === undefined) return () => {};
   count(counts.grant_types, subject.grant_type);
   if (subject.grant_type !== "refresh_token") return () => {};

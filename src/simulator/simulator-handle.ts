@@ -159,7 +159,7 @@ export function simulatorHandle(
         world.libraries.find((known) => isNamed(known, library)),
         `library ${library}`,
       );
-      const event = editDocument(found, id, change, in_.now());
+      const event = editDocument(found, in_.shelves.of(found), id, change, in_.now());
       in_.events.emit({ type: "document_edited", library: found.id, document: id });
       return event;
     },

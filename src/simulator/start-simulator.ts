@@ -11,6 +11,7 @@ import { Faults } from "./faults.ts";
 import { Pauses } from "./pauses.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { RequestLog } from "./request-log.ts";
+import { Shelves } from "./shelf.ts";
 import { type Simulator, simulatorHandle } from "./simulator-handle.ts";
 import { newState } from "./state.ts";
 import { readStateFile, StateFile } from "./state-file.ts";
@@ -51,6 +52,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     requests: new RequestLog(options.log),
     concurrency: new Concurrency(),
     rateLimit: new RateLimit(state.switches, now),
+    shelves: new Shelves(),
     save: () => file?.save() ?? Promise.resolve(),
   };
 

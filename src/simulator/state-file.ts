@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
+import { noCounts } from "./counts.ts";
 import type { State } from "./state.ts";
+import { switchesSchema } from "./switches.ts";
+import { worldSchema } from "./world.ts";
 
 /**
  * The whole state in one file, replaced as a whole. Requests that change something wait for a write that
@@ -47,5 +50,11 @@ export function readStateFile(path: string): State | undefined {
   if (!existsSync(path)) return undefined;
   const state = JSON.parse(readFileSync(path, "utf8")) as State;
   if (state.v !== 1) throw new Error(`${path} was written by another version of the simulator`);
-  return state;
+  // What an older one did not know yet is as it is on a new start.
+  return {
+    ...state,
+    switches: switchesSchema.parse(state.switches),
+    world: worldSchema.parse(state.world),
+    counts: { ...noCounts(), ...state.counts },
+  };
 }

@@ -173,6 +173,84 @@ export const switchesSchema = z.strictObject({
     .positive()
     .default(100)
     .describe("[?] Change events per answer; more than that sets overflow."),
+  change_events: z
+    .enum(["there", "404", "405", "501"])
+    .default("there")
+    .describe(
+      "[second-hand] Whether the server has a change feed; what it answers if not. Not the worst case: without the feed little else of it can be tested.",
+    ),
+  change_events_kept: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe("[?] How many change events are kept. All, since any figure would be invented."),
+  change_events_kept_seconds: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("[?] How long a change event is kept. For ever, since any figure would be invented."),
+  change_events_expired: z
+    .enum(["400", "410", "silent"])
+    .default("400")
+    .describe(
+      "[?] What a cursor gets that is older than what is kept. 400 does not tell it from any other mistake. silent: the oldest events that are kept, without a word on the gap. Not the worst case: only a full scan would ever notice.",
+    ),
+  change_events_expired_body: z
+    .enum(["imanage", "html", "empty"])
+    .default("imanage")
+    .describe("[?] Body of that refusal. Not the worst case: the status is what counts."),
+  change_events_private: z
+    .enum(["told", "hidden"])
+    .default("told")
+    .describe(
+      "[?] Whether the feed tells of documents that the caller may not see. told: their ids come, and loading one answers 404 as if it were deleted.",
+    ),
+  documents_search: z
+    .enum(["by_filter", "ignores_ids", "not_found"])
+    .default("by_filter")
+    .describe(
+      "[?] Whether POST documents/search finds documents by filters.document_number or filters.id. ignores_ids: they are ignored, and any documents come. Not the worst case: the others deserve a test each.",
+    ),
+  workspace_filter: z
+    .enum(["ignored", "works"])
+    .default("ignored")
+    .describe(
+      "[?] Whether lists of documents heed workspace_id. ignored: documents of every workspace come.",
+    ),
+  container_lists: z
+    .enum(["data", "results"])
+    .default("data")
+    .describe(
+      "[C: children; ?: workspaces] Envelope of the list of workspaces. data: {data: []}, as children come. results: {data: {results: []}}, as documents come.",
+    ),
+  security_shape: z
+    .enum(["trustees", "object"])
+    .default("trustees")
+    .describe(
+      "[?] What a document's security looks like. trustees: {data: []} of them. object: {data: {default_security, trustees: []}}.",
+    ),
+  new_version: z
+    .enum(["replaces", "adds"])
+    .default("replaces")
+    .describe(
+      "[?] What a new version does to the older one. replaces: it leaves the lists without a change event of its own; it can still be read by its id. adds: both are listed.",
+    ),
+  missing_resources: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe(
+      "[?] Resources that this server does not have, by their path below the library, such as documents/search; they answer 404. Not the worst case: each is there.",
+    ),
+  concurrent_calls: z
+    .strictObject({ calls: z.int().positive(), status: z.enum(["429", "503"]).default("429") })
+    .nullable()
+    .default(null)
+    .describe(
+      "[?] How many calls of the API the server takes at once, and what one too many is answered, without a word on when to return. Off, since any figure would be invented.",
+    ),
   rate_limit: z
     .strictObject({
       requests: z.int().positive(),
