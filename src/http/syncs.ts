@@ -1,15 +1,21 @@
 import { z } from "zod";
+import { answerOnce } from "../broker/idempotency/answer-once.ts";
+import { organisationOf } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
 import type { Sync } from "../sync/ports.ts";
 import { route } from "./route.ts";
-import { instant, organisationId, serverId, syncId } from "./schemas.ts";
+import { instant, line, organisationId, serverId, syncId } from "./schemas.ts";
 
 const sync = z
   .object({
     id: z.string(),
     server: z.string(),
     library: z.string(),
+    wants: z.array(z.string()),
+    workspaces: z.array(z.string()).nullable().meta({ description: "null: all of the library." }),
+    existing: z.enum(["skip", "tell"]),
     state: z.enum(["active", "parked", "paused"]).meta({
       description:
         "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so.",
@@ -42,6 +48,9 @@ function syncBody(of: Sync) {
     id: of.id,
     server: of.server,
     library: of.library,
+    wants: [...of.wish.wants],
+    workspaces: of.wish.workspaces === undefined ? null : [...of.wish.workspaces],
+    existing: of.wish.existing,
     state: of.state,
     waits_for:
       code === undefined
@@ -67,10 +76,32 @@ export const postSyncs = route({
   operationId: "createSync",
   summary: "Be told what changes in a library",
   description:
-    "One sync per client and library: asked again, the one there is. It uses the authorisation that a library admin lent.",
+    "One sync per client, library and set of workspaces: asked again, the one there is, as it is (compare `wants` and `fields`; to change them, delete it and make another). It uses the authorisation that a library admin lent.",
   body: z.strictObject({
     server: serverId,
     library: z.string().min(1).max(100),
+    wants: z
+      .array(z.enum(SYNC_WANTS))
+      .min(1)
+      .max(SYNC_WANTS.length)
+      .default([...DEFAULT_WISH.wants])
+      .meta({
+        description:
+          "Of what you want to be told: `people` are users and groups, `containers` workspaces and folders.",
+      }),
+    workspaces: z
+      .array(line(120))
+      .min(1)
+      .max(WORKSPACES_MAX)
+      .optional()
+      .meta({
+        description: "Ids of workspaces of this library: what lies in them alone. Not given: all of it.",
+        examples: [["ACTIVE!301"]],
+      }),
+    existing: z.enum(["skip", "tell"]).default(DEFAULT_WISH.existing).meta({
+      description:
+        "What is there already: `skip` remembers it without telling (take a snapshot, then read changes), `tell` tells it as changes, for small libraries.",
+    }),
     interval: z
       .number()
       .positive()
@@ -85,17 +116,25 @@ export const postSyncs = route({
       .meta({ description: "What a change tells; everything if not given." }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
-  problems,
-  async handle({ deps, caller, body, note }) {
-    const { sync: created } = await deps.syncs.create({
-      caller,
-      server: body.server,
-      library: body.library,
-      ...(body.interval === undefined ? {} : { intervalMs: Math.round(body.interval * 1_000) }),
-      ...(body.fields === undefined ? {} : { fields: body.fields }),
-      note,
-    });
-    return syncBody(created);
+  problems: [...problems, "idempotency_conflict"],
+  idempotent: true,
+  async handle({ deps, client, caller, body, note, idempotencyKey: key }) {
+    const { server, library, wants, workspaces, existing, interval, fields } = body;
+    const create = async () => {
+      const { sync: created } = await deps.syncs.create({
+        caller,
+        server,
+        library,
+        wish: { wants, workspaces, existing },
+        ...(interval === undefined ? {} : { intervalMs: Math.round(interval * 1_000) }),
+        ...(fields === undefined ? {} : { fields }),
+        note,
+      });
+      return syncBody(created);
+    };
+    if (key === undefined) return create();
+    const at = { organisation: organisationOf(server), client, key };
+    return answerOnce(deps.idempotency, at, { createSync: body }, create, (answer) => answer);
   },
 });
 

@@ -304,7 +304,7 @@ describe("what is answered", () => {
     expect(libraries.counts).toMatchObject({ authorized: 1 });
     await ask("getLibrary", `${server} ACTIVE`);
 
-    const sync = await ask("createSync", "", { server, library: "ACTIVE" });
+    const sync = await ask("createSync", "", { server, library: "ACTIVE", existing: "tell" });
     const id = String(sync.id);
     await ask("listSyncs", `?organisation=${organisation}`);
     await ask("runSync", id);

@@ -149,7 +149,15 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
       simulator.advance(ms);
     },
     create: async (): Promise<SyncId> =>
-      (await stories.create({ caller, server: server.id, library: LIBRARY, note: NOTE })).sync.id,
+      (
+        await stories.create({
+          caller,
+          server: server.id,
+          library: LIBRARY,
+          wish: { existing: "tell" },
+          note: NOTE,
+        })
+      ).sync.id,
     /** Every change from the beginning. */
     async all(sync: SyncId): Promise<readonly Change[]> {
       const { changes } = await reader.read({ caller, sync, limit: 500 });
