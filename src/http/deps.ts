@@ -17,6 +17,7 @@ import type { Log, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
+import type { Snapshots } from "../sync/read-snapshot.ts";
 import type { Syncs } from "../sync/syncs.ts";
 
 /** What the routes tell their stories with. Nothing is decided in this room. */
@@ -35,6 +36,7 @@ export interface HttpDeps {
   readonly idempotency: IdempotencyStore;
   readonly syncs: Syncs;
   readonly changes: ChangeReader;
+  readonly snapshots: Snapshots;
   readonly configuration: ChangePorts;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly packages: PackageMaker;

@@ -5,6 +5,8 @@ import { type Instant, rfc3339 } from "../domain/instant.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
 import type { Sync } from "../sync/ports.ts";
+import type { SnapshotLine } from "../sync/read-snapshot.ts";
+import { accessTokenProblems } from "./post-access-tokens.ts";
 import { route } from "./route.ts";
 import { instant, line, organisationId, serverId, syncId } from "./schemas.ts";
 
@@ -286,6 +288,46 @@ export const getSyncChanges = route({
     };
   },
 });
+
+const snapshotLine = z
+  .discriminatedUnion("kind", [
+    z.object({
+      kind: z.literal("snapshot.begin"),
+      sync: z.string(),
+      cursor: z.string().meta({ description: "Read the changes from here once you have the last line." }),
+    }),
+    z.object({ kind: z.literal("document"), document: z.record(z.string(), z.unknown()) }),
+    z.object({
+      kind: z.literal("snapshot.end"),
+      documents: z.int(),
+      unreadable: z.int().meta({ description: "Rows of iManage without an id, number or version." }),
+    }),
+  ])
+  .meta({ id: "SnapshotLine" });
+
+export const getSyncSnapshot = route({
+  method: "get",
+  path: "/v1/syncs/{id}/snapshot",
+  operationId: "readSnapshot",
+  summary: "All documents of a sync as they are now",
+  description:
+    'One JSON value a line (NDJSON), read from iManage as you take them; nothing is stored. The first line has the `cursor` to read the changes from afterwards, the last one is `snapshot.end`: without it the snapshot was cut (a last line `{"problem": …}` may say why), and another has to be read. A document may be edited while you read, and then comes again as a change. Two at once for a client.',
+  params,
+  answer: { status: 200, description: "Lines, as they come.", lines: snapshotLine },
+  problems: [...accessTokenProblems, "sync_not_ready", "snapshots_busy", "not_library_admin"],
+  handle: async ({ deps, caller, params: { id }, note, untilGone }) =>
+    snapshotLines(deps.snapshots.read({ caller, sync: id, note, signal: untilGone() })),
+});
+
+async function* snapshotLines(
+  lines: AsyncIterable<SnapshotLine>,
+): AsyncGenerator<z.input<typeof snapshotLine>> {
+  for await (const line of lines) {
+    if (line.kind === "document") yield { kind: "document", document: wireDocument(line.document) };
+    else if (line.kind === "begin") yield { ...line, kind: "snapshot.begin" };
+    else yield { ...line, kind: "snapshot.end" };
+  }
+}
 
 /** Wire spelling: snake_case names, and instants as RFC 3339. */
 function wireDocument(document: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -213,10 +213,11 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     outgoingAddresses: settings.OUTGOING_ADDRESSES,
   };
 
-  const { syncs, syncRuns, syncSweep, changes } = keepSyncs({
+  const { syncs, syncRuns, syncSweep, changes, snapshots } = keepSyncs({
     clock,
     random,
     log,
+    timers,
     sealer,
     stores,
     documents: api,
@@ -345,6 +346,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     api,
     idempotency: stores.idempotency,
     syncs,
+    snapshots,
     changePorts,
     operators,
     changes,

@@ -214,6 +214,7 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   readAudit: [POLICY, "http/audit.ts", "broker/audit/read-audit.ts"],
   lookUpToken: [POLICY, "http/audit.ts", "broker/audit/look-up-token.ts"],
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
+  readSnapshot: [...SERVING, "sync/syncs.ts", "sync/read-snapshot.ts", "sync/lent-token.ts"],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
   getContainment: [POLICY, "broker/containment/managed.ts"],
@@ -311,6 +312,8 @@ describe("what is answered", () => {
     await broker.workerStories.runSync(id as never, new AbortController().signal);
     const changes = await ask("readChanges", id);
     expect(changes.items).not.toEqual([]);
+    asked.add("readSnapshot");
+    await expectLines(here, "readSnapshot", `/v1/syncs/${id}/snapshot`);
     await ask("pauseSync", id);
     await ask("resumeSync", id);
     await ask("getSync", id);
@@ -440,6 +443,19 @@ async function expectDocumented(
   if (schema === undefined) expect(answer.body).toEqual({});
   else expect(faultsOf(document, schema, answer.body as Json), operationId).toEqual([]);
   return answer.body as Record<string, Json>;
+}
+
+async function expectLines(here: World, operationId: string, path: string): Promise<void> {
+  const { id, secret } = here.credentials;
+  const answer = await fetch(`${here.base}${path}`, {
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+  });
+  const { schema } = operations.find((it) => it.operationId === operationId)!.responses["200"]!.content![
+    answer.headers.get("content-type")!.split(";")[0]!
+  ]!;
+  const lines = (await answer.text()).trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThan(2);
+  for (const line of lines) expect(faultsOf(document, schema, JSON.parse(line) as Json), line).toEqual([]);
 }
 
 async function expectForm(here: World, form: Readonly<Record<string, string>>): Promise<void> {
