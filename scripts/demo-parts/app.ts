@@ -177,7 +177,12 @@ async function changes({ client, server }: AppParts): Promise<Answered> {
       "Changes",
       `<p>No library is lent yet: <a href="/libraries">a library admin does that here</a>.</p>`,
     );
-  const sync = await client.call<{ id: string }>("POST", "/v1/syncs", { server, library, interval: 30 });
+  const sync = await client.call<{ id: string }>("POST", "/v1/syncs", {
+    server,
+    library,
+    interval: 30,
+    existing: "tell",
+  });
   if (sync.status !== 201) return problem(sync.body);
   const read = await client.call<Listed<Change>>("GET", `/v1/syncs/${sync.body.id}/changes?limit=${SHOWN}`);
   if (read.status !== 200) return problem(read.body);

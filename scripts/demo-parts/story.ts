@@ -185,6 +185,7 @@ class Story {
         server: this.#firm.server,
         library: LIBRARY,
         interval: 1,
+        existing: "tell",
       });
       must(sync.status === 201, () => told(sync));
       const read = async (query: Record<string, string>) => {

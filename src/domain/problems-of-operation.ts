@@ -134,6 +134,18 @@ export const OPERATION_PROBLEMS = {
     "Work on this ended the worker process three times in a row.",
     "It is tried again every hour. Send the workers' log of that time to support; once it is mended, resume the sync.",
   ),
+  sync_not_ready: kind(
+    409,
+    "time",
+    "The sync has not seen all of its library yet.",
+    "Ask again after Retry-After. Its state says how far it is, and who must act where it waits for somebody.",
+  ),
+  snapshots_busy: kind(
+    429,
+    "time",
+    "This client reads as many snapshots as it may at once.",
+    "Read one to its end, or close it; then ask again after Retry-After.",
+  ),
   cursor_expired: kind(
     410,
     "client",

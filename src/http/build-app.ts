@@ -102,7 +102,8 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
         : readBody(nothing, { ...request.query }),
       body: route.body && readBody(route.body, request.body),
       note: { actor: `client:${client}`, requestId: requestIdOf(response), address: request.ip ?? "" },
-      streamed: route.answer.lines !== undefined && wantsLines(request),
+      streamed:
+        route.answer.lines !== undefined && (route.answer.schema === undefined || wantsLines(request)),
       idempotencyKey: route.idempotent && readIdempotencyKey(request),
       prefers: (...types) => {
         response.vary("Accept");

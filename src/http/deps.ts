@@ -18,6 +18,7 @@ import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { EventReader } from "../events/read-events.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
+import type { Snapshots } from "../sync/read-snapshot.ts";
 import type { Syncs } from "../sync/syncs.ts";
 
 /** What the routes tell their stories with. Nothing is decided in this room. */
@@ -37,6 +38,7 @@ export interface HttpDeps {
   readonly syncs: Syncs;
   readonly changes: ChangeReader;
   readonly events: EventReader;
+  readonly snapshots: Snapshots;
   readonly configuration: ChangePorts;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly packages: PackageMaker;

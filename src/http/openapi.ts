@@ -152,7 +152,7 @@ function operationOf(route: Route) {
 }
 
 function contentOf({ schema, lines, others = [] }: Route["answer"]) {
-  if (schema === undefined && others.length === 0) return {};
+  if (schema === undefined && lines === undefined && others.length === 0) return {};
   return {
     content: {
       ...(schema !== undefined && { "application/json": { schema } }),

@@ -30,7 +30,8 @@ export interface Route {
     readonly schema?: z.ZodType;
     /**
      * To callers who accept `application/x-ndjson` the same is told line by line, as it comes: the handler then answers an
-     * async iterable (`RouteCall.streamed`). What fails before the first line is a problem like any other.
+     * async iterable (`RouteCall.streamed`). What fails before the first line is a problem like any other. Without a `schema`
+     * it is told in no other way.
      */
     readonly lines?: z.ZodType;
     /** Media types besides JSON: which one is sent, the handler says by answering with a {@link Content}. */

@@ -1,15 +1,23 @@
 import { z } from "zod";
+import { answerOnce } from "../broker/idempotency/answer-once.ts";
+import { organisationOf } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
 import type { Sync } from "../sync/ports.ts";
+import type { SnapshotLine } from "../sync/read-snapshot.ts";
+import { accessTokenProblems } from "./post-access-tokens.ts";
 import { route } from "./route.ts";
-import { instant, organisationId, serverId, syncId } from "./schemas.ts";
+import { instant, line, organisationId, serverId, syncId } from "./schemas.ts";
 
 const sync = z
   .object({
     id: z.string(),
     server: z.string(),
     library: z.string(),
+    wants: z.array(z.string()),
+    workspaces: z.array(z.string()).nullable().meta({ description: "null: all of the library." }),
+    existing: z.enum(["skip", "tell"]),
     state: z.enum(["active", "parked", "paused"]).meta({
       description:
         "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so.",
@@ -42,6 +50,9 @@ function syncBody(of: Sync) {
     id: of.id,
     server: of.server,
     library: of.library,
+    wants: [...of.wish.wants],
+    workspaces: of.wish.workspaces === undefined ? null : [...of.wish.workspaces],
+    existing: of.wish.existing,
     state: of.state,
     waits_for:
       code === undefined
@@ -67,10 +78,32 @@ export const postSyncs = route({
   operationId: "createSync",
   summary: "Be told what changes in a library",
   description:
-    "One sync per client and library: asked again, the one there is. It uses the authorisation that a library admin lent.",
+    "One sync per client, library and set of workspaces: asked again, the one there is, as it is (compare `wants` and `fields`; to change them, delete it and make another). It uses the authorisation that a library admin lent.",
   body: z.strictObject({
     server: serverId,
     library: z.string().min(1).max(100),
+    wants: z
+      .array(z.enum(SYNC_WANTS))
+      .min(1)
+      .max(SYNC_WANTS.length)
+      .default([...DEFAULT_WISH.wants])
+      .meta({
+        description:
+          "Of what you want to be told: `people` are users and groups, `containers` workspaces and folders.",
+      }),
+    workspaces: z
+      .array(line(120))
+      .min(1)
+      .max(WORKSPACES_MAX)
+      .optional()
+      .meta({
+        description: "Ids of workspaces of this library: what lies in them alone. Not given: all of it.",
+        examples: [["ACTIVE!301"]],
+      }),
+    existing: z.enum(["skip", "tell"]).default(DEFAULT_WISH.existing).meta({
+      description:
+        "What is there already: `skip` remembers it without telling (take a snapshot, then read changes), `tell` tells it as changes, for small libraries.",
+    }),
     interval: z
       .number()
       .positive()
@@ -85,17 +118,25 @@ export const postSyncs = route({
       .meta({ description: "What a change tells; everything if not given." }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
-  problems,
-  async handle({ deps, caller, body, note }) {
-    const { sync: created } = await deps.syncs.create({
-      caller,
-      server: body.server,
-      library: body.library,
-      ...(body.interval === undefined ? {} : { intervalMs: Math.round(body.interval * 1_000) }),
-      ...(body.fields === undefined ? {} : { fields: body.fields }),
-      note,
-    });
-    return syncBody(created);
+  problems: [...problems, "idempotency_conflict"],
+  idempotent: true,
+  async handle({ deps, client, caller, body, note, idempotencyKey: key }) {
+    const { server, library, wants, workspaces, existing, interval, fields } = body;
+    const create = async () => {
+      const { sync: created } = await deps.syncs.create({
+        caller,
+        server,
+        library,
+        wish: { wants, workspaces, existing },
+        ...(interval === undefined ? {} : { intervalMs: Math.round(interval * 1_000) }),
+        ...(fields === undefined ? {} : { fields }),
+        note,
+      });
+      return syncBody(created);
+    };
+    if (key === undefined) return create();
+    const at = { organisation: organisationOf(server), client, key };
+    return answerOnce(deps.idempotency, at, { createSync: body }, create, (answer) => answer);
   },
 });
 
@@ -247,6 +288,46 @@ export const getSyncChanges = route({
     };
   },
 });
+
+const snapshotLine = z
+  .discriminatedUnion("kind", [
+    z.object({
+      kind: z.literal("snapshot.begin"),
+      sync: z.string(),
+      cursor: z.string().meta({ description: "Read the changes from here once you have the last line." }),
+    }),
+    z.object({ kind: z.literal("document"), document: z.record(z.string(), z.unknown()) }),
+    z.object({
+      kind: z.literal("snapshot.end"),
+      documents: z.int(),
+      unreadable: z.int().meta({ description: "Rows of iManage without an id, number or version." }),
+    }),
+  ])
+  .meta({ id: "SnapshotLine" });
+
+export const getSyncSnapshot = route({
+  method: "get",
+  path: "/v1/syncs/{id}/snapshot",
+  operationId: "readSnapshot",
+  summary: "All documents of a sync as they are now",
+  description:
+    'One JSON value a line (NDJSON), read from iManage as you take them; nothing is stored. The first line has the `cursor` to read the changes from afterwards, the last one is `snapshot.end`: without it the snapshot was cut (a last line `{"problem": …}` may say why), and another has to be read. A document may be edited while you read, and then comes again as a change. Two at once for a client.',
+  params,
+  answer: { status: 200, description: "Lines, as they come.", lines: snapshotLine },
+  problems: [...accessTokenProblems, "sync_not_ready", "snapshots_busy", "not_library_admin"],
+  handle: async ({ deps, caller, params: { id }, note, untilGone }) =>
+    snapshotLines(deps.snapshots.read({ caller, sync: id, note, signal: untilGone() })),
+});
+
+async function* snapshotLines(
+  lines: AsyncIterable<SnapshotLine>,
+): AsyncGenerator<z.input<typeof snapshotLine>> {
+  for await (const line of lines) {
+    if (line.kind === "document") yield { kind: "document", document: wireDocument(line.document) };
+    else if (line.kind === "begin") yield { ...line, kind: "snapshot.begin" };
+    else yield { ...line, kind: "snapshot.end" };
+  }
+}
 
 /** Wire spelling: snake_case names, and instants as RFC 3339. */
 function wireDocument(document: Readonly<Record<string, unknown>>): Record<string, unknown> {

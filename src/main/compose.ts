@@ -215,10 +215,11 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
-  const { syncs, syncRuns, syncSweep, changes } = keepSyncs({
+  const { syncs, syncRuns, syncSweep, changes, snapshots } = keepSyncs({
     clock,
     random,
     log,
+    timers,
     sealer,
     stores,
     documents: api,
@@ -348,6 +349,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     api,
     idempotency: stores.idempotency,
     syncs,
+    snapshots,
     changePorts,
     operators,
     changes,

@@ -1,7 +1,8 @@
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
-import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
 import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
+import { Snapshots } from "../sync/read-snapshot.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
@@ -12,6 +13,7 @@ export function keepSyncs(by: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly timers: Timers;
   readonly sealer: Sealer;
   readonly stores: Stores;
   readonly documents: DocumentSource;
@@ -20,11 +22,12 @@ export function keepSyncs(by: {
   /** Shorter intervals than a firm's iManage should be asked at: for the simulator alone. */
   readonly simulated: boolean;
 }) {
-  const { clock, random, log, sealer, stores, documents, clients, accessTokens, simulated } = by;
+  const { clock, random, log, timers, sealer, stores, documents, clients, accessTokens, simulated } = by;
   const ports: SyncPorts = {
     clock,
     random,
     log,
+    timers,
     sealer,
     syncs: stores.syncs,
     schedule: stores.syncs,
@@ -41,5 +44,6 @@ export function keepSyncs(by: {
     syncRuns: new SyncRuns(ports, simulated ? { parkedRetryMs: 2_000 } : {}),
     syncSweep: new SyncSweep(ports),
     changes: new ChangeReader(ports, syncs),
+    snapshots: new Snapshots({ ...ports, slots: stores.snapshotSlots }, syncs),
   };
 }

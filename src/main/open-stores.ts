@@ -24,6 +24,7 @@ import { RedisRecordSeals } from "../store/redis-record-seals.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
 import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisShredStore } from "../store/redis-shred-store.ts";
+import { RedisSnapshotSlots } from "../store/redis-snapshot-slots.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
@@ -110,6 +111,7 @@ export async function openStores(
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),
     syncs: new RedisSyncStore(fast),
+    snapshotSlots: new RedisSnapshotSlots(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
     async ready(): Promise<void> {

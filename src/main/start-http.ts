@@ -113,6 +113,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     containment: broker.containment,
     idempotency: broker.idempotency,
     syncs: broker.syncs,
+    snapshots: broker.snapshots,
     changes: broker.changes,
     events: broker.events,
     configuration: broker.changePorts,

@@ -238,6 +238,10 @@ export const syncChangesCopyKey = (id: SyncId, dataKey: string): string =>
 export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
 export const syncDueHintKey = (): string => `${shared("due")}sync`;
 
+/** Sorted set: who of a client reads a snapshot now, by until when; ends by itself. */
+export const snapshotSlotsKey = (id: OrganisationId, client: ClientId): string =>
+  `${organisationPrefix(id)}snapshots:${client}`;
+
 /** Hash: `starts` of jobs on a grant or sync that never ended in order, and `until` when it is put aside. Ends by itself. */
 export const startsKey = (id: GrantId | SyncId): string => `${organisation(routeOf(id))}starts:${id}`;
 

@@ -1,7 +1,7 @@
 import type { ApiOutcome, ServerDirectory } from "../broker/authorization/ports.ts";
 import type { ClientStore } from "../broker/clients/ports.ts";
 import type { Stops } from "../broker/containment/ports.ts";
-import type { AuditNote, Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { AuditNote, Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
 import type { ClientId, OrganisationId, ServerId, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
@@ -17,6 +17,7 @@ export interface SyncPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly timers: Pick<Timers, "after">;
   readonly sealer: Pick<Sealer, "seal" | "open" | "fingerprint">;
   readonly syncs: SyncStore;
   readonly schedule: SyncSchedule;

@@ -12,7 +12,14 @@ import type { Milliseconds } from "../domain/instant.ts";
 import { evaluatePolicy, type PolicyRequest } from "../domain/policy.ts";
 import { mustAllow } from "../domain/policy-refusal.ts";
 import { Problem } from "../domain/problem.ts";
-import { WHOLE_LIBRARY } from "../domain/sync-wish.ts";
+import {
+  asWish,
+  DEFAULT_WISH,
+  libraryOfWorkspace,
+  SYNC_WANTS,
+  type SyncWish,
+  WORKSPACES_MAX,
+} from "../domain/sync-wish.ts";
 import { DOCUMENT_FIELDS, type DocumentField } from "./document-fields.ts";
 import { syncTiming } from "./plan.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
@@ -21,6 +28,8 @@ export interface CreateSync {
   readonly caller: Caller;
   readonly server: ServerId;
   readonly library: string;
+  /** What is not said is as in `DEFAULT_WISH`. */
+  readonly wish?: Partial<SyncWish>;
   readonly intervalMs?: Milliseconds;
   readonly fields?: readonly string[];
   readonly note: AuditNote;
@@ -39,7 +48,7 @@ export class Syncs {
     this.#minIntervalMs = options.minIntervalMs ?? syncTiming.minIntervalMs;
   }
 
-  /** One sync per client and library: asked again, it answers the one there is, as it is. */
+  /** One sync per client, library and set of workspaces: asked again, it answers the one there is, as it is. */
   async create(request: CreateSync): Promise<{ readonly sync: Sync; readonly created: boolean }> {
     const { caller, server, library, note } = request;
     const { client } = caller;
@@ -54,7 +63,7 @@ export class Syncs {
         client,
         server,
         library,
-        wish: WHOLE_LIBRARY,
+        wish: asWish({ ...DEFAULT_WISH, ...request.wish }),
         intervalMs: request.intervalMs ?? Math.max(syncTiming.intervalMs, this.#minIntervalMs),
         fields,
       },
@@ -115,7 +124,7 @@ export class Syncs {
     mustAllow(policy, toSync(server, library, address), this.#ports.clock.now());
   }
 
-  #checked({ library, intervalMs, fields }: CreateSync): readonly DocumentField[] | undefined {
+  #checked({ library, wish, intervalMs, fields }: CreateSync): readonly DocumentField[] | undefined {
     const faults: { field: string; message: string }[] = [];
     if (!/^[^\p{C}/]{1,100}$/u.test(library))
       faults.push({ field: "library", message: "is not a library id" });
@@ -125,8 +134,36 @@ export class Syncs {
     for (const field of fields ?? []) {
       if (!isField(field)) faults.push({ field: "fields", message: `does not know ${field.slice(0, 40)}` });
     }
+    faults.push(...faultsOfWish(library, wish ?? {}));
     if (faults.length > 0) throw new Problem("invalid_request", { faults });
     return fields?.filter(isField);
+  }
+}
+
+function* faultsOfWish(library: string, { wants, workspaces }: Partial<SyncWish>) {
+  if (wants?.length === 0) yield { field: "wants", message: "names nothing" };
+  for (const want of wants ?? []) {
+    if (!SYNC_WANTS.includes(want))
+      yield { field: "wants", message: `does not know ${String(want).slice(0, 40)}` };
+  }
+  if (workspaces === undefined) return;
+  if (workspaces.length === 0)
+    yield { field: "workspaces", message: "names none: leave it out for all of the library" };
+  if (workspaces.length > WORKSPACES_MAX) {
+    yield {
+      field: "workspaces",
+      message: `names more than ${WORKSPACES_MAX}: leave it out for all of the library`,
+    };
+  }
+  for (const id of workspaces.slice(0, WORKSPACES_MAX)) {
+    const named = libraryOfWorkspace(id);
+    if (named === undefined)
+      yield { field: "workspaces", message: "holds what is not a workspace's id (LIBRARY!number)" };
+    else if (named !== library)
+      yield { field: "workspaces", message: "holds a workspace of another library" };
+    else continue;
+    // One of them is enough to mend the list.
+    return;
   }
 }
 

@@ -216,6 +216,7 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
   readEvents: [POLICY, "events/read-events.ts", "events/event-cursor.ts", "events/find-event.ts"],
   getEvent: [POLICY, "events/find-event.ts"],
+  readSnapshot: [...SERVING, "sync/syncs.ts", "sync/read-snapshot.ts", "sync/lent-token.ts"],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
   getContainment: [POLICY, "broker/containment/managed.ts"],
@@ -306,13 +307,15 @@ describe("what is answered", () => {
     expect(libraries.counts).toMatchObject({ authorized: 1 });
     await ask("getLibrary", `${server} ACTIVE`);
 
-    const sync = await ask("createSync", "", { server, library: "ACTIVE" });
+    const sync = await ask("createSync", "", { server, library: "ACTIVE", existing: "tell" });
     const id = String(sync.id);
     await ask("listSyncs", `?organisation=${organisation}`);
     await ask("runSync", id);
     await broker.workerStories.runSync(id as never, new AbortController().signal);
     const changes = await ask("readChanges", id);
     expect(changes.items).not.toEqual([]);
+    asked.add("readSnapshot");
+    await expectLines(here, "readSnapshot", `/v1/syncs/${id}/snapshot`);
     await ask("pauseSync", id);
     await ask("resumeSync", id);
     await ask("getSync", id);
@@ -449,6 +452,19 @@ async function expectDocumented(
   if (schema === undefined) expect(answer.body).toEqual({});
   else expect(faultsOf(document, schema, answer.body as Json), operationId).toEqual([]);
   return answer.body as Record<string, Json>;
+}
+
+async function expectLines(here: World, operationId: string, path: string): Promise<void> {
+  const { id, secret } = here.credentials;
+  const answer = await fetch(`${here.base}${path}`, {
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+  });
+  const { schema } = operations.find((it) => it.operationId === operationId)!.responses["200"]!.content![
+    answer.headers.get("content-type")!.split(";")[0]!
+  ]!;
+  const lines = (await answer.text()).trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThan(2);
+  for (const line of lines) expect(faultsOf(document, schema, JSON.parse(line) as Json), line).toEqual([]);
 }
 
 async function expectForm(here: World, form: Readonly<Record<string, string>>): Promise<void> {

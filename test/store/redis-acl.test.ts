@@ -64,6 +64,7 @@ it("T26 under the published ACL the whole product works, and nothing that emptie
   const sync = await here.client.call<{ id: string }>("POST", "/v1/syncs", {
     server: here.server,
     library: "ACTIVE",
+    existing: "tell",
   });
   const changes = await here.client.call<{ items: object[] }>(
     "GET",

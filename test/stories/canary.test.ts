@@ -132,7 +132,11 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   const lent = await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", LIBRARY_ADMIN, admin);
   await admin.follow(lent, [here.base]);
   await subscribeToRenewals(here, admin);
-  const sync = await client.call<{ id: string }>("POST", "/v1/syncs", { server, library: "ACTIVE" });
+  const sync = await client.call<{ id: string }>("POST", "/v1/syncs", {
+    server,
+    library: "ACTIVE",
+    existing: "tell",
+  });
   const changes = await client.call<{ items: object[] }>("GET", `/v1/syncs/${sync.body.id}/changes?wait=20`);
   expect(changes.body.items).not.toEqual([]);
 

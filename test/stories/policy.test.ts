@@ -267,6 +267,7 @@ describe("each limit of a policy", () => {
     const { body } = await here.client.call<{ id: string }>("POST", "/v1/syncs", {
       server: here.server,
       library: "ACTIVE",
+      existing: "tell",
     });
     const run = () =>
       here.broker.workerStories.runSync(body.id as never, new AbortController().signal, async () => {});
@@ -295,6 +296,7 @@ describe("each limit of a policy", () => {
     const made = await here.client.call<{ id: string }>("POST", "/v1/syncs", {
       server: here.server,
       library: "ACTIVE",
+      existing: "tell",
     });
     const { configuration } = here.broker;
     const client = (await configuration.findClient(here.client.id as never))!;

@@ -1,6 +1,13 @@
 import { onTestFinished } from "vitest";
 import type { Clock, Log, LogFields } from "../../src/broker/ports.ts";
-import { type ClientId, makeId, makeRoute, organisationId, type SyncId } from "../../src/domain/id.ts";
+import {
+  type ClientId,
+  type ContainmentId,
+  makeId,
+  makeRoute,
+  organisationId,
+  type SyncId,
+} from "../../src/domain/id.ts";
 import type { Milliseconds } from "../../src/domain/instant.ts";
 import type { Policy } from "../../src/domain/policy.ts";
 import { Problem } from "../../src/domain/problem.ts";
@@ -10,10 +17,12 @@ import { systemRandom } from "../../src/security/random.ts";
 import { startSimulator } from "../../src/simulator/start-simulator.ts";
 import { ChangeListener } from "../../src/store/change-listener.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
+import { RedisSnapshotSlots } from "../../src/store/redis-snapshot-slots.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import type { SyncPorts, SyncToken, SyncTokenRequest } from "../../src/sync/ports.ts";
 import { type Change, ChangeReader } from "../../src/sync/read-changes.ts";
+import { type SnapshotOptions, Snapshots } from "../../src/sync/read-snapshot.ts";
 import { type SyncRunOptions, SyncRuns } from "../../src/sync/run-sync.ts";
 import { Syncs } from "../../src/sync/syncs.ts";
 import { outboundTo, serverAt } from "../imanage/kit.ts";
@@ -79,6 +88,8 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
   const syncs = new RedisSyncStore(store, changesKept === undefined ? {} : { changesKept });
   const log = new KeptLog();
 
+  /** Waits that were asked for; none takes any time. */
+  const waited: Milliseconds[] = [];
   const clock: Clock = {
     now: () => Date.now() + offset.ms,
     monotonicMs: () => performance.now(),
@@ -91,6 +102,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     tokensPerMinute: 60,
   };
   const caller = { client: ids.client, address: "192.0.2.1" };
+  const stop: { found: ContainmentId | undefined } = { found: undefined };
   const standing: { state: "active" | "stopped" } = { state: "active" };
   const policies = new Map<ClientId, Policy>([[ids.client, policy]]);
 
@@ -107,6 +119,12 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     clock,
     random: systemRandom,
     log,
+    timers: {
+      after(ms) {
+        waited.push(ms);
+        return { elapsed: Promise.resolve(), cancel() {} };
+      },
+    },
     sealer,
     syncs,
     schedule: syncs,
@@ -121,12 +139,19 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
         mark: "",
       }),
     },
-    stops: { findStop: async () => undefined },
+    stops: { findStop: async () => stop.found },
     accessToken: (request) => tokens.provide(request),
   };
   const stories = new Syncs(ports, minIntervalMs === undefined ? {} : { minIntervalMs });
   const runs = new SyncRuns(ports, { pageSize: 10, ...runOptions });
   const reader = new ChangeReader(ports, stories);
+  const slots = new RedisSnapshotSlots(store);
+  const snapshots = (options: SnapshotOptions = {}) =>
+    new Snapshots(
+      { ...ports, slots, clock: { ...clock, monotonicMs: () => performance.now() + offset.ms } },
+      stories,
+      { pageSize: 10, ...options },
+    );
 
   return {
     ...ids,
@@ -137,19 +162,30 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     stories,
     runs,
     reader,
+    snapshots,
+    waited,
     listener,
     ports,
     tokens,
     policies,
     policy,
     standing,
+    stop,
     log,
     advance(ms: Milliseconds) {
       offset.ms += ms;
       simulator.advance(ms);
     },
     create: async (): Promise<SyncId> =>
-      (await stories.create({ caller, server: server.id, library: LIBRARY, note: NOTE })).sync.id,
+      (
+        await stories.create({
+          caller,
+          server: server.id,
+          library: LIBRARY,
+          wish: { existing: "tell" },
+          note: NOTE,
+        })
+      ).sync.id,
     /** Every change from the beginning. */
     async all(sync: SyncId): Promise<readonly Change[]> {
       const { changes } = await reader.read({ caller, sync, limit: 500 });

@@ -351,6 +351,7 @@ test("a sync tells the fields it asked for, and only a change of these is a chan
     caller: kit.caller,
     server: kit.server,
     library: LIBRARY,
+    wish: { existing: "tell" },
     fields: ["name"],
     note: NOTE,
   });

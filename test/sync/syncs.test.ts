@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
+import type { SyncWish } from "../../src/domain/sync-wish.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { withRules } from "../kit/policies.ts";
 import { identities, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
@@ -63,6 +64,66 @@ test("a server that is not there, or that the policy does not name, cannot be sy
   expect(await create(identities().server)).toBe("not_found");
   kit.policies.set(kit.client, withRules(kit.policy, { servers: [] }));
   expect(await create()).toBe("not_found");
+});
+
+test("a sync is about what was asked for, and the same workspaces in another order are the same sync", async () => {
+  const kit = await syncKit();
+  const create = async (wish: Partial<SyncWish>) =>
+    (await kit.stories.create({ caller: kit.caller, server: kit.server, library: LIBRARY, wish, note: NOTE }))
+      .sync;
+  const whole = await create({});
+  expect(whole.wish).toEqual({ wants: ["documents"], workspaces: undefined, existing: "skip" });
+  const some = await create({
+    wants: ["security", "documents", "documents"],
+    workspaces: ["ACTIVE!302", "ACTIVE!301", "ACTIVE!302"],
+    existing: "tell",
+  });
+  expect(some.wish).toEqual({
+    wants: ["documents", "security"],
+    workspaces: ["ACTIVE!301", "ACTIVE!302"],
+    existing: "tell",
+  });
+  expect((await create({ workspaces: ["ACTIVE!301", "ACTIVE!302"] })).id).toBe(some.id);
+  expect((await create({ workspaces: ["ACTIVE!301"] })).id).not.toBe(some.id);
+  expect((await create({ wants: ["people"] })).id).toBe(whole.id);
+  expect(await kit.stories.list(kit.caller, kit.organisation)).toHaveLength(3);
+});
+
+test.each<[string, Partial<SyncWish>, string]>([
+  ["nothing at all", { wants: [] }, "wants names nothing"],
+  ["what nobody knows", { wants: ["folders" as never] }, "wants does not know folders"],
+  ["no workspaces", { workspaces: [] }, "workspaces names none: leave it out for all of the library"],
+  [
+    "a workspace of another library",
+    { workspaces: ["ACTIVE!301", "CLOSED!7"] },
+    "workspaces holds a workspace of another library",
+  ],
+  [
+    "what is not a workspace",
+    { workspaces: ["ACTIVE!301", "ACTIVE!301.1"] },
+    "workspaces holds what is not a workspace's id (LIBRARY!number)",
+  ],
+  [
+    "too many workspaces",
+    { workspaces: Array.from({ length: 101 }, (_, n) => `ACTIVE!${n}`) },
+    "workspaces names more than 100: leave it out for all of the library",
+  ],
+])("a wish for %s is refused in words", async (_, wish, fault) => {
+  const kit = await syncKit();
+  const attempt = kit.stories.create({
+    caller: kit.caller,
+    server: kit.server,
+    library: LIBRARY,
+    wish,
+    note: NOTE,
+  });
+  const faults = await attempt.then(
+    () => [],
+    (problem) => problem.details.faults,
+  );
+  expect(
+    faults.map(({ field, message }: { field: string; message: string }) => `${field} ${message}`),
+  ).toEqual([fault]);
 });
 
 test("all faults of a request are named together", async () => {

@@ -21,6 +21,7 @@ async function runningSync() {
     caller: kit.caller,
     server: kit.server,
     library: LIBRARY,
+    wish: { existing: "tell" },
     intervalMs: INTERVAL,
     note: NOTE,
   });

@@ -1,0 +1,207 @@
+import type { Caller } from "../broker/clients/ports.ts";
+import type { AuditNote } from "../broker/ports.ts";
+import { organisationOf, type SyncId } from "../domain/id.ts";
+import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
+import { type ChangeCursors, makeChangeCursors } from "./change-cursor.ts";
+import { type DocumentPayload, payloadOf } from "./document-fields.ts";
+import { problemOf, withLentToken } from "./lent-token.ts";
+import type { DocumentPage, LibraryDocument, Sync, SyncPorts } from "./ports.ts";
+import type { SnapshotSlots } from "./reading-ports.ts";
+import type { Syncs } from "./syncs.ts";
+
+/** One line of a snapshot. Without the last kind of line it was cut. */
+export type SnapshotLine =
+  | { readonly kind: "begin"; readonly sync: SyncId; readonly cursor: string }
+  | { readonly kind: "document"; readonly document: DocumentPayload }
+  | { readonly kind: "end"; readonly documents: number; readonly unreadable: number };
+
+export interface ReadSnapshot {
+  readonly caller: Caller;
+  readonly sync: SyncId;
+  /** Its request id names this reading where it counts among those that go on at once. */
+  readonly note: AuditNote;
+  /** Ends the reading: the caller has gone. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SnapshotOptions {
+  readonly pageSize?: number;
+  readonly atOnce?: number;
+  /** Without a sign of life for so long a reading is given up for dead, and its place is another's. */
+  readonly heldMs?: Milliseconds;
+  /** Between two attempts at a page that iManage did not give. */
+  readonly patienceMs?: Milliseconds;
+}
+
+type Reading = { readonly note: AuditNote; readonly signal: AbortSignal | undefined };
+
+const OPTIONS: Required<SnapshotOptions> = {
+  pageSize: 500,
+  atOnce: 2,
+  heldMs: minutes(3),
+  patienceMs: seconds(2),
+};
+const ATTEMPTS = 8;
+const WAIT_MAX_MS = seconds(60);
+
+type SnapshotPorts = Pick<
+  SyncPorts,
+  "clock" | "sealer" | "syncs" | "clients" | "stops" | "documents" | "accessToken" | "timers"
+> & {
+  readonly slots: SnapshotSlots;
+};
+
+/**
+ * All documents of a sync as they are now, read from iManage page by page while they are told: nothing is stored, and no more
+ * than a page is held. Whoever has read it to its end and then follows the changes from its cursor knows all there is.
+ */
+export class Snapshots {
+  readonly #ports: SnapshotPorts;
+  readonly #syncs: Pick<Syncs, "find">;
+  readonly #cursors: ChangeCursors;
+  readonly #options: Required<SnapshotOptions>;
+
+  constructor(ports: SnapshotPorts, syncs: Pick<Syncs, "find">, options: SnapshotOptions = {}) {
+    this.#ports = ports;
+    this.#syncs = syncs;
+    this.#cursors = makeChangeCursors(ports.sealer);
+    this.#options = { ...OPTIONS, ...options };
+  }
+
+  /** @throws what stands in the way of the first page, before there is any line. */
+  async *read({ caller, sync: id, note, signal }: ReadSnapshot): AsyncGenerator<SnapshotLine, void, void> {
+    const reading: Reading = { note, signal };
+    const { requestId } = note;
+    const { slots, clock } = this.#ports;
+    const { heldMs } = this.#options;
+    const sync = await this.#allowed(caller, id);
+    mustBeReady(sync);
+    const { organisation, client } = sync;
+    const hold = () => this.#hold(sync, requestId);
+    await hold();
+    let heldAt = clock.monotonicMs();
+    try {
+      // Taken before anything is read: what happens from here on is behind it. Every change so far is of an earlier page.
+      const cursor = await this.#cursors.make(id, `${sync.cursor.sequence - 1}-999999`);
+      let [documents, unreadable] = [0, 0];
+      let next: string | undefined;
+      let began = false;
+      do {
+        // Each time anew: the policy may have gone meanwhile, tokens may have been stopped.
+        const page = await this.#page(await this.#allowed(caller, id), next, reading);
+        const known = await this.#known(id, page.documents);
+        if (!began) yield { kind: "begin", sync: id, cursor };
+        began = true;
+        for (const document of known) {
+          if (signal?.aborted) return;
+          yield { kind: "document", document: payloadOf(document, sync.fields) };
+          if (clock.monotonicMs() - heldAt > heldMs / 4) {
+            await hold();
+            heldAt = clock.monotonicMs();
+          }
+        }
+        documents += known.length;
+        unreadable += page.unreadable;
+        next = page.next;
+      } while (next !== undefined && !signal?.aborted);
+      if (!signal?.aborted) yield { kind: "end", documents, unreadable };
+    } finally {
+      await slots.free(organisation, client, requestId);
+    }
+  }
+
+  /** As `ChangeReader` looks before it tells anything. */
+  async #allowed(caller: Caller, id: SyncId): Promise<Sync> {
+    const { stops, clients } = this.#ports;
+    const sync = await this.#syncs.find(caller, id);
+    const { server, library } = sync;
+    const stop = await stops.findStop(organisationOf(server), { client: caller.client, server, library });
+    if (stop !== undefined) throw new Problem("contained", { members: { containment: stop } });
+    if ((await clients.findStanding(caller.client))?.state !== "active") throw new Problem("invalid_client");
+    return sync;
+  }
+
+  async #hold({ organisation, client }: Sync, reader: string): Promise<void> {
+    const { atOnce, heldMs } = this.#options;
+    const busyMs = await this.#ports.slots.hold(organisation, client, reader, { atOnce, heldMs });
+    if (busyMs !== undefined)
+      throw new Problem("snapshots_busy", { retryAfterMs: Math.min(busyMs, seconds(30)) });
+  }
+
+  /** What passes is waited for: a library of a million documents is thousands of pages, and one must not cost all. */
+  async #page(sync: Sync, cursor: string | undefined, by: Reading): Promise<DocumentPage> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const page = await this.#ask(sync, cursor, by);
+        return { ...page, documents: page.documents.filter(within(sync)) };
+      } catch (error) {
+        if (!(error instanceof Problem) || error.remedy !== "time" || error.code === "token_rejected_again")
+          throw error;
+        // A cursor that iManage takes no more will not be taken later.
+        const lost = cursor !== undefined && /status_400|cursor_stuck/.test(error.message);
+        const waitMs = error.details.retryAfterMs ?? this.#options.patienceMs * 2 ** (attempt - 1);
+        if (lost || attempt === ATTEMPTS || waitMs > WAIT_MAX_MS || by.signal?.aborted) throw error;
+        await this.#ports.timers.after(waitMs).elapsed;
+      }
+    }
+  }
+
+  async #ask(sync: Sync, cursor: string | undefined, { note }: Reading): Promise<DocumentPage> {
+    const { answer } = await withLentToken(
+      this.#ports.accessToken,
+      {
+        action: "sync",
+        client: sync.client,
+        server: sync.server,
+        subject: { type: "library", id: sync.library },
+        note: { ...note, purpose: "snapshot" },
+      },
+      ({ server, accessToken, customerId }) =>
+        this.#ports.documents.listDocuments(server, accessToken, {
+          customerId,
+          library: sync.library,
+          editedFrom: undefined,
+          editedTo: undefined,
+          cursor,
+          limit: this.#options.pageSize,
+        }),
+    );
+    if (answer.kind !== "ok") throw problemOf(answer, "iManage's list of documents");
+    return answer.value;
+  }
+
+  /**
+   * A document that the sync does not know yet is left out: it will be told as a change, behind the cursor. Were it told here and
+   * gone before the sync has met it, nobody would ever tell that it went.
+   */
+  async #known(id: SyncId, documents: readonly LibraryDocument[]): Promise<readonly LibraryDocument[]> {
+    const known = await this.#ports.syncs.toldVersions(
+      id,
+      documents.map((document) => document.id),
+    );
+    return documents.filter((_, i) => known[i] !== undefined);
+  }
+}
+
+const within =
+  ({ wish: { workspaces } }: Sync) =>
+  ({ workspaceId }: LibraryDocument): boolean =>
+    workspaces === undefined || (workspaceId !== undefined && workspaces.includes(workspaceId));
+
+const READY_AGAIN_MS = seconds(10);
+
+/** @throws Problem("sync_not_ready") until all that is there has been remembered once. */
+function mustBeReady(sync: Sync): void {
+  if (!sync.wish.wants.includes("documents")) {
+    throw new Problem("invalid_request", {
+      detail: "This sync is not about documents: `wants` does not name them.",
+    });
+  }
+  if (sync.lastCompleteAt !== undefined) return;
+  const detail =
+    sync.parkedBecause === undefined
+      ? "What is there is being remembered."
+      : `The sync waits: ${sync.parkedBecause}. Its state says who must act.`;
+  throw new Problem("sync_not_ready", { detail, retryAfterMs: READY_AGAIN_MS });
+}
