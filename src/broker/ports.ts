@@ -1,8 +1,9 @@
-import type { GrantId, Route, SyncId } from "../domain/id.ts";
+import type { GrantId, Route, ServerId, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
 import type { JobHistory } from "../domain/job-starts.ts";
 import type { KeyOwner, SealContext, Sealed } from "../domain/sealed.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { CallPriority, CallWait } from "../domain/server-gate.ts";
 
 /** Time comes in from outside. `now` may jump with the wall clock; lengths are measured by `monotonicMs` alone. */
 export interface Clock {
@@ -153,6 +154,39 @@ export interface JobStarts {
    * only what nobody waits for. Answers `put_aside` the first time, `already` until the time is over.
    */
   putAside(id: JobSubject): Promise<"put_aside" | "already" | "gone">;
+}
+
+/** One rate budget per iManage server, for all replicas: which call of its REST API may leave when. */
+export interface CallBudget {
+  /** MUST be atomic, in one round trip. */
+  ask(server: ServerId, wish: CallWish): Promise<CallAnswer>;
+  /** How the call ended, and what iManage said of its limits. A pause holds every call and every refresh of this server. */
+  tell(server: ServerId, call: CallId, said: RateLimitSaid): Promise<void>;
+}
+
+/** Names one call of one process. */
+export type CallId = string;
+
+export interface CallWish {
+  readonly call: CallId;
+  /** Whose call it is: of many with long scans each gets its turn. */
+  readonly asker: string;
+  readonly priority: CallPriority;
+  /** How long the caller would wait: `go` is the answer if it may leave by then. */
+  readonly patienceMs: Milliseconds;
+}
+
+export type CallAnswer =
+  /** Its place is taken: it MUST be told of, however it ends. */
+  | { readonly kind: "go"; readonly afterMs: Milliseconds }
+  | { readonly kind: "wait"; readonly waitMs: Milliseconds; readonly why: CallWait };
+
+/** What an answer says of iManage's rate limit; all undefined where it says nothing. */
+export interface RateLimitSaid {
+  /** A 429: nothing is to be sent for so long. */
+  readonly waitMs?: Milliseconds | undefined;
+  /** Calls that remain in the window, and when the next one begins. */
+  readonly window?: { readonly remaining: number; readonly resetMs: Milliseconds } | undefined;
 }
 
 /** What operators read: one line per decision, fields by allow-list, never a secret. */

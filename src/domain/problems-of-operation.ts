@@ -70,6 +70,13 @@ export const OPERATION_PROBLEMS = {
     "Ask again after Retry-After.",
     "temporarily_unavailable",
   ),
+  imanage_rate_limited: kind(
+    503,
+    "time",
+    "Waits for iManage's rate limit.",
+    "Nothing: it goes on by itself as soon as iManage allows it.",
+    "temporarily_unavailable",
+  ),
   server_not_trusted: kind(
     502,
     "operator",

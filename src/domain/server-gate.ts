@@ -1,4 +1,4 @@
-import { days } from "./instant.ts";
+import { days, minutes } from "./instant.ts";
 
 /**
  * What one iManage server may be asked, by all replicas together. The gate itself is `store/lua/gate.lua`, because it has
@@ -21,6 +21,38 @@ export const serverLimits = {
   lapseMs: days(180),
   lapseWarningMs: days(14),
 } as const;
+
+/**
+ * What one iManage server's REST API may be asked, by all replicas together (`store/lua/calls.lua`). Where iManage tells what
+ * remains of a window, that counts; these say who may have it, and what holds where it tells nothing. `callsPerSecond` of
+ * above holds for these calls by themselves.
+ */
+export const callLimits = {
+  /** Calls under way at once that nobody waits for, */
+  backgroundCalls: 6,
+  /** and of these the pages of long scans: a short one finds a place. */
+  scanCalls: 4,
+  /** Of each window, for people and for callers who wait. */
+  reserve: 0.2,
+  /** Kept from long scans: the short ones may have what is between. */
+  scanReserve: 0.3,
+  /** Quick calls at once, after a time without: a small library is read as soon as its time has come. */
+  quickBurst: 5,
+  /** A call that has not ended by then has died with its process: twice the deadline of the slowest. */
+  lifeMs: minutes(2),
+} as const;
+
+/**
+ * Whose turn it is. `interactive`: somebody waits for the answer. `quick`: the first page of a pass, and whatever is asked for once.
+ * `scan`: the pages behind the first.
+ */
+export type CallPriority = "interactive" | "quick" | "scan";
+
+/**
+ * Why a call of the REST API waits. `throttled`: iManage asked for time. `spent`: what remains of the window is kept for others.
+ * `paced`: what remains is spread over the time that remains. `busy`: enough is under way.
+ */
+export type CallWait = "throttled" | "spent" | "paced" | "busy";
 
 /**
  * Why nothing is sent to a server now.

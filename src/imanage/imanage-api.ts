@@ -7,9 +7,10 @@ import type { ServerId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
+import type { CallPriority } from "../domain/server-gate.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import type { DocumentPage, DocumentQuery, DocumentSource, LibraryDocument } from "../sync/ports.ts";
-import { type ApiCallPorts, callApi, unavailable } from "./api-call.ts";
+import { type ApiCallPorts, callApi, type ServerBudget, unavailable } from "./api-call.ts";
 import {
   discoverySchema,
   documentSchema,
@@ -32,15 +33,25 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   /** A root is the same for everyone at a server, and its origin is the server's: safe to remember, cheap to learn anew. */
   readonly #roots = new LRUCache<ServerId, string>({ max: ROOTS_KEPT });
 
+  readonly #background: boolean;
+
+  /** @param options.background Nobody waits for its answers: others go first at the server. */
   constructor(
     outbound: Outbound,
-    options: { readonly now?: () => number; readonly deadlineMs?: Milliseconds } = {},
+    options: {
+      readonly now?: () => number;
+      readonly deadlineMs?: Milliseconds;
+      readonly budget?: ServerBudget;
+      readonly background?: boolean;
+    } = {},
   ) {
     this.#ports = {
       outbound,
       now: options.now ?? Date.now,
       deadlineMs: options.deadlineMs ?? seconds(60),
+      budget: options.budget,
     };
+    this.#background = options.background ?? false;
   }
 
   /** `GET /api` (C): who the token speaks for, and whether it lives. */
@@ -217,10 +228,16 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     url: URL,
     accessToken: Secret,
   ): Promise<ApiOutcome<T>> {
-    const answer = await callApi(this.#ports, server, url, accessToken);
+    const answer = await callApi(this.#ports, server, url, accessToken, this.#priorityOf(url));
     if (answer.kind !== "ok") return answer;
     const parsed = schema.safeParse(answer.value);
     return parsed.success ? { kind: "ok", value: parsed.data } : unavailable("not_imanage");
+  }
+
+  /** Whatever goes on from a cursor is long; what fits one page never waits behind it. */
+  #priorityOf(url: URL): CallPriority {
+    if (!this.#background) return "interactive";
+    return url.searchParams.has("cursor") ? "scan" : "quick";
   }
 }
 

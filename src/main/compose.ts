@@ -80,7 +80,13 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     proxy: await egressProxy(settings),
   });
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
-  const api = new ImanageApi(outbound, { now: () => clock.now() });
+  const budget = {
+    calls: stores.calls,
+    timers,
+    makeCallId: () => Buffer.from(random.bytes(16)).toString("base64url"),
+  };
+  const api = new ImanageApi(outbound, { now: () => clock.now(), budget });
+  const backgroundApi = new ImanageApi(outbound, { now: () => clock.now(), budget, background: true });
 
   const previousTokens = new PreviousTokenCheck({
     clock,
@@ -222,7 +228,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     timers,
     sealer,
     stores,
-    documents: api,
+    documents: backgroundApi,
     clients: letIn,
     accessTokens,
     simulated: settings.NODE_ENV !== "production",
@@ -347,6 +353,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     grants,
     diagnosis,
     api,
+    backgroundApi,
     idempotency: stores.idempotency,
     syncs,
     snapshots,

@@ -44,6 +44,10 @@ export const latest = (...instants: readonly (Instant | undefined)[]): Instant |
  */
 export function endAfter(problem: Problem, failures: number, parkedRetryMs: Milliseconds): RunEnd {
   const { code, details } = problem;
+  // No failure but a turn that comes later: at the moment it was told, and not a doubled time after it.
+  if (code === "imanage_rate_limited") {
+    return { code, park: false, retryAfterMs: details.retryAfterMs ?? 0, restartPass: false };
+  }
   // A new token that is refused like the old one is not a matter of waiting (issue: server and token disagree).
   const park = problem.remedy !== "time" || code === "token_rejected_again";
   const patience = Math.min(seconds(2) * 2 ** Math.min(failures, 10), minutes(5));

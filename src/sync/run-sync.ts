@@ -211,6 +211,11 @@ export class SyncRuns {
     const { organisation, server, client, id } = sync;
     const fields = { requestId: id, organisation, server, client, outcome };
     if (problem === undefined) this.#ports.log.info(fields, "sync");
+    else if (problem.code === "imanage_rate_limited")
+      this.#ports.log.info(
+        { ...fields, code: problem.code, elapsedMs: problem.details.retryAfterMs ?? 0 },
+        "sync",
+      );
     else this.#ports.log.warn({ ...fields, code: problem.code, detail: problem.message }, "sync");
   }
 }
@@ -237,10 +242,7 @@ function problemOf(answer: Exclude<ApiOutcome<never>, { kind: "ok" }>, cursor: R
     case "forbidden":
       return new Problem("not_library_admin");
     case "throttled":
-      return new Problem("imanage_unavailable", {
-        detail: "iManage asks to wait.",
-        retryAfterMs: answer.retryAfterMs,
-      });
+      return new Problem("imanage_rate_limited", { retryAfterMs: answer.retryAfterMs });
     case "unavailable": {
       const detail = `iManage's list of documents: ${answer.reason}.`;
       // Whoever may not even know of a library is answered like this (`ImanageApi.listLibraries`).

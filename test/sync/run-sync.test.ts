@@ -241,7 +241,7 @@ test("an admin who may no longer enter the library parks the sync", async () => 
   expect(await kit.runs.run(sync)).toEqual({ kind: "parked", code: "not_library_admin" });
 });
 
-test("when iManage asks to wait, the sync is due again when the wait is over, and is not parked", async () => {
+test("when iManage asks to wait, the sync is due again when the wait is over, says so, and is not parked", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
   kit.simulator.addFault({
@@ -250,11 +250,16 @@ test("when iManage asks to wait, the sync is due again when the wait is over, an
   });
   expect(await kit.runs.run(sync)).toEqual({
     kind: "postponed",
-    code: "imanage_unavailable",
+    code: "imanage_rate_limited",
     retryAfterMs: 70_000,
   });
-  const { state, dueAt, lastError } = (await kit.syncs.findSync(sync))!;
-  expect({ state, wait: dueAt! - lastError!.at }).toEqual({ state: "active", wait: 70_000 });
+  const { state, dueAt, lastError, counts } = (await kit.syncs.findSync(sync))!;
+  expect({ state, wait: dueAt! - lastError!.at, says: lastError!.code, failures: counts.failures }).toEqual({
+    state: "active",
+    wait: 70_000,
+    says: "imanage_rate_limited",
+    failures: 0,
+  });
   kit.advance(70_000);
   expect(await kit.runs.run(sync)).toEqual({ kind: "complete", changes: 14 });
 });

@@ -7,7 +7,7 @@
 --   opened_at           since when
 --   cfg                 the server's configuration generation when `misconfigured` was seen
 --   fails               upstream failures in a row
---   pause_until         what Retry-After asked for
+--   pause_until         what Retry-After asked for: of a refresh, or of any other call (`calls.lua`)
 --   tat                 GCRA of the rate
 --   retries, retries_at tokens of the retry budget, and when they were counted last
 --   a0 … a9, r0 … r9    refreshes answered, and refused, in each of the last ten minutes: `<minute>|<count>`
@@ -34,6 +34,13 @@ local RETRY_TOKENS, RETRY_GAIN, RETRY_MS = 10, 0.1, 5000
 
 local function gate_key(prefix, server) return prefix .. 'server-gate:' .. server end
 local function whole(n) return string.format('%.0f', n) end
+
+-- Nobody cuts short what iManage asked for: neither a shorter wait that it asks of another call, nor a call that had left before
+-- and is answered well.
+local function gate_pause(key, now, ms)
+  local till = math.max(tonumber(redis.call('HGET', key, 'pause_until') or '0'), now + ms)
+  redis.call('HSET', key, 'pause_until', whole(till))
+end
 
 local function open_gate(key, now, why, ms)
   if redis.call('HGET', key, 'open') ~= why then redis.call('HSET', key, 'opened_at', whole(now)) end
@@ -104,7 +111,7 @@ local function gate_succeeded(prefix, now, server, attempt, grant)
   gate_tally(key, now, 'a')
   local retries = redis.call('HGET', key, 'retries')
   if redis.call('HDEL', key, 'told') == 1 then emit(prefix, now, 'server.recovered', { 'server', server }) end
-  redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'pause_until', 'refused_row')
+  redis.call('HDEL', key, 'open', 'opened_at', 'probe_at', 'cfg', 'fails', 'refused_row')
   redis.call('ZREM', key .. ':refused', grant)
   if retries and tonumber(retries) < RETRY_TOKENS then redis.call('HSET', key, 'retries', tonumber(retries) + RETRY_GAIN) end
   gate_leave(prefix, server, attempt)
@@ -120,12 +127,12 @@ local function gate_failed(prefix, now, server, attempt, grant, class, wait_ms, 
     if fails >= FAILS_TO_OPEN then
       open_gate(key, now, 'upstream', math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ^ math.min(fails - FAILS_TO_OPEN, 10)))
     end
-    if class == 'upstream' and wait_ms > 2000 then redis.call('HSET', key, 'pause_until', whole(now + wait_ms)) end
+    if class == 'upstream' and wait_ms > 2000 then gate_pause(key, now, wait_ms) end
   else
     redis.call('HDEL', key, 'fails')
     local answered = gate_tally(key, now, 'a')
     if class == 'throttled' then
-      redis.call('HSET', key, 'pause_until', whole(now + wait_ms))
+      gate_pause(key, now, wait_ms)
     elseif class == 'invalid_client' then
       redis.call('HSET', key, 'cfg', cfg)
       if redis.call('HSETNX', key, 'told', 'misconfigured') == 1 then

@@ -14,7 +14,8 @@ if s[2] ~= ARGV[2] then return 'overtaken' end
 redis.call('HDEL', KEYS[1], 'running')
 if ARGV[4] ~= '' then
   redis.call('HSET', KEYS[1], 'error', ARGV[4], 'error_at', text(now))
-  redis.call('HINCRBY', KEYS[1], 'failures', 1)
+  -- To wait for one's turn is no failure.
+  if ARGV[4] ~= 'imanage_rate_limited' then redis.call('HINCRBY', KEYS[1], 'failures', 1) end
 end
 if ARGV[6] == '1' then redis.call('HDEL', KEYS[1], 'page') end
 if s[1] == 'paused' then return 'paused' end
