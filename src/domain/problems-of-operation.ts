@@ -153,6 +153,12 @@ export const OPERATION_PROBLEMS = {
     "This client reads as many snapshots as it may at once.",
     "Read one to its end, or close it; then ask again after Retry-After.",
   ),
+  deletions_held: kind(
+    409,
+    "operator",
+    "Far more documents than usual are gone, so their deletion is not told yet.",
+    "Operators: look whether they are really gone in iManage, or whether the library admin no longer sees them; then `syncs release` tells the deletions, `syncs discard` lets the next full scan look again.",
+  ),
   cursor_expired: kind(
     410,
     "client",

@@ -4,6 +4,7 @@ import { organisationOf } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
+import { CHANGE_KINDS } from "../sync/change.ts";
 import type { Sync } from "../sync/ports.ts";
 import type { SnapshotLine } from "../sync/read-snapshot.ts";
 import { accessTokenProblems } from "./post-access-tokens.ts";
@@ -246,12 +247,15 @@ export const getSyncChanges = route({
         z
           .object({
             id: z.string(),
-            kind: z.literal("document.changed"),
+            kind: z.enum(CHANGE_KINDS),
             object: z.string(),
             time: instant.nullable(),
             stored_at: instant,
             actor: z.string().nullable(),
-            document: z.record(z.string(), z.unknown()),
+            document: z
+              .record(z.string(), z.unknown())
+              .nullable()
+              .meta({ description: "Of a document that is there." }),
             shortened: z.boolean().meta({ description: "Some text was too long and was cut." }),
           })
           .meta({ id: "Change" }),
@@ -280,7 +284,7 @@ export const getSyncChanges = route({
         time: orNull(change.time),
         stored_at: rfc3339(change.storedAt),
         actor: change.actor ?? null,
-        document: wireDocument(change.document),
+        document: change.document === undefined ? null : wireDocument(change.document),
         shortened: change.shortened,
       })),
       cursor: page.cursor,

@@ -87,6 +87,23 @@ export const groupsSchema = z.object({ data: z.array(z.object({ id: idSchema }))
 export const documentsSchema = z.object({
   data: z.object({ results: z.array(z.unknown()) }),
   cursor: z.string().max(4096).nullish(),
+  total_count: z.number().int().nonnegative().optional().catch(undefined),
+});
+
+export const oneDocumentSchema = z.object({ data: z.unknown() });
+
+export const eventsSchema = z.object({
+  data: z.array(z.unknown()).max(100_000),
+  cursor: z.string().min(1).max(4096),
+  overflow: flagSchema,
+});
+
+export const eventSchema = z.object({
+  action_type: z.string().min(1).max(64),
+  item_type: z.string().min(1).max(64),
+  object_id: idSchema,
+  root_id: idSchema.nullish().catch(undefined),
+  event_date: textSchema,
 });
 
 export const documentSchema = z.object({

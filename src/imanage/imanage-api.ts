@@ -4,17 +4,14 @@ import type { ApiOutcome, IdentityReader, UpstreamIdentity } from "../broker/aut
 import type { LibraryAdministration, LibraryKind, LibraryReader } from "../broker/libraries/ports.ts";
 import type { UpstreamUser } from "../domain/grant.ts";
 import type { ServerId } from "../domain/id.ts";
-import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
+import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { CallPriority } from "../domain/server-gate.ts";
 import type { Outbound } from "../outbound/outbound.ts";
-import type { DocumentPage, DocumentQuery, DocumentSource, LibraryDocument } from "../sync/ports.ts";
 import { type ApiCallPorts, callApi, type ServerBudget, unavailable } from "./api-call.ts";
 import {
   discoverySchema,
-  documentSchema,
-  documentsSchema,
   groupsSchema,
   isPathSegment,
   librariesSchema,
@@ -25,10 +22,9 @@ import { mapBounded } from "./map-bounded.ts";
 
 const LIBRARIES_AT_ONCE = 4;
 const ROOTS_KEPT = 10_000;
-const PAGE_LIMIT_MAX = 9_999;
 
 /** iManage's REST API, as far as it is used. Reads only. */
-export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource {
+export class ImanageApi implements IdentityReader, LibraryReader {
   readonly #ports: ApiCallPorts;
   /** A root is the same for everyone at a server, and its origin is the server's: safe to remember, cheap to learn anew. */
   readonly #roots = new LRUCache<ServerId, string>({ max: ROOTS_KEPT });
@@ -143,36 +139,23 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
     };
   }
 
-  /** One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). */
-  async listDocuments(
+  /** GET of a resource of one library. `segments` are encoded here. */
+  async readOf<T>(
     server: Server,
     accessToken: Secret,
-    query: DocumentQuery,
-  ): Promise<ApiOutcome<DocumentPage>> {
-    if (![query.customerId, query.library].every(isPathSegment)) return unavailable("malformed_request");
-    const root = await this.#libraries(server, query.customerId, accessToken);
+    { customerId, library }: { readonly customerId: string; readonly library: string },
+    segments: readonly string[],
+    search: Readonly<Record<string, string | undefined>>,
+    schema: z.ZodType<T>,
+  ): Promise<ApiOutcome<T>> {
+    if (![customerId, library, ...segments].every(isPathSegment)) return unavailable("malformed_request");
+    const root = await this.#libraries(server, customerId, accessToken);
     if (root.kind !== "ok") return root;
-    const url = new URL(`${root.value}/${encodeURIComponent(query.library)}/documents`);
-    url.searchParams.set("paging_mode", "standard_cursor");
-    url.searchParams.set("limit", String(Math.min(PAGE_LIMIT_MAX, Math.max(1, query.limit))));
-    if (query.editedFrom !== undefined)
-      url.searchParams.set("edit_date_from", new Date(query.editedFrom).toISOString());
-    if (query.editedTo !== undefined)
-      url.searchParams.set("edit_date_to", new Date(query.editedTo).toISOString());
-    if (query.cursor !== undefined) url.searchParams.set("cursor", query.cursor);
-
-    const answer = await this.#read(server, documentsSchema, url, accessToken);
-    if (answer.kind !== "ok") return answer;
-    const { data, cursor } = answer.value;
-    const next = cursor === null || cursor === "" ? undefined : cursor;
-    // A cursor that does not move would be followed for ever, and a pass that stopped there would look complete.
-    if (next !== undefined && next === query.cursor) return unavailable("cursor_stuck");
-
-    const documents = data.results.map(readDocument).filter((document) => document !== undefined);
-    return {
-      kind: "ok",
-      value: { documents, next, unreadable: data.results.length - documents.length },
-    };
+    const url = new URL([root.value, ...[library, ...segments].map(encodeURIComponent)].join("/"));
+    for (const [name, value] of Object.entries(search)) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    return this.#read(server, schema, url, accessToken);
   }
 
   /** `…/operations` (C: the shape): the admin tool, or one of the three admin tiers. */
@@ -237,7 +220,8 @@ export class ImanageApi implements IdentityReader, LibraryReader, DocumentSource
   /** Whatever goes on from a cursor is long; what fits one page never waits behind it. */
   #priorityOf(url: URL): CallPriority {
     if (!this.#background) return "interactive";
-    return url.searchParams.has("cursor") ? "scan" : "quick";
+    const long = url.searchParams.has("cursor") && !url.pathname.endsWith("/change-events");
+    return long ? "scan" : "quick";
   }
 }
 
@@ -251,37 +235,3 @@ const orNotAllowed = (answer: Exclude<ApiOutcome<unknown>, { kind: "ok" }>): Api
   answer.kind === "forbidden" || (answer.kind === "unavailable" && answer.reason === "status_404")
     ? { kind: "ok", value: false }
     : answer;
-
-function readDocument(row: unknown): LibraryDocument | undefined {
-  const parsed = documentSchema.safeParse(row);
-  if (!parsed.success) return undefined;
-  const document = parsed.data;
-  return {
-    id: document.id,
-    number: document.document_number,
-    version: document.version,
-    name: document.name,
-    extension: document.extension,
-    size: document.size,
-    class: document.class,
-    author: document.author,
-    lastUser: document.last_user,
-    createdAt: instantOf(document.create_date),
-    editedAt: instantOf(document.edit_date),
-    profileEditedAt: instantOf(document.edit_profile_date),
-    fileEditedAt: instantOf(document.file_edit_date),
-    workspaceId: document.workspace_id,
-    workspaceName: document.workspace_name,
-    defaultSecurity: document.default_security,
-    checkedOut: document.is_checked_out,
-    custom1: document.custom1,
-    custom2: document.custom2,
-  };
-}
-
-/** Dates are UTC with milliseconds (C). One without a zone is taken for UTC, not for the zone of this process. */
-function instantOf(date: string | undefined): Instant | undefined {
-  if (date === undefined) return undefined;
-  const at = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/.test(date) ? date : `${date}Z`);
-  return Number.isNaN(at) ? undefined : at;
-}

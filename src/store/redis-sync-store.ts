@@ -12,20 +12,22 @@ import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
+import { firstCursor, type SyncCursor } from "../sync/cursor.ts";
 import type { DocumentField } from "../sync/document-fields.ts";
 import type {
   BeginRunAnswer,
   ChangeId,
   CommitAnswer,
   NewSync,
-  PassCursor,
   ReadChangesAnswer,
+  Remembered,
   RunEnd,
   Sync,
   SyncPage,
   SyncSchedule,
   SyncState,
   SyncStore,
+  Unmarked,
 } from "../sync/ports.ts";
 import { DueHint } from "./due-hint.ts";
 import {
@@ -46,6 +48,7 @@ export interface RedisSyncStoreOptions {
 }
 
 const CHANGES_KEPT = 100_000;
+const SCANNED_AT_ONCE = 1_000;
 
 /** Syncs, their cursors, what they have told, and when to look at them again. */
 export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
@@ -128,29 +131,45 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
   }
 
   async beginRun(id: SyncId, quietMs: Milliseconds): Promise<BeginRunAnswer> {
-    const kind = (await this.#store.run(
+    const answer = (await this.#store.run(
       "sync-begin",
       [syncKey(id), syncDueKey(organisationOf(id))],
       [id, quietMs],
-    )) as BeginRunAnswer["kind"];
-    if (kind !== "begun") return { kind };
+    )) as Exclude<BeginRunAnswer["kind"], "begun"> | ["begun", string];
+    if (typeof answer === "string") return { kind: answer };
     // Read afterwards: what another run stores in between is found by the number of its page.
     const sync = await this.findSync(id);
     if (sync === undefined) return { kind: "gone" };
-    const { cursor } = sync;
-    return cursor.pass === undefined
+    const { passStartedAt } = sync;
+    return passStartedAt === undefined
       ? { kind: "not_due" }
-      : { kind: "begun", sync: { ...sync, cursor: { ...cursor, pass: cursor.pass } } };
+      : { kind: "begun", sync: { ...sync, passStartedAt }, now: Number(answer[1]) };
   }
 
-  async toldVersions(id: SyncId, objects: readonly string[]): Promise<readonly (string | undefined)[]> {
+  async remembered(id: SyncId, objects: readonly string[]): Promise<readonly (Remembered | undefined)[]> {
     if (objects.length === 0) return [];
-    const told = await this.#store.call((redis) => redis.hmget(syncObjectsKey(id), ...objects));
-    return told.map((version) => version ?? undefined);
+    const kept = await this.#store.call((redis) => redis.hmget(syncObjectsKey(id), ...objects));
+    return kept.map((value) => (value === null ? undefined : readRemembered(value)));
+  }
+
+  async unmarked(id: SyncId, scan: number, from: string | undefined, limit: number): Promise<Unmarked> {
+    const objects: string[] = [];
+    let next = from ?? "0";
+    do {
+      const [cursor, found] = await this.#store.call((redis) =>
+        redis.hscan(syncObjectsKey(id), next, "COUNT", SCANNED_AT_ONCE),
+      );
+      for (let i = 0; i < found.length; i += 2) {
+        if (readRemembered(found[i + 1]!).scan !== scan) objects.push(found[i]!);
+      }
+      next = cursor;
+    } while (next !== "0" && objects.length < limit);
+    return { objects, next: next === "0" ? undefined : next };
   }
 
   async commitPage(id: SyncId, page: SyncPage, quietMs: Milliseconds): Promise<CommitAnswer> {
     const organisation = organisationOf(id);
+    const { cursor, pass, changes, marks, forgotten } = page;
     const answer = (await this.#store.run(
       "sync-commit",
       [syncKey(id), syncDueKey(organisation), syncObjectsKey(id), syncChangesKey(id)],
@@ -159,25 +178,41 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         page.sequence,
         page.documents,
         page.unreadable,
-        page.latestEditAt ?? "",
-        page.next ?? "",
-        page.next === undefined ? 1 : 0,
-        page.editedFrom ?? "",
+        writeCursor(cursor),
+        cursor.scans,
+        pass === "more" ? 0 : 1,
+        pass === "complete" || (pass === "again" && cursor.lastScan !== undefined) ? 1 : 0,
+        pass === "again" ? 1 : 0,
+        cursor.lastScan === undefined ? 0 : 1,
         quietMs,
         this.#changesKept,
-        ...page.changes.flatMap(({ object, version, sealed }) => [object, version, sealed]),
+        changes.length,
+        marks.length,
+        forgotten.length,
+        ...changes,
+        ...marks.flatMap(([object, { version, scan }]) => [object, `${version}.${scan.toString(36)}`]),
+        ...forgotten,
       ],
     )) as CommitAnswer;
     // The next pass may be due before the quiet time that was noted while this one ran.
-    if (page.next === undefined) await this.#hintSooner(organisation, id);
+    if (pass !== "more") await this.#hintSooner(organisation, id);
     return answer;
   }
 
   async endRun(id: SyncId, sequence: number, end: RunEnd): Promise<void> {
+    const { cursor } = end;
     await this.#store.run(
       "sync-end",
       [syncKey(id), syncDueKey(organisationOf(id))],
-      [id, sequence, Math.ceil(end.retryAfterMs), end.code ?? "", end.park ? 1 : 0, end.restartPass ? 1 : 0],
+      [
+        id,
+        sequence,
+        Math.ceil(end.retryAfterMs),
+        end.code ?? "",
+        end.park ? 1 : 0,
+        cursor === undefined ? "" : writeCursor(cursor),
+        cursor?.scans ?? "",
+      ],
     );
     await this.#hintSooner(organisationOf(id), id);
   }
@@ -253,6 +288,17 @@ function isBefore(a: string, b: string): boolean {
   return aPage < bPage || (aPage === bPage && aIndex < bIndex);
 }
 
+/** A remembered object: `<digest>.<number of the scan, base 36>`. Short, for there may be a million. */
+function readRemembered(value: string): Remembered {
+  const dot = value.lastIndexOf(".");
+  return dot < 0
+    ? { version: value, scan: 0 }
+    : { version: value.slice(0, dot), scan: Number.parseInt(value.slice(dot + 1), 36) };
+}
+
+/** Without what has a field of its own. */
+const writeCursor = ({ sequence: _, scans: __, ...cursor }: SyncCursor): string => JSON.stringify(cursor);
+
 const READABLE = new Set(["1"]);
 const instant = (text: string | undefined): Instant | undefined =>
   text === undefined ? undefined : Number(text);
@@ -264,10 +310,6 @@ function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | u
       detail: "A stored sync has no version that this broker reads.",
     });
   }
-  const pass: PassCursor | undefined =
-    field.started_at === undefined
-      ? undefined
-      : { startedAt: Number(field.started_at), page: field.page, latestEditAt: instant(field.latest) };
   return {
     v: 1,
     id,
@@ -281,7 +323,13 @@ function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | u
     createdAt: Number(field.created_at),
     state: field.state as SyncState,
     parkedBecause: field.because as ProblemCode | undefined,
-    cursor: { sequence: Number(field.seq), editedFrom: instant(field.edited_from), pass },
+    cursor: {
+      ...(field.cursor === undefined ? firstCursor() : (JSON.parse(field.cursor) as SyncCursor)),
+      sequence: Number(field.seq),
+      scans: Number(field.scans ?? 0),
+    },
+    passStartedAt: instant(field.started_at),
+    baselineAt: instant(field.baseline_at),
     lastCompleteAt: instant(field.complete_at),
     lastError:
       field.error === undefined

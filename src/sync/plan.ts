@@ -1,14 +1,17 @@
-import { type Instant, type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import { hours, type Instant, type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { Problem } from "../domain/problem.ts";
-import type { RunEnd, SyncCursor } from "./ports.ts";
+import type { ScanCursor, SyncCursor } from "./cursor.ts";
+import type { RunEnd } from "./ports.ts";
 
 /** Lengths of this room; each may be shortened for a demo. */
 export const syncTiming = {
   /** Default and least interval between two passes. */
   intervalMs: minutes(5),
   minIntervalMs: seconds(30),
-  /** A pass begins this much before the last edit that the pass before could have seen: clocks and caches differ. */
+  /** A pass by edit date begins this much before the last edit that the pass before could have seen: clocks and caches differ. */
   overlapMs: minutes(2),
+  /** From the start of one full scan to the next, spread over a tenth so that not all scan at once. */
+  scanEveryMs: hours(24),
   /** A parked sync asks for a token again, which costs no call at iManage. */
   parkedRetryMs: seconds(30),
   /** Without a page for so long a run is given up for dead. A page that takes longer is protected by its job. */
@@ -16,6 +19,65 @@ export const syncTiming = {
   /** A run that took so long lets others go first. */
   sliceMs: seconds(30),
 } as const satisfies Record<string, Milliseconds>;
+
+/** One call of iManage, or one walk through what is remembered; each ends in one page that is stored. */
+export type Step =
+  /** Where the feed ends now. */
+  | { readonly kind: "take"; readonly cursor: string | undefined }
+  | { readonly kind: "events"; readonly cursor: string }
+  | { readonly kind: "window"; readonly page: string | undefined }
+  | { readonly kind: "list" | "count" | "judge" | "sweep"; readonly scan: ScanCursor }
+  /** An operator has to decide first. */
+  | { readonly kind: "held"; readonly scan: ScanCursor };
+
+/** What beside the cursor decides what comes next. */
+export interface Moment {
+  readonly now: Instant;
+  readonly passStartedAt: Instant;
+  /** From one full scan to the next, of this sync. */
+  readonly scanEveryMs: Milliseconds;
+  /** Without documents nothing is scanned. */
+  readonly documents: boolean;
+}
+
+/**
+ * What comes next; undefined: the pass is complete. What has changed comes before the scan goes on: a scan of a million
+ * documents keeps nobody waiting, and the feed's cursor stays young.
+ */
+export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
+  const { feed, scan } = cursor;
+  if (scan?.stage === "held") return { kind: "held", scan };
+  if (feed.kind === "unknown") return { kind: "take", cursor: feed.cursor };
+  if (cursor.polledAt !== at.passStartedAt) {
+    if (feed.kind === "taken") return { kind: "events", cursor: feed.cursor };
+    // Without a feed the first scan reads all there is.
+    if (cursor.lastScan !== undefined && at.documents) {
+      return { kind: "window", page: cursor.window?.page };
+    }
+  }
+  if (scan !== undefined) return { kind: scan.stage, scan };
+  return at.documents && isScanDue(cursor, at) ? { kind: "list", scan: newScan(cursor, at.now) } : undefined;
+}
+
+const isScanDue = ({ lastScan, rescan }: SyncCursor, { now, scanEveryMs }: Moment): boolean =>
+  lastScan === undefined || rescan === true || now >= lastScan.startedAt + scanEveryMs;
+
+export const newScan = ({ scans }: Pick<SyncCursor, "scans">, startedAt: Instant): ScanCursor => ({
+  number: scans + 1,
+  startedAt,
+  stage: "list",
+  rows: 0,
+  marked: 0,
+  outside: 0,
+  explained: 0,
+});
+
+/** Syncs that were made at the same moment do not scan at the same moment: a share of a tenth that their id decides. */
+export function jittered(everyMs: Milliseconds, id: string): Milliseconds {
+  let hash = 0;
+  for (const char of id) hash = (hash * 31 + char.charCodeAt(0)) % 1_000;
+  return everyMs - Math.floor((everyMs / 10) * (hash / 1_000));
+}
 
 /**
  * From where the pass after this one reads. iManage's own dates count, since its clock may be behind ours; ours counts
@@ -33,8 +95,9 @@ export function nextEditedFrom(
 }
 
 export const latest = (...instants: readonly (Instant | undefined)[]): Instant | undefined => {
-  const known = instants.filter((at) => at !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+  let found: Instant | undefined;
+  for (const at of instants) if (at !== undefined && (found === undefined || at > found)) found = at;
+  return found;
 };
 
 /**
@@ -46,7 +109,7 @@ export function endAfter(problem: Problem, failures: number, parkedRetryMs: Mill
   const { code, details } = problem;
   // No failure but a turn that comes later: at the moment it was told, and not a doubled time after it.
   if (code === "imanage_rate_limited") {
-    return { code, park: false, retryAfterMs: details.retryAfterMs ?? 0, restartPass: false };
+    return { code, park: false, retryAfterMs: details.retryAfterMs ?? 0 };
   }
   // A new token that is refused like the old one is not a matter of waiting (issue: server and token disagree).
   const park = problem.remedy !== "time" || code === "token_rejected_again";
@@ -56,6 +119,5 @@ export function endAfter(problem: Problem, failures: number, parkedRetryMs: Mill
     code,
     park,
     retryAfterMs: park ? parkedRetryMs : Math.min(Math.max(wanted, patience), minutes(60)),
-    restartPass: false,
   };
 }

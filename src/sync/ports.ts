@@ -1,8 +1,8 @@
-import type { ApiOutcome, ServerDirectory } from "../broker/authorization/ports.ts";
+import type { ServerDirectory } from "../broker/authorization/ports.ts";
 import type { ClientStore } from "../broker/clients/ports.ts";
 import type { Stops } from "../broker/containment/ports.ts";
 import type { AuditNote, Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
-import type { ClientId, OrganisationId, ServerId, SyncId } from "../domain/id.ts";
+import type { ClientId, GrantId, OrganisationId, ServerId, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
@@ -10,7 +10,18 @@ import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { LibrarySubject } from "../domain/subject.ts";
 import type { SyncWish } from "../domain/sync-wish.ts";
+import type { SyncCursor } from "./cursor.ts";
 import type { DocumentField } from "./document-fields.ts";
+import type { DocumentSource } from "./library-source.ts";
+
+export type {
+  DocumentPage,
+  DocumentQuery,
+  DocumentSource,
+  EventPage,
+  LibraryDocument,
+  LibraryEvent,
+} from "./library-source.ts";
 
 /** What the stories of this room need. `main` introduces them. */
 export interface SyncPorts {
@@ -45,6 +56,8 @@ export interface SyncTokenRequest {
 
 export interface SyncToken {
   readonly accessToken: Secret;
+  /** Whose: a scan that begins with one admin's eyes and ends with another's proves nothing. */
+  readonly grant: GrantId;
   readonly fingerprint: string;
   readonly server: Server;
   readonly customerId: string;
@@ -68,6 +81,10 @@ export interface Sync {
   /** Why it is parked: what the one who must act has to know. */
   readonly parkedBecause: ProblemCode | undefined;
   readonly cursor: SyncCursor;
+  /** When the pass under way began; undefined between two. */
+  readonly passStartedAt: Instant | undefined;
+  /** Since when it knows all that was there when it began. */
+  readonly baselineAt: Instant | undefined;
   readonly lastCompleteAt: Instant | undefined;
   readonly lastError: { readonly code: ProblemCode; readonly at: Instant } | undefined;
   /** When the schedule looks at it next; undefined while paused. */
@@ -77,24 +94,6 @@ export interface Sync {
 
 /** `parked`: waits for a person, and goes on by itself once he has acted. `paused`: the client said so. */
 export type SyncState = "active" | "paused" | "parked";
-
-/** How far a sync has read. Everything needed to go on after a kill. */
-export interface SyncCursor {
-  /** Number of the next page, over all passes: whoever commits another number is told that he is late. */
-  readonly sequence: number;
-  /** Documents edited since then are read; undefined: all of them. */
-  readonly editedFrom: Instant | undefined;
-  /** The pass under way; undefined between two. */
-  readonly pass: PassCursor | undefined;
-}
-
-export interface PassCursor {
-  readonly startedAt: Instant;
-  /** iManage's cursor of the next page; undefined: its first. */
-  readonly page: string | undefined;
-  /** The latest edit date met in this pass. */
-  readonly latestEditAt: Instant | undefined;
-}
 
 export interface SyncCounts {
   /** Passes that were completed. */
@@ -143,8 +142,13 @@ export interface SyncStore {
    * schedule finds it.
    */
   beginRun(id: SyncId, quietMs: Milliseconds): Promise<BeginRunAnswer>;
-  /** The versions last told of these objects, in their order. */
-  toldVersions(id: SyncId, objects: readonly string[]): Promise<readonly (string | undefined)[]>;
+  /** What is remembered of these objects, in their order. */
+  remembered(id: SyncId, objects: readonly string[]): Promise<readonly (Remembered | undefined)[]>;
+  /**
+   * Objects that the scan of this number has not met, some at a time.
+   * @param from where the answer before ended; undefined: from the beginning.
+   */
+  unmarked(id: SyncId, scan: number, from: string | undefined, limit: number): Promise<Unmarked>;
   /**
    * Stores a page: its changes, the versions told, and how to go on. MUST be atomic, and only if `page.sequence` is the
    * one that is due; otherwise answers `overtaken` and changes nothing. Makes a parked sync active.
@@ -161,7 +165,12 @@ export interface SyncStore {
 }
 
 export type BeginRunAnswer =
-  | { readonly kind: "begun"; readonly sync: Sync & { readonly cursor: { readonly pass: PassCursor } } }
+  | {
+      readonly kind: "begun";
+      readonly sync: Sync & { readonly passStartedAt: Instant };
+      /** The store's own time: what lies in a cursor is compared with it. */
+      readonly now: Instant;
+    }
   /** Someone has just run it: a job that came twice. */
   | { readonly kind: "not_due" }
   | { readonly kind: "paused" }
@@ -169,24 +178,38 @@ export type BeginRunAnswer =
 
 export type CommitAnswer = "committed" | "overtaken" | "paused" | "gone";
 
-export interface SyncPage {
-  readonly sequence: number;
-  readonly changes: readonly NewChange[];
-  readonly documents: number;
-  readonly unreadable: number;
-  readonly latestEditAt: Instant | undefined;
-  /** Undefined: this was the last page, the pass is complete. */
-  readonly next: string | undefined;
-  /** From where the next pass reads, should this one be complete. */
-  readonly editedFrom: Instant | undefined;
+/** All that is kept of an object. */
+export interface Remembered {
+  /** Digest of what was told of it. */
+  readonly version: string;
+  /** Number of the last scan that met it; of the feed, the one that was under way or came before. */
+  readonly scan: number;
 }
 
-/** What is stored of a change: the object's id and version to compare with, all else sealed. */
-export interface NewChange {
-  readonly object: string;
-  readonly version: string;
-  readonly sealed: Sealed;
+export interface Unmarked {
+  readonly objects: readonly string[];
+  /** Undefined: these were the last. */
+  readonly next: string | undefined;
 }
+
+export interface SyncPage {
+  readonly sequence: number;
+  /** How to go on. */
+  readonly cursor: SyncCursor;
+  readonly changes: readonly Sealed[];
+  readonly marks: readonly (readonly [object: string, remembered: Remembered])[];
+  readonly forgotten: readonly string[];
+  /** Documents that iManage has shown. */
+  readonly documents: number;
+  readonly unreadable: number;
+  readonly pass: PassEnd;
+}
+
+/**
+ * `more`: the pass goes on. `again`: it is over, and the next is due at once, since a scan is under way.
+ * `complete`: it is over, and the sync knows all that has happened.
+ */
+export type PassEnd = "more" | "again" | "complete";
 
 export interface RunEnd {
   /** When the sync is due again. */
@@ -195,8 +218,8 @@ export interface RunEnd {
   readonly code: ProblemCode | undefined;
   /** A person must act first. */
   readonly park: boolean;
-  /** Forget iManage's page cursor: the pass starts again from its first page. */
-  readonly restartPass: boolean;
+  /** To go on from, where it is not from where the run stood. */
+  readonly cursor?: SyncCursor;
 }
 
 /** `<sequence of the page>-<index in the page>`: known before it is stored, so that it can be part of the seal. */
@@ -234,50 +257,4 @@ export interface SyncSchedule {
 export interface ChangeAnnouncements {
   /** Listens from now on; `arrived` resolves with the next announcement, after `timeoutMs`, or when cancelled. */
   next(id: SyncId, timeoutMs: Milliseconds): { readonly arrived: Promise<void>; cancel(): void };
-}
-
-/** A library's documents, as iManage lists them. `ImanageApi` is one. */
-export interface DocumentSource {
-  listDocuments(server: Server, accessToken: Secret, query: DocumentQuery): Promise<ApiOutcome<DocumentPage>>;
-}
-
-export interface DocumentQuery {
-  readonly customerId: string;
-  readonly library: string;
-  /** Both ends belong to the window. */
-  readonly editedFrom: Instant | undefined;
-  readonly editedTo: Instant | undefined;
-  readonly cursor: string | undefined;
-  readonly limit: number;
-}
-
-export interface DocumentPage {
-  readonly documents: readonly LibraryDocument[];
-  /** Undefined: this was the last page. */
-  readonly next: string | undefined;
-  readonly unreadable: number;
-}
-
-/** iManage's own noun, read: a document as its library lists it. */
-export interface LibraryDocument {
-  /** `LIB!number.version`. */
-  readonly id: string;
-  readonly number: number;
-  readonly version: number;
-  readonly name: string | undefined;
-  readonly extension: string | undefined;
-  readonly size: number | undefined;
-  readonly class: string | undefined;
-  readonly author: string | undefined;
-  readonly lastUser: string | undefined;
-  readonly createdAt: Instant | undefined;
-  readonly editedAt: Instant | undefined;
-  readonly profileEditedAt: Instant | undefined;
-  readonly fileEditedAt: Instant | undefined;
-  readonly workspaceId: string | undefined;
-  readonly workspaceName: string | undefined;
-  readonly defaultSecurity: string | undefined;
-  readonly checkedOut: boolean | undefined;
-  readonly custom1: string | undefined;
-  readonly custom2: string | undefined;
 }

@@ -4,7 +4,7 @@ import { organisationOf, type SyncId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
-import { decodeChange } from "./change.ts";
+import { type ChangeKind, decodeChange } from "./change.ts";
 import { type ChangeCursors, makeChangeCursors, START } from "./change-cursor.ts";
 import type { DocumentPayload } from "./document-fields.ts";
 import type { ChangeId, StoredChange, SyncPorts } from "./ports.ts";
@@ -13,7 +13,7 @@ import type { Syncs } from "./syncs.ts";
 /** One change of one object, as a client reads it. Told at least once; by `id` told once. */
 export interface Change {
   readonly id: ChangeId;
-  readonly kind: "document.changed";
+  readonly kind: ChangeKind;
   readonly object: string;
   /** When it happened, by iManage's clock; undefined where it does not say, or the sync does not ask for edit dates. */
   readonly time: Instant | undefined;
@@ -21,7 +21,8 @@ export interface Change {
   readonly storedAt: Instant;
   /** Who, as far as iManage says: the last user. */
   readonly actor: string | undefined;
-  readonly document: DocumentPayload;
+  /** Of a document that is there. */
+  readonly document: DocumentPayload | undefined;
   /** The fields were too long to be kept: only id, number and version are told. */
   readonly shortened: boolean;
 }
@@ -123,9 +124,9 @@ export class ChangeReader {
           id: changeId,
           kind: opened.kind,
           object: opened.object,
-          time: opened.document.editedAt,
+          time: opened.at,
           storedAt,
-          actor: opened.document.lastUser,
+          actor: opened.actor,
           document: opened.document,
           shortened: opened.shortened ?? false,
         };

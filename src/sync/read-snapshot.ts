@@ -5,9 +5,10 @@ import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { type ChangeCursors, makeChangeCursors } from "./change-cursor.ts";
 import { type DocumentPayload, payloadOf } from "./document-fields.ts";
-import { problemOf, withLentToken } from "./lent-token.ts";
+import { withLentToken } from "./lent-token.ts";
 import type { DocumentPage, LibraryDocument, Sync, SyncPorts } from "./ports.ts";
 import type { SnapshotSlots } from "./reading-ports.ts";
+import { problemOf } from "./refusals.ts";
 import type { Syncs } from "./syncs.ts";
 
 /** One line of a snapshot. Without the last kind of line it was cut. */
@@ -167,7 +168,7 @@ export class Snapshots {
           limit: this.#options.pageSize,
         }),
     );
-    if (answer.kind !== "ok") throw problemOf(answer, "iManage's list of documents");
+    if (answer.kind !== "ok") throw problemOf(answer, "list of documents");
     return answer.value;
   }
 
@@ -176,7 +177,7 @@ export class Snapshots {
    * gone before the sync has met it, nobody would ever tell that it went.
    */
   async #known(id: SyncId, documents: readonly LibraryDocument[]): Promise<readonly LibraryDocument[]> {
-    const known = await this.#ports.syncs.toldVersions(
+    const known = await this.#ports.syncs.remembered(
       id,
       documents.map((document) => document.id),
     );

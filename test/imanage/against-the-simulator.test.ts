@@ -322,7 +322,7 @@ test("documents are paged by cursor inside a window of edit dates, each once", a
   let cursor: string | undefined;
   let pages = 0;
   do {
-    const page = await clients.api.listDocuments(clients.server, accessToken, {
+    const page = await clients.documents.listDocuments(clients.server, accessToken, {
       customerId: "5948",
       library: "ACTIVE",
       editedFrom: from,
@@ -342,7 +342,7 @@ test("documents are paged by cursor inside a window of edit dates, each once", a
 
 test("a document carries its dates as instants and its people and workspace as iManage names them", async () => {
   const { accessToken } = tokensOf("amelia.hart");
-  const page = await clients.api.listDocuments(clients.server, accessToken, {
+  const page = await clients.documents.listDocuments(clients.server, accessToken, {
     customerId: "5948",
     library: "ACTIVE",
     editedFrom: undefined,
@@ -371,7 +371,7 @@ test.each([
 ] as const)("%s: the refusal is a value", async (_title, where, expected) => {
   const { accessToken } = tokensOf("amelia.hart");
   expect(
-    await clients.api.listDocuments(clients.server, accessToken, {
+    await clients.documents.listDocuments(clients.server, accessToken, {
       ...where,
       editedFrom: undefined,
       editedTo: undefined,
@@ -387,7 +387,7 @@ test.each(["x-ratelimit-retryafter", "retry-after", "retry-after-date"] as const
     const { accessToken } = tokensOf("amelia.hart");
     simulator.setSwitches({ rate_limit: { requests: 1, window_seconds: 40, header } });
     const ask = () =>
-      clients.api.listDocuments(clients.server, accessToken, {
+      clients.documents.listDocuments(clients.server, accessToken, {
         customerId: "5948",
         library: "ACTIVE",
         editedFrom: undefined,

@@ -5,6 +5,7 @@ import { endpointsOf } from "../../src/domain/server.ts";
 import { apiRootOf } from "../../src/imanage/api-root.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
+import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import type { DocumentQuery } from "../../src/sync/ports.ts";
 import { clientsOf, credentials, json, outboundTo, type Seen, serverAt, startServer } from "./kit.ts";
 
@@ -129,8 +130,8 @@ describe("T15 a token is sent to the server's own origin alone", () => {
         ),
       ),
     );
-    const api = new ImanageApi(outboundTo([honest.origin, evil.origin]));
-    const page = await api.listDocuments(serverAt(honest.origin), TOKEN, QUERY);
+    const documents = new ImanageDocuments(new ImanageApi(outboundTo([honest.origin, evil.origin])));
+    const page = await documents.listDocuments(serverAt(honest.origin), TOKEN, QUERY);
     expect(page).toMatchObject({ kind: "ok" });
     expect(evil.seen).toEqual([]);
   });
@@ -151,8 +152,8 @@ async function pageOf(page: unknown, query: Partial<DocumentQuery> = {}) {
   const { origin, seen } = await startServer(({ url }, _req, res) =>
     res.end(json(url === "/api" ? discovery() : page)),
   );
-  const { api, server } = clientsOf(origin);
-  return { outcome: await api.listDocuments(server, TOKEN, { ...QUERY, ...query }), seen };
+  const { documents, server } = clientsOf(origin);
+  return { outcome: await documents.listDocuments(server, TOKEN, { ...QUERY, ...query }), seen };
 }
 
 describe("documents", () => {
@@ -230,10 +231,10 @@ describe("documents", () => {
       if (!alive) res.writeHead(401).end();
       else res.end(json(url === "/api" ? discovery() : { data: { results: [] } }));
     });
-    const { api, server } = clientsOf(origin);
-    await api.listDocuments(server, TOKEN, QUERY);
+    const { documents, server } = clientsOf(origin);
+    await documents.listDocuments(server, TOKEN, QUERY);
     alive = false;
-    expect(await api.listDocuments(server, TOKEN, QUERY)).toEqual({ kind: "unauthorized" });
+    expect(await documents.listDocuments(server, TOKEN, QUERY)).toEqual({ kind: "unauthorized" });
     expect(seen.filter(({ url }) => url === "/api").length).toBe(1);
   });
 });

@@ -6,6 +6,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { defaultServerSettings, endpointsOf, type Server } from "../../src/domain/server.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
+import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import { Outbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 
 export const ORGANISATION = "org_0123456789";
@@ -41,12 +42,14 @@ export function outboundTo(origins: readonly string[], options: OutboundOptions 
 export function clientsOf(origin: string, options: OutboundOptions & { providerDeadlineMs?: number } = {}) {
   const { providerDeadlineMs, ...rest } = options;
   const outbound = outboundTo([origin], rest);
+  const api = new ImanageApi(outbound);
   return {
     server: serverAt(origin),
     authorizationServer: new ImanageAuthorizationServer(outbound, {
       ...(providerDeadlineMs !== undefined && { providerDeadlineMs }),
     }),
-    api: new ImanageApi(outbound),
+    api,
+    documents: new ImanageDocuments(api),
     outbound,
   };
 }

@@ -7,6 +7,8 @@ import { connectRedis, disconnect, whenReady } from "../../src/store/connect-red
 import { organisationNamesKey, syncDueHintKey, syncDueKey } from "../../src/store/keys.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
+import { firstCursor, type SyncCursor } from "../../src/sync/cursor.ts";
+import { newScan } from "../../src/sync/plan.ts";
 import type { SyncPage } from "../../src/sync/ports.ts";
 import { ownRedisCluster, ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
 import { identities, NOTE, redisFor } from "../sync/kit.ts";
@@ -50,20 +52,23 @@ async function insert(syncs: RedisSyncStore, ids: ReturnType<typeof identities>,
   return id;
 }
 
-const change = (object: string, version = "v1") => ({
-  object,
-  version,
-  sealed: `sealed ${object}` as Sealed,
-});
+const change = (object: string) => `sealed ${object}` as Sealed;
+const mark = (object: string, version = "v1", scan = 1) => [object, { version, scan }] as const;
+const FOLLOWING: SyncCursor = {
+  ...firstCursor(),
+  feed: { kind: "taken", cursor: "feed-2" },
+  lastScan: { startedAt: 1, completedAt: 2, documents: 2, proven: true },
+};
 
 const page = (sequence: number, of: Partial<SyncPage> = {}): SyncPage => ({
   sequence,
   changes: [change("A!1.1"), change("A!2.1")],
+  marks: [mark("A!1.1"), mark("A!2.1")],
+  forgotten: [],
   documents: 2,
   unreadable: 0,
-  latestEditAt: 5_000,
-  next: "cursor-2",
-  editedFrom: 4_000,
+  cursor: FOLLOWING,
+  pass: "more",
   ...of,
 });
 
@@ -79,7 +84,7 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
     await syncs.beginRun(id, QUIET);
     expect(await syncs.commitPage(id, page(1), QUIET)).toBe("committed");
     const after = await syncs.findSync(id);
-    expect(await syncs.commitPage(id, page(1, { next: "elsewhere" }), QUIET)).toBe("overtaken");
+    expect(await syncs.commitPage(id, page(1, { cursor: firstCursor() }), QUIET)).toBe("overtaken");
     expect(await syncs.findSync(id)).toEqual(after);
     expect(await read(syncs, id)).toEqual(["1-1 sealed A!1.1", "1-2 sealed A!2.1"]);
   });
@@ -90,43 +95,69 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
     await syncs.beginRun(id, QUIET);
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, n) =>
-        syncs.commitPage(id, page(1, { changes: [change("A!1.1", `v${n}`)] }), QUIET),
+        syncs.commitPage(id, page(1, { changes: [change("A!1.1")], marks: [mark("A!1.1", `v${n}`)] }), QUIET),
       ),
     );
     expect(answers.filter((answer) => answer === "committed")).toHaveLength(1);
     expect(await read(syncs, id)).toHaveLength(1);
-    expect(await syncs.toldVersions(id, ["A!1.1"])).toEqual([`v${answers.indexOf("committed")}`]);
+    expect(await syncs.remembered(id, ["A!1.1"])).toEqual([
+      { version: `v${answers.indexOf("committed")}`, scan: 1 },
+    ]);
   });
 
-  test("a pass remembers its page, its start and its latest edit, and forgets them when it is complete", async () => {
+  test("a pass remembers its cursor and its start, and forgets its start when it is complete", async () => {
     const { syncs, ...kit } = await storeOn(where);
     const id = await kit.insert();
     const begun = await syncs.beginRun(id, QUIET);
     if (begun.kind !== "begun") throw new Error(begun.kind);
-    const { startedAt } = begun.sync.cursor.pass;
-    expect(begun.sync.cursor).toEqual({
-      sequence: 1,
-      editedFrom: undefined,
-      pass: { startedAt, page: undefined, latestEditAt: undefined },
+    const { passStartedAt } = begun.sync;
+    expect(begun.sync.cursor).toEqual(firstCursor());
+    const under = { ...firstCursor(), scan: { ...newScan({ scans: 0 }, 5), page: "cursor-2" }, scans: 1 };
+    await syncs.commitPage(id, page(1, { cursor: under }), QUIET);
+    expect(await syncs.findSync(id)).toMatchObject({
+      cursor: { ...under, sequence: 2 },
+      passStartedAt,
+      baselineAt: undefined,
     });
-    await syncs.commitPage(id, page(1), QUIET);
-    expect((await syncs.findSync(id))!.cursor).toEqual({
-      sequence: 2,
-      editedFrom: undefined,
-      pass: { startedAt, page: "cursor-2", latestEditAt: 5_000 },
-    });
-    await syncs.commitPage(id, page(2, { next: undefined, changes: [change("A!1.1", "v2")] }), QUIET);
+    await syncs.commitPage(
+      id,
+      page(2, { pass: "complete", marks: [mark("A!1.1", "v2", 40)], forgotten: ["A!2.1"] }),
+      QUIET,
+    );
     const complete = (await syncs.findSync(id))!;
-    expect(complete.cursor).toEqual({ sequence: 3, editedFrom: 4_000, pass: undefined });
-    expect(complete.dueAt).toBe(startedAt + 60_000);
+    expect(complete.cursor).toEqual({ ...FOLLOWING, sequence: 3, scans: 0 });
+    expect(complete.passStartedAt).toBeUndefined();
+    expect(complete.baselineAt).toBe(complete.lastCompleteAt);
+    expect(complete.dueAt).toBe(passStartedAt + 60_000);
+    expect(await syncs.remembered(id, ["A!1.1", "A!2.1"])).toEqual([{ version: "v2", scan: 40 }, undefined]);
     expect(complete.counts).toEqual({
       passes: 1,
       documents: 4,
-      changes: 3,
+      changes: 4,
       unreadable: 0,
-      objects: 2,
+      objects: 1,
       failures: 0,
     });
+  });
+
+  test("a page of thousands is stored whole, and what a scan has not met is found", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    const names = Array.from({ length: 9_999 }, (_, i) => `A!${i}.1`);
+    const marks = names.map((name, i) => mark(name, `version ${i}`, i % 5_000 === 0 ? 1 : 2));
+    await syncs.commitPage(id, page(1, { changes: [], marks }), QUIET);
+    expect((await syncs.findSync(id))!.counts.objects).toBe(9_999);
+    const last = await syncs.remembered(id, ["A!9998.1"]);
+    expect(last).toEqual([{ version: "version 9998", scan: 2 }]);
+    const unmarked: string[] = [];
+    let from: string | undefined;
+    do {
+      const found = await syncs.unmarked(id, 2, from, 1);
+      unmarked.push(...found.objects);
+      from = found.next;
+    } while (from !== undefined);
+    expect([...new Set(unmarked)].sort()).toEqual(["A!0.1", "A!5000.1"]);
   });
 
   test("a run that says nothing for its quiet time is due again, one that ends is due when it said", async () => {
@@ -144,7 +175,6 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
       retryAfterMs: 5_000,
       code: "imanage_unavailable",
       park: false,
-      restartPass: false,
     });
     expect((await syncs.beginRun(id, QUIET)).kind).toBe("not_due");
     offset.ms += 5_000;
@@ -161,7 +191,6 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
       retryAfterMs: 0,
       code: "authorization_required",
       park: true,
-      restartPass: true,
     });
     expect(await syncs.findSync(id)).toEqual(after);
   });
@@ -180,11 +209,11 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
     await syncs.beginRun(id, QUIET);
     await syncs.restateHint(kit.organisation);
     expect(await found()).toBe(false);
-    await syncs.commitPage(id, page(1, { next: undefined }), QUIET);
+    await syncs.commitPage(id, page(1, { pass: "complete" }), QUIET);
     expect(await found()).toBe(true);
     await syncs.beginRun(id, QUIET);
     await syncs.restateHint(kit.organisation);
-    await syncs.commitPage(id, page(2, { next: undefined }), QUIET);
+    await syncs.commitPage(id, page(2, { pass: "complete" }), QUIET);
     expect(await found()).toBe(false);
     offset.ms += 60_000;
     expect(await found()).toBe(true);
@@ -229,7 +258,7 @@ test("with Redis full a run still ends, and pausing and deleting still work (F29
   await store.call((connection) => connection.config("SET", "maxmemory", "1"));
 
   await expect(syncs.commitPage(id, page(1), QUIET)).rejects.toMatchObject({ code: "store_unavailable" });
-  await syncs.endRun(id, 1, { retryAfterMs: 0, code: "store_unavailable", park: false, restartPass: false });
+  await syncs.endRun(id, 1, { retryAfterMs: 0, code: "store_unavailable", park: false });
   expect(await syncs.pauseSync(id, NOTE)).toBe("paused");
   expect(await syncs.deleteSync(id, NOTE)).toBe("deleted");
 });

@@ -9,6 +9,7 @@ import { type ClientId, makeId, type OrganisationId, routeOf } from "../../src/d
 import { Secret } from "../../src/domain/secret.ts";
 import { WHOLE_LIBRARY } from "../../src/domain/sync-wish.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
+import { firstCursor } from "../../src/sync/cursor.ts";
 import { expireSoon } from "../kit/expire.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { manyGrants } from "../kit/many-grants.ts";
@@ -127,14 +128,13 @@ async function syncOf(here: World, pages: number, perPage: number) {
   const store = async (sequence: number) => {
     const context = changeContext(server, id, sequence);
     const changes = await Promise.all(
-      Array.from({ length: perPage }, async (_, i) => ({
-        object: `ACTIVE!${sequence}.${i}`,
-        version: "v",
-        sealed: await broker.sealer.seal(new Secret(`change ${sequence}-${i + 1}`), context),
-      })),
+      Array.from({ length: perPage }, (_, i) =>
+        broker.sealer.seal(new Secret(`change ${sequence}-${i + 1}`), context),
+      ),
     );
-    const page = { sequence, changes, documents: perPage, unreadable: 0, latestEditAt: 1, editedFrom: 1 };
-    expect(await syncs.commitPage(id, { ...page, next: "more" }, 30_000)).toBe("committed");
+    const page = { sequence, changes, marks: [], forgotten: [], documents: perPage, unreadable: 0 };
+    const cursor = { ...firstCursor(sequence + 1) };
+    expect(await syncs.commitPage(id, { ...page, cursor, pass: "more" }, 30_000)).toBe("committed");
   };
   for (let i = 1; i <= pages; i++) await store(i);
   const read = async () => {

@@ -13,6 +13,7 @@ import type { Policy } from "../../src/domain/policy.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
+import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { startSimulator } from "../../src/simulator/start-simulator.ts";
 import { ChangeListener } from "../../src/store/change-listener.ts";
@@ -34,6 +35,14 @@ export const NOTE = { actor: "client:test", requestId: "req-1" };
 export const LIBRARY = "ACTIVE";
 /** Documents that Amelia, who administers it, sees in ACTIVE. */
 export const DOCUMENTS = 24;
+
+/** The nth list of documents that iManage is asked for. */
+export const onLists = (nth = 1) =>
+  ({
+    route: "api",
+    path_starts_with: `/work/api/v2/customers/5948/libraries/${LIBRARY}/documents`,
+    nth,
+  }) as const;
 
 /** Lines that were logged. */
 export class KeptLog implements Log {
@@ -73,13 +82,32 @@ export interface KitOptions extends SyncRunOptions {
   readonly changesKept?: number;
   readonly minIntervalMs?: Milliseconds;
   readonly redisUrl?: string;
+  /** An iManage without change feed. */
+  readonly feed?: "missing";
 }
 
 /** The stories on a real Redis, real seals and the simulator, whose time is moved by `advance`. */
-export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOptions }: KitOptions = {}) {
+export async function syncKit({
+  changesKept,
+  minIntervalMs,
+  redisUrl,
+  feed,
+  ...runOptions
+}: KitOptions = {}) {
   const offset = { ms: 0 };
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
+  if (feed === "missing") {
+    simulator.addFault({
+      id: "no feed",
+      on: {
+        route: "api",
+        path_starts_with: `/work/api/v2/customers/5948/libraries/${LIBRARY}/change-events`,
+      },
+      times: "always",
+      do: { answer: { status: 404 } },
+    });
+  }
   const { store, listener } = await redisFor(offset, redisUrl);
   const ids = identities();
   const server = { ...serverAt(simulator.origin), id: ids.server, organisation: ids.organisation };
@@ -106,6 +134,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
   const standing: { state: "active" | "stopped" } = { state: "active" };
   const policies = new Map<ClientId, Policy>([[ids.client, policy]]);
 
+  const lender = { grant: makeId("grt", ids.route, Date.now(), systemRandom.bytes(16)) };
   const tokens = new LentTokens(() => {
     const { access_token } = simulator.issueTokens({ client_id: "token-broker", user: "amelia.hart" });
     return {
@@ -113,6 +142,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
       fingerprint: access_token.slice(-22),
       server,
       customerId: "5948",
+      grant: lender.grant,
     };
   });
   const ports: SyncPorts = {
@@ -129,7 +159,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     syncs,
     schedule: syncs,
     announcements: listener,
-    documents: new ImanageApi(outboundTo([simulator.origin])),
+    documents: new ImanageDocuments(new ImanageApi(outboundTo([simulator.origin]))),
     servers: { findServer: async (id) => (id === server.id ? server : undefined) },
     clients: {
       findStanding: async () => ({ state: standing.state, generation: 1 }),
@@ -167,6 +197,7 @@ export async function syncKit({ changesKept, minIntervalMs, redisUrl, ...runOpti
     listener,
     ports,
     tokens,
+    lender,
     policies,
     policy,
     standing,

@@ -4,6 +4,7 @@
  */
 import { readSettings } from "../../src/config/settings.ts";
 import type { SyncId } from "../../src/domain/id.ts";
+import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import { compose } from "../../src/main/compose.ts";
 import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
@@ -50,7 +51,8 @@ const runs = new SyncRuns(
     sealer: broker.sealer,
     syncs: new RedisSyncStore(broker.stores.fast),
     clients: broker.configuration,
-    documents: broker.api,
+    documents: new ImanageDocuments(broker.api),
+    servers: broker.configuration,
     accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
   },
   { pageSize },

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 sync  2 due
 -- ARGV  1 sync id  2 quiet time (ms)  3 clock offset (ms)
--- Answers begun | not_due | paused | gone
+-- Answers { begun, now } | not_due | paused | gone
 local now = now_ms()
 local text = function(n) return string.format('%.0f', n) end
 local s = redis.call('HMGET', KEYS[1], 'state', 'due_at', 'started_at', 'running')
@@ -17,4 +17,4 @@ if not s[3] then redis.call('HSET', KEYS[1], 'started_at', text(now)) end
 local due = text(now + tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], 'running', '1', 'due_at', due)
 redis.call('ZADD', KEYS[2], due, ARGV[1])
-return 'begun'
+return { 'begun', text(now) }

@@ -1,11 +1,12 @@
 #!lua
--- Stores a page of a pass: changes, versions told, cursor, all or nothing. Only the page whose number is due is stored,
--- so that a page that comes twice, or from a run that was thought dead, changes nothing.
+-- Stores a page: changes, what is remembered of objects, cursor, all or nothing. Only the page whose number is due is
+-- stored, so that a page that comes twice, or from a run that was thought dead, changes nothing.
 --
 -- KEYS  1 sync  2 due  3 objects  4 changes
--- ARGV  1 sync id  2 page number  3 rows  4 unreadable rows  5 latest edit (ms) or ''  6 next page's cursor
---       7 last page 0|1  8 next pass reads from (ms) or ''  9 quiet time (ms)  10 changes kept
---       11 … of each change: object, version, sealed     last: clock offset (ms)
+-- ARGV  1 sync id  2 page number  3 documents shown  4 unreadable rows  5 cursor (JSON)  6 newest scan
+--       7 pass is over 0|1  8 all is known 0|1  9 due again at once 0|1  10 baseline is complete 0|1
+--       11 quiet time (ms)  12 changes kept  13 how many changes  14 how many objects are remembered  15 how many forgotten
+--       16 … sealed changes, then object and value of each that is remembered, then objects forgotten     last: clock offset (ms)
 -- Answers committed | overtaken | paused | gone
 local now = now_ms()
 local key, id = KEYS[1], ARGV[1]
@@ -15,15 +16,22 @@ if not s[1] then return 'gone' end
 if s[2] ~= ARGV[2] then return 'overtaken' end
 if s[1] == 'paused' then return 'paused' end
 
-local changes, objects = 0, 0
-for i = 11, #ARGV - 3, 3 do
-  objects = objects + redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
-  redis.call('XADD', KEYS[4], ARGV[2] .. '-' .. (changes + 1), 'at', text(now), 'c', ARGV[i + 2])
-  changes = changes + 1
+local changes, marks, forgotten = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local at = 15
+for i = 1, changes do
+  redis.call('XADD', KEYS[4], ARGV[2] .. '-' .. i, 'at', text(now), 'c', ARGV[at + i])
 end
+-- In parts: Lua's stack is not endless.
+local function in_parts(from, to, command)
+  for i = from, to, 2000 do redis.call(command, KEYS[3], unpack(ARGV, i, math.min(to, i + 1999))) end
+end
+at = at + changes
+in_parts(at + 1, at + 2 * marks, 'HSET')
+at = at + 2 * marks
+in_parts(at + 1, at + forgotten, 'HDEL')
 
 -- The oldest go where there are too many. `floor` is the newest that went: whoever has read to before it has lost some.
-local over = redis.call('XLEN', KEYS[4]) - tonumber(ARGV[10])
+local over = redis.call('XLEN', KEYS[4]) - tonumber(ARGV[12])
 if over > 0 then
   -- Some at a time, should the bound have been lowered.
   local oldest = redis.call('XRANGE', KEYS[4], '-', '+', 'COUNT', math.min(over, changes + 1000))
@@ -35,21 +43,21 @@ redis.call('HINCRBY', key, 'seq', 1)
 redis.call('HINCRBY', key, 'documents', ARGV[3])
 redis.call('HINCRBY', key, 'unreadable', ARGV[4])
 redis.call('HINCRBY', key, 'changes', changes)
-redis.call('HINCRBY', key, 'objects', objects)
-redis.call('HSET', key, 'state', 'active')
+redis.call('HSET', key, 'state', 'active', 'cursor', ARGV[5], 'scans', ARGV[6], 'objects', redis.call('HLEN', KEYS[3]))
 redis.call('HDEL', key, 'because', 'error', 'error_at', 'failures')
+if ARGV[10] == '1' then redis.call('HSETNX', key, 'baseline_at', text(now)) end
+if ARGV[8] == '1' then
+  redis.call('HINCRBY', key, 'passes', 1)
+  redis.call('HSET', key, 'complete_at', text(now))
+end
 
 local due
 if ARGV[7] == '1' then
-  redis.call('HINCRBY', key, 'passes', 1)
-  redis.call('HSET', key, 'complete_at', text(now))
-  if ARGV[8] ~= '' then redis.call('HSET', key, 'edited_from', ARGV[8]) end
-  redis.call('HDEL', key, 'started_at', 'page', 'latest', 'wanted', 'running')
-  due = s[5] and now or math.max(now, tonumber(s[3]) + tonumber(s[4]))
+  redis.call('HDEL', key, 'started_at', 'wanted', 'running')
+  due = (s[5] or ARGV[9] == '1') and now or math.max(now, tonumber(s[3]) + tonumber(s[4]))
 else
-  redis.call('HSET', key, 'page', ARGV[6], 'running', '1')
-  if ARGV[5] ~= '' then redis.call('HSET', key, 'latest', ARGV[5]) end
-  due = now + tonumber(ARGV[9])
+  redis.call('HSET', key, 'running', '1')
+  due = now + tonumber(ARGV[11])
 end
 redis.call('HSET', key, 'due_at', text(due))
 redis.call('ZADD', KEYS[2], text(due), id)

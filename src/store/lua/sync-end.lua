@@ -4,7 +4,7 @@
 --
 -- KEYS  1 sync  2 due
 -- ARGV  1 sync id  2 number of the page that was due  3 due again after (ms)  4 problem code or ''  5 park 0|1
---       6 forget the page cursor 0|1  7 clock offset (ms)
+--       6 cursor (JSON) to go on from or '': from where the run stood  7 newest scan  8 clock offset (ms)
 -- Answers ended | overtaken | paused | gone
 local now = now_ms()
 local text = function(n) return string.format('%.0f', n) end
@@ -17,7 +17,7 @@ if ARGV[4] ~= '' then
   -- To wait for one's turn is no failure.
   if ARGV[4] ~= 'imanage_rate_limited' then redis.call('HINCRBY', KEYS[1], 'failures', 1) end
 end
-if ARGV[6] == '1' then redis.call('HDEL', KEYS[1], 'page') end
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'cursor', ARGV[6], 'scans', ARGV[7]) end
 if s[1] == 'paused' then return 'paused' end
 if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'state', 'parked', 'because', ARGV[4]) end
 local due = text(now + tonumber(ARGV[3]))

@@ -1,0 +1,151 @@
+import type { ApiOutcome } from "../broker/authorization/ports.ts";
+import type { Instant } from "../domain/instant.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { Server } from "../domain/server.ts";
+import type {
+  DocumentPage,
+  DocumentQuery,
+  DocumentSource,
+  EventPage,
+  EventQuery,
+  LibraryDocument,
+  LibraryEvent,
+  LibraryPath,
+} from "../sync/library-source.ts";
+import { unavailable } from "./api-call.ts";
+import {
+  documentSchema,
+  documentsSchema,
+  eventSchema,
+  eventsSchema,
+  oneDocumentSchema,
+} from "./api-envelopes.ts";
+import type { ImanageApi } from "./imanage-api.ts";
+
+const PAGE_LIMIT_MAX = 9_999;
+
+/** What of a library is read to know what changed in it. */
+export class ImanageDocuments implements DocumentSource {
+  readonly #api: Pick<ImanageApi, "readOf">;
+
+  constructor(api: Pick<ImanageApi, "readOf">) {
+    this.#api = api;
+  }
+
+  /** One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). */
+  async listDocuments(
+    server: Server,
+    accessToken: Secret,
+    query: DocumentQuery,
+  ): Promise<ApiOutcome<DocumentPage>> {
+    const search = {
+      paging_mode: "standard_cursor",
+      limit: String(Math.min(PAGE_LIMIT_MAX, Math.max(1, query.limit))),
+      edit_date_from: dateOf(query.editedFrom),
+      edit_date_to: dateOf(query.editedTo),
+      cursor: query.cursor,
+      total: query.total === true ? "true" : undefined,
+    };
+    const answer = await this.#api.readOf(server, accessToken, query, ["documents"], search, documentsSchema);
+    if (answer.kind !== "ok") return answer;
+    const { data, cursor, total_count } = answer.value;
+    const next = cursor === null || cursor === "" ? undefined : cursor;
+    // A cursor that does not move would be followed for ever, and a pass that stopped there would look complete.
+    if (next !== undefined && next === query.cursor) return unavailable("cursor_stuck");
+
+    const documents = data.results.map(readDocument).filter((document) => document !== undefined);
+    return {
+      kind: "ok",
+      value: { documents, next, unreadable: data.results.length - documents.length, total: total_count },
+    };
+  }
+
+  /** `…/documents/{id}` (C). */
+  async readDocument(
+    server: Server,
+    accessToken: Secret,
+    of: LibraryPath & { readonly id: string },
+  ): Promise<ApiOutcome<LibraryDocument | undefined>> {
+    const answer = await this.#api.readOf(
+      server,
+      accessToken,
+      of,
+      ["documents", of.id],
+      {},
+      oneDocumentSchema,
+    );
+    if (answer.kind === "unavailable" && answer.reason === "status_404")
+      return { kind: "ok", value: undefined };
+    if (answer.kind !== "ok") return answer;
+    const document = readDocument(answer.value.data);
+    return document === undefined ? unavailable("not_imanage") : { kind: "ok", value: document };
+  }
+
+  /** `…/change-events` (second-hand, two sources). */
+  async readEvents(server: Server, accessToken: Secret, query: EventQuery): Promise<ApiOutcome<EventPage>> {
+    const search = { cursor: query.cursor, item_types: query.itemTypes.join(",") };
+    const answer = await this.#api.readOf(
+      server,
+      accessToken,
+      query,
+      ["change-events"],
+      search,
+      eventsSchema,
+    );
+    if (answer.kind !== "ok") return answer;
+    const { data, cursor, overflow } = answer.value;
+    if (overflow && cursor === query.cursor) return unavailable("cursor_stuck");
+    const events = data.map(readEvent).filter((event) => event !== undefined);
+    return { kind: "ok", value: { events, cursor, overflow, unreadable: data.length - events.length } };
+  }
+}
+
+function readEvent(row: unknown): LibraryEvent | undefined {
+  const parsed = eventSchema.safeParse(row);
+  if (!parsed.success) return undefined;
+  const { action_type, item_type, object_id, root_id, event_date } = parsed.data;
+  return {
+    action: action_type.toLowerCase(),
+    item: item_type.toLowerCase(),
+    object: object_id,
+    root: root_id ?? undefined,
+    at: instantOf(event_date),
+  };
+}
+
+function readDocument(row: unknown): LibraryDocument | undefined {
+  const parsed = documentSchema.safeParse(row);
+  if (!parsed.success) return undefined;
+  const document = parsed.data;
+  return {
+    id: document.id,
+    number: document.document_number,
+    version: document.version,
+    name: document.name,
+    extension: document.extension,
+    size: document.size,
+    class: document.class,
+    author: document.author,
+    lastUser: document.last_user,
+    createdAt: instantOf(document.create_date),
+    editedAt: instantOf(document.edit_date),
+    profileEditedAt: instantOf(document.edit_profile_date),
+    fileEditedAt: instantOf(document.file_edit_date),
+    workspaceId: document.workspace_id,
+    workspaceName: document.workspace_name,
+    defaultSecurity: document.default_security,
+    checkedOut: document.is_checked_out,
+    custom1: document.custom1,
+    custom2: document.custom2,
+  };
+}
+
+/** Dates are UTC with milliseconds (C). One without a zone is taken for UTC, not for the zone of this process. */
+function instantOf(date: string | undefined): Instant | undefined {
+  if (date === undefined) return undefined;
+  const at = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/.test(date) ? date : `${date}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+const dateOf = (at: Instant | undefined): string | undefined =>
+  at === undefined ? undefined : new Date(at).toISOString();

@@ -1,0 +1,229 @@
+import type { GrantId } from "../domain/id.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
+import type { ScanCursor, ScanFlaw, SyncCursor } from "./cursor.ts";
+import type { DocumentPage, EventPage } from "./library-source.ts";
+import { latest, type Moment, newScan, nextEditedFrom } from "./plan.ts";
+
+/** How a cursor goes on from what iManage answered. Pure; `sequence` is counted by who stores. */
+
+/** What a page did to what is remembered. */
+export interface Remembering {
+  /** Objects that carry the number of the scan under way, more or less than before. */
+  readonly marked: number;
+  /** Objects that came or went. */
+  readonly cameOrWent: number;
+  /** Documents that lie outside of the workspaces that are asked for. */
+  readonly outside: number;
+}
+
+/** @param page undefined: this iManage has no feed. */
+export function afterTake(cursor: SyncCursor, page: EventPage | undefined, at: Moment): SyncCursor {
+  if (page?.overflow) return { ...cursor, feed: { kind: "unknown", cursor: page.cursor } };
+  // What is not scanned begins here.
+  const nothingToScan =
+    at.documents || cursor.lastScan !== undefined
+      ? {}
+      : { lastScan: { startedAt: at.now, completedAt: at.now, documents: 0, proven: false } };
+  if (page === undefined) return { ...cursor, feed: { kind: "missing" }, ...nothingToScan };
+  return {
+    ...cursor,
+    feed: { kind: "taken", cursor: page.cursor },
+    polledAt: at.passStartedAt,
+    ...nothingToScan,
+    // Whatever happened before this cursor and was not told is found by a scan.
+    ...(cursor.lastScan === undefined ? {} : { rescan: true }),
+  };
+}
+
+export function afterEvents(
+  cursor: SyncCursor,
+  page: EventPage,
+  { marked, cameOrWent }: Remembering,
+  at: Moment,
+): SyncCursor {
+  const { feed, scan } = cursor;
+  const eventAt = latest(feed.kind === "taken" ? feed.eventAt : undefined, ...page.events.map((it) => it.at));
+  return {
+    ...cursor,
+    feed: { kind: "taken", cursor: page.cursor, eventAt, used: true },
+    polledAt: page.overflow ? cursor.polledAt : at.passStartedAt,
+    scan: scan && {
+      ...scan,
+      marked: scan.marked + marked,
+      explained: scan.explained + cameOrWent,
+    },
+  };
+}
+
+/**
+ * iManage takes the feed's cursor no more. First a fresh one, then a scan, and a scan under way begins anew: what it has
+ * read lies before the fresh cursor. A feed that refuses its own fresh cursor is as good as none.
+ */
+export function afterFeedRefused(cursor: SyncCursor): SyncCursor {
+  const usable = cursor.feed.kind === "taken" && cursor.feed.used === true;
+  return {
+    ...cursor,
+    feed: usable ? { kind: "unknown" } : { kind: "missing" },
+    rescan: true,
+    scan: undefined,
+    scans: cursor.scan === undefined ? cursor.scans : Math.max(cursor.scans, cursor.scan.number),
+  };
+}
+
+export function afterWindow(
+  cursor: SyncCursor,
+  page: DocumentPage,
+  { marked, cameOrWent }: Remembering,
+  at: Moment,
+  overlapMs: Milliseconds,
+): SyncCursor {
+  const { scan, window } = cursor;
+  const latestEditAt = latest(window?.latestEditAt, ...page.documents.map(({ editedAt }) => editedAt));
+  const marking = scan && {
+    ...scan,
+    marked: scan.marked + marked,
+    explained: scan.explained + cameOrWent,
+  };
+  if (page.next !== undefined) {
+    return { ...cursor, scan: marking, window: { page: page.next, latestEditAt } };
+  }
+  return {
+    ...cursor,
+    scan: marking,
+    window: undefined,
+    polledAt: at.passStartedAt,
+    editedFrom: nextEditedFrom(cursor, at.passStartedAt, latestEditAt, overlapMs),
+  };
+}
+
+/** @param scan the one that listed this page. */
+export function afterList(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  page: DocumentPage,
+  { marked, outside }: Pick<Remembering, "marked" | "outside">,
+  grant: GrantId,
+): SyncCursor {
+  const flaw: ScanFlaw | undefined =
+    page.unreadable > 0
+      ? "unreadable_rows"
+      : scan.grant !== undefined && scan.grant !== grant
+        ? "another_owner"
+        : undefined;
+  return {
+    ...cursor,
+    scans: Math.max(cursor.scans, scan.number),
+    rescan: undefined,
+    scan: {
+      ...scan,
+      stage: page.next === undefined ? "count" : "list",
+      page: page.next,
+      latestEditAt: latest(scan.latestEditAt, ...page.documents.map(({ editedAt }) => editedAt)),
+      rows: scan.rows + page.documents.length + page.unreadable,
+      marked: scan.marked + marked,
+      outside: scan.outside + outside,
+      flawed: scan.flawed ?? flaw,
+      grant: scan.grant ?? grant,
+      total: scan.total ?? page.total,
+    },
+  };
+}
+
+/** When it is held that so many have gone: both must be exceeded. */
+export interface Brake {
+  readonly objects: number;
+  readonly share: number;
+}
+
+/** The scan has listed its last page and iManage has counted again: what changed up to now is read before it is judged. */
+export function afterCount(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  counted: { readonly total: number | undefined; readonly grant: GrantId },
+): SyncCursor {
+  const flaw: ScanFlaw | undefined =
+    scan.grant !== counted.grant
+      ? "another_owner"
+      : counted.total === undefined || scan.total === undefined
+        ? "no_count"
+        : undefined;
+  return {
+    ...cursor,
+    polledAt: cursor.feed.kind === "taken" ? undefined : cursor.polledAt,
+    scan: { ...scan, stage: "judge", counted: counted.total, flawed: scan.flawed ?? flaw },
+  };
+}
+
+/**
+ * Only where all was read, by one admin, and iManage counted as many, within what came and went meanwhile, is gone what was
+ * not met.
+ * @param objects that are remembered.
+ */
+export function afterJudge(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  objects: number,
+  brake: Brake,
+  at: Moment & { readonly overlapMs: Milliseconds },
+): SyncCursor {
+  const flawed = scan.flawed ?? (agrees(scan) ? undefined : "count_differs");
+  const missing = objects - scan.marked;
+  if (flawed !== undefined || missing <= 0) return finished(cursor, { ...scan, flawed }, at);
+  const braked = missing > brake.objects && missing > objects * brake.share;
+  return { ...cursor, scan: { ...scan, stage: braked ? "held" : "sweep", page: undefined, missing } };
+}
+
+/** Between the two counts it may have been as many as either; more or less where something came and went. */
+function agrees({ total, counted, marked, outside, explained }: ScanCursor): boolean {
+  if (total === undefined || counted === undefined) return false;
+  const met = marked + outside;
+  return met >= Math.min(total, counted) - explained && met <= Math.max(total, counted) + explained;
+}
+
+/** @param next undefined: the walk is over. */
+export function afterSweep(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  told: number,
+  next: string | undefined,
+  at: Moment & { readonly overlapMs: Milliseconds },
+): SyncCursor {
+  const missing = (scan.missing ?? 0) - told;
+  // The walk of a store that was started again meanwhile may have left some out: they are looked for once more.
+  if (next === undefined && missing > 0 && told > 0) {
+    return { ...cursor, scan: { ...scan, page: undefined, missing } };
+  }
+  if (next === undefined || missing <= 0) return finished(cursor, scan, at);
+  return { ...cursor, scan: { ...scan, page: next, missing } };
+}
+
+function finished(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  at: Moment & { readonly overlapMs: Milliseconds },
+): SyncCursor {
+  const { feed, lastScan } = cursor;
+  const withoutFeed = feed.kind === "missing";
+  return {
+    ...cursor,
+    scan: undefined,
+    lastScan: {
+      startedAt: scan.startedAt,
+      completedAt: at.now,
+      documents: scan.rows,
+      proven: scan.flawed === undefined,
+      ...(scan.flawed === undefined ? {} : { flaw: scan.flawed }),
+    },
+    editedFrom: nextEditedFrom(cursor, scan.startedAt, scan.latestEditAt, at.overlapMs),
+    ...(withoutFeed && lastScan === undefined ? { polledAt: at.passStartedAt } : {}),
+    // Servers get newer: is there a feed by now?
+    ...(withoutFeed && lastScan !== undefined ? { feed: { kind: "unknown" } } : {}),
+  };
+}
+
+/** A page cursor that iManage takes no more: from the first page on, a scan under a number of its own. */
+export function afterPageRefused(cursor: SyncCursor, startedAt: Instant): SyncCursor {
+  const { scan } = cursor;
+  if (scan?.page === undefined) return { ...cursor, window: undefined };
+  return { ...cursor, scan: newScan({ scans: scan.number }, startedAt) };
+}

@@ -1,0 +1,277 @@
+import type { GrantId } from "../domain/id.ts";
+import type { Milliseconds } from "../domain/instant.ts";
+import type { Server } from "../domain/server.ts";
+import {
+  afterCount,
+  afterEvents,
+  afterFeedRefused,
+  afterJudge,
+  afterList,
+  afterSweep,
+  afterTake,
+  afterWindow,
+  type Brake,
+} from "./advance.ts";
+import type { ScanCursor, SyncCursor } from "./cursor.ts";
+import { itemTypesOf, touchedObjects } from "./feed-events.ts";
+import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
+import type { Moment, Step } from "./plan.ts";
+import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
+import type { Called, LibraryCalls } from "./read-library.ts";
+import { isCursorRefusal, isWithoutFeed, problemOf, type Refusal } from "./refusals.ts";
+import { Teller, type Telling, type Told } from "./tell.ts";
+
+export interface StepOptions {
+  readonly pageSize: number;
+  readonly overlapMs: Milliseconds;
+  readonly brake: Brake;
+}
+
+type StepPage = Omit<SyncPage, "pass">;
+type Answered<T> = { readonly value: T; readonly token: SyncToken };
+
+const SWEPT_AT_ONCE = 500;
+const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
+
+/** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
+export class Steps {
+  readonly #ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">;
+  readonly #calls: LibraryCalls;
+  readonly #sync: Sync;
+  readonly #options: StepOptions;
+  readonly #teller: Teller;
+  /** Objects that are remembered, by now. */
+  #objects: number;
+  /** The next page of the scan, asked for while this one is being stored; never more than one. */
+  #ahead: { readonly page: string; readonly answer: Promise<Called<DocumentPage>> } | undefined;
+
+  constructor(
+    ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">,
+    calls: LibraryCalls,
+    sync: Sync,
+    options: StepOptions,
+  ) {
+    this.#ports = ports;
+    this.#calls = calls;
+    this.#sync = sync;
+    this.#options = options;
+    this.#teller = new Teller(ports);
+    this.#objects = sync.counts.objects;
+  }
+
+  /**
+   * @param step undefined: there is nothing to do, and that is the page.
+   * @param mustEnd the run is about to end: nothing is asked for ahead.
+   */
+  async take(
+    step: Exclude<Step, { kind: "held" }> | undefined,
+    cursor: SyncCursor,
+    moment: () => Moment,
+    mustEnd: () => boolean,
+  ): Promise<StepPage> {
+    switch (step?.kind) {
+      case undefined:
+        return this.#page(cursor, cursor, NOTHING);
+      case "take":
+        return this.#take(cursor, step.cursor, moment);
+      case "events":
+        return this.#events(cursor, step.cursor, moment);
+      case "window":
+        return this.#window(cursor, step.page, moment);
+      case "list":
+        return this.#list(cursor, step.scan, mustEnd);
+      case "count":
+        return this.#count(cursor, step.scan);
+      case "judge":
+        return this.#page(
+          cursor,
+          afterJudge(cursor, step.scan, this.#objects, this.#options.brake, this.#at(moment)),
+          NOTHING,
+        );
+      case "sweep":
+        return this.#sweep(cursor, step.scan, moment);
+    }
+  }
+
+  /** Reads the feed to its end without telling: what it would tell, a scan finds. */
+  async #take(cursor: SyncCursor, from: string | undefined, moment: () => Moment): Promise<StepPage> {
+    const { answer } = await this.#read(cursor, from);
+    if (answer.kind === "ok") {
+      return this.#page(cursor, afterTake(cursor, answer.value, moment()), NOTHING);
+    }
+    if (from !== undefined && isCursorRefusal(answer)) {
+      return this.#page(cursor, { ...cursor, feed: { kind: "unknown" } }, NOTHING);
+    }
+    await this.#mustBeWithoutFeed(cursor, answer);
+    return this.#page(cursor, afterTake(cursor, undefined, moment()), NOTHING);
+  }
+
+  async #events(cursor: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
+    this.#ahead = undefined;
+    const { token, answer } = await this.#read(cursor, from);
+    if (answer.kind !== "ok") {
+      if (!isCursorRefusal(answer)) {
+        await this.#mustBeWithoutFeed(cursor, answer);
+        return this.#page(cursor, { ...cursor, feed: { kind: "missing" }, rescan: true }, NOTHING);
+      }
+      return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
+    }
+    const page = answer.value;
+    const told = await this.#tellEvents(cursor, page, token.server);
+    return this.#page(cursor, afterEvents(cursor, page, told, moment()), told, {
+      documents: told.marks.length,
+      unreadable: page.unreadable,
+    });
+  }
+
+  async #tellEvents(cursor: SyncCursor, page: EventPage, server: Server): Promise<Told> {
+    const touched = touchedObjects(page.events, "document");
+    const there = touched.filter(({ gone }) => !gone);
+    if (touched.length === 0) return NOTHING;
+    const loaded = await this.#calls.load(
+      this.#sync,
+      cursor.sequence,
+      there.map(({ object }) => object),
+    );
+    if (loaded.answer.kind !== "ok") throw problemOf(loaded.answer, "documents", false);
+    const documents = loaded.answer.value;
+    const seen = there.flatMap(({ object, ...what }) => {
+      const document = documents.get(object);
+      // It is not shown, and the feed does not say that it went: nothing is told. Should it have gone, the feed or a scan says so.
+      return document === undefined ? [] : [{ document, ...what }];
+    });
+    return this.#teller.tell(
+      this.#telling(cursor, server, cursor.scan?.number ?? cursor.scans, false),
+      seen,
+      touched.filter(({ gone }) => gone),
+    );
+  }
+
+  async #window(cursor: SyncCursor, page: string | undefined, moment: () => Moment): Promise<StepPage> {
+    this.#ahead = undefined;
+    const { token, value } = await this.#ok(
+      // Open to the future: an edit during the pass is rather seen twice than not at all.
+      this.#documents(cursor.sequence, { editedFrom: cursor.editedFrom, cursor: page }),
+      page !== undefined,
+    );
+    const telling = this.#telling(cursor, token.server, cursor.scan?.number ?? cursor.scans, false);
+    const told = await this.#teller.tell(telling, value.documents.map(seenOf), []);
+    const after = afterWindow(cursor, value, told, moment(), this.#options.overlapMs);
+    return this.#page(cursor, after, told, shownOn(value));
+  }
+
+  async #list(cursor: SyncCursor, scan: ScanCursor, mustEnd: () => boolean): Promise<StepPage> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const asked =
+      ahead !== undefined && ahead.page === scan.page
+        ? ahead.answer
+        : this.#documents(cursor.sequence, { cursor: scan.page, total: scan.page === undefined });
+    const { token, value } = await this.#ok(asked, scan.page !== undefined);
+    if (value.next !== undefined && !mustEnd()) {
+      const answer = this.#documents(cursor.sequence + 1, { cursor: value.next });
+      // Whether it failed is asked when it is its turn.
+      answer.catch(() => {});
+      this.#ahead = { page: value.next, answer };
+    }
+    const telling = this.#telling(cursor, token.server, scan.number, true);
+    const told = await this.#teller.tell(telling, value.documents.map(seenOf), []);
+    const after = afterList(cursor, scan, value, told, token.grant);
+    return this.#page(cursor, after, told, shownOn(value));
+  }
+
+  async #count(cursor: SyncCursor, scan: ScanCursor): Promise<StepPage> {
+    const { token, value } = await this.#ok(
+      this.#documents(cursor.sequence, { limit: 1, total: true }),
+      false,
+    );
+    const counted: { total: number | undefined; grant: GrantId } = { total: value.total, grant: token.grant };
+    return this.#page(cursor, afterCount(cursor, scan, counted), NOTHING);
+  }
+
+  async #sweep(cursor: SyncCursor, scan: ScanCursor, moment: () => Moment): Promise<StepPage> {
+    const { syncs } = this.#ports;
+    const { objects, next } = await syncs.unmarked(this.#sync.id, scan.number, scan.page, SWEPT_AT_ONCE);
+    const server = await this.#ports.servers.findServer(this.#sync.server);
+    if (server === undefined) throw new Error("a sync without its server");
+    const told = await this.#teller.tell(
+      this.#telling(cursor, server, scan.number, false),
+      [],
+      objects.map((object) => ({ object, at: undefined })),
+    );
+    return this.#page(cursor, afterSweep(cursor, scan, told.forgotten.length, next, this.#at(moment)), told);
+  }
+
+  /**
+   * Whoever has no feed has documents. Otherwise it is not the feed that is missing.
+   * @throws Problem for what else is wrong.
+   */
+  async #mustBeWithoutFeed(cursor: SyncCursor, refusal: Refusal): Promise<void> {
+    if (!isWithoutFeed(refusal)) throw problemOf(refusal, "change events", false);
+    await this.#ok(this.#documents(cursor.sequence, { limit: 1 }), false);
+  }
+
+  #read(cursor: SyncCursor, from: string | undefined): Promise<Called<EventPage>> {
+    const itemTypes = itemTypesOf(this.#sync.wish.wants);
+    return this.#calls.call(this.#sync, cursor.sequence, ({ server, accessToken }, of) =>
+      this.#ports.documents.readEvents(server, accessToken, { ...of, cursor: from, itemTypes }),
+    );
+  }
+
+  #documents(
+    sequence: number,
+    query: Partial<Pick<DocumentQuery, "editedFrom" | "cursor" | "limit" | "total">>,
+  ): Promise<Called<DocumentPage>> {
+    return this.#calls.call(this.#sync, sequence, ({ server, accessToken }, of) =>
+      this.#ports.documents.listDocuments(server, accessToken, {
+        ...of,
+        editedFrom: undefined,
+        editedTo: undefined,
+        cursor: undefined,
+        limit: this.#options.pageSize,
+        ...query,
+      }),
+    );
+  }
+
+  async #ok(called: Promise<Called<DocumentPage>>, paged: boolean): Promise<Answered<DocumentPage>> {
+    const { token, answer } = await called;
+    if (answer.kind !== "ok") throw problemOf(answer, "list of documents", paged);
+    return { token, value: answer.value };
+  }
+
+  #telling({ lastScan, sequence }: SyncCursor, server: Server, mark: number, scanning: boolean): Telling {
+    const { wish, baselineAt } = this.#sync;
+    return {
+      sync: this.#sync,
+      server,
+      sequence,
+      mark,
+      scanning,
+      silent: scanning && wish.existing === "skip" && baselineAt === undefined,
+      baseline: lastScan === undefined,
+    };
+  }
+
+  #at(moment: () => Moment) {
+    return { ...moment(), overlapMs: this.#options.overlapMs };
+  }
+
+  #page(
+    before: SyncCursor,
+    after: SyncCursor,
+    { changes, marks, forgotten, cameOrWent }: Told,
+    shown: Pick<SyncPage, "documents" | "unreadable"> = { documents: 0, unreadable: 0 },
+  ): StepPage {
+    // Each that went was forgotten, so each other that came or went came.
+    this.#objects += cameOrWent - 2 * forgotten.length;
+    return { sequence: before.sequence, cursor: after, changes, marks, forgotten, ...shown };
+  }
+}
+
+const seenOf = (document: DocumentPage["documents"][number]) => ({ document });
+
+const shownOn = ({ documents, unreadable }: DocumentPage) => ({
+  documents: documents.length + unreadable,
+  unreadable,
+});

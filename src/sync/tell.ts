@@ -1,0 +1,127 @@
+import { changeContext, serverOwner } from "../broker/seal-contexts.ts";
+import type { Instant } from "../domain/instant.ts";
+import type { Sealed } from "../domain/sealed.ts";
+import { Secret } from "../domain/secret.ts";
+import type { Server } from "../domain/server.ts";
+import type { Remembering } from "./advance.ts";
+import { encodeChange, type SealedChange } from "./change.ts";
+import { payloadOf } from "./document-fields.ts";
+import type { LibraryDocument } from "./library-source.ts";
+import type { Remembered, Sync, SyncPage, SyncPorts } from "./ports.ts";
+
+/** A document as it was just read, and what is known of how it came to be read. */
+export interface SeenDocument {
+  readonly document: LibraryDocument;
+  /** The feed says that it came into being. */
+  readonly came?: boolean;
+  /** The feed says that its security changed. */
+  readonly security?: boolean;
+  readonly at?: Instant | undefined;
+}
+
+export interface Telling {
+  readonly sync: Sync;
+  readonly server: Server;
+  readonly sequence: number;
+  /** Number that objects are marked with. */
+  readonly mark: number;
+  /** The scan under way reads this page: what carries its number was looked at since it began, and is newer. */
+  readonly scanning: boolean;
+  /** Nothing is told, all is remembered: the first scan of a sync that wants to know of changes alone. */
+  readonly silent: boolean;
+  /** What is not remembered may yet be old: the first scan has not met it. */
+  readonly baseline: boolean;
+}
+
+export type Told = Pick<SyncPage, "changes" | "marks" | "forgotten"> & Remembering;
+
+/** Characters of a digest that are kept, for each of a million objects: 96 bits. */
+const VERSION_LENGTH = 16;
+
+/** Turns what was read into changes, and into what is remembered of it. */
+export class Teller {
+  readonly #ports: Pick<SyncPorts, "sealer" | "syncs">;
+
+  constructor(ports: Pick<SyncPorts, "sealer" | "syncs">) {
+    this.#ports = ports;
+  }
+
+  /**
+   * What is new of these documents, in their order; and `gone`, of which the feed or a proven scan says so. A document that
+   * stands in the page twice is told as it stands there last.
+   */
+  async tell(
+    of: Telling,
+    seen: readonly SeenDocument[],
+    gone: readonly { readonly object: string; readonly at: Instant | undefined }[],
+  ): Promise<Told> {
+    const { sync, mark } = of;
+    const documents = [...new Map(seen.map((one) => [one.document.id, one])).values()];
+    const ids = [...documents.map(({ document }) => document.id), ...gone.map(({ object }) => object)];
+    const known = await this.#ports.syncs.remembered(sync.id, ids);
+    const changes: SealedChange[] = [];
+    const marks: [string, Remembered][] = [];
+    const forgotten: string[] = [];
+    let [marked, cameOrWent, outside] = [0, 0, 0];
+
+    const forget = (object: string, before: Remembered, at: Instant | undefined) => {
+      forgotten.push(object);
+      cameOrWent++;
+      if (before.scan === mark) marked--;
+      changes.push({ kind: "document.deleted", object, at });
+    };
+
+    for (const [i, one] of documents.entries()) {
+      const { document } = one;
+      const before = known[i];
+      if (of.scanning && before?.scan === mark) continue;
+      const at = one.at ?? document.editedAt;
+      if (!isWithin(sync, document)) {
+        outside++;
+        // It has left the workspaces that this sync is about.
+        if (before !== undefined) forget(document.id, before, at);
+        continue;
+      }
+      const payload = payloadOf(document, sync.fields);
+      const version = await this.#version(of.server, payload);
+      if (before?.scan !== mark) marked++;
+      if (before === undefined) cameOrWent++;
+      if (before?.version !== version || before.scan !== mark)
+        marks.push([document.id, { version, scan: mark }]);
+      if (of.silent) continue;
+
+      const change = { object: document.id, at, actor: document.lastUser, document: payload };
+      const { wants } = sync.wish;
+      if (before?.version !== version && wants.includes("documents")) {
+        const isNew = before === undefined && (one.came === true || !of.baseline || of.scanning);
+        changes.push({ kind: isNew ? "document.created" : "document.changed", ...change });
+      }
+      if (one.security === true && wants.includes("security")) {
+        changes.push({ kind: "document.security_changed", ...change });
+      }
+    }
+    for (const [i, { object, at }] of gone.entries()) {
+      const before = known[documents.length + i];
+      if (before !== undefined) forget(object, before, at);
+    }
+    const sealed = of.silent ? [] : await this.#seal(of, changes);
+    return { changes: sealed, marks, forgotten, marked, cameOrWent, outside };
+  }
+
+  /** Keyed: whoever reads the store cannot try out names until one fits. */
+  async #version(server: Server, payload: object): Promise<string> {
+    const digest = await this.#ports.sealer.fingerprint(
+      serverOwner(server),
+      new Secret(`sync-object\n${JSON.stringify(payload)}`),
+    );
+    return digest.slice(0, VERSION_LENGTH);
+  }
+
+  #seal(of: Telling, changes: readonly SealedChange[]): Promise<readonly Sealed[]> {
+    const context = changeContext(of.server, of.sync.id, of.sequence);
+    return Promise.all(changes.map((change) => this.#ports.sealer.seal(encodeChange(change), context)));
+  }
+}
+
+const isWithin = ({ wish: { workspaces } }: Sync, { workspaceId }: LibraryDocument): boolean =>
+  workspaces === undefined || (workspaceId !== undefined && workspaces.includes(workspaceId));
