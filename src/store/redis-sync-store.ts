@@ -12,7 +12,7 @@ import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
-import { firstCursor, type SyncCursor } from "../sync/cursor.ts";
+import type { SyncCursor } from "../sync/cursor.ts";
 import type { DocumentField } from "../sync/document-fields.ts";
 import type {
   BeginRunAnswer,
@@ -296,6 +296,9 @@ function readRemembered(value: string): Remembered {
     : { version: value.slice(0, dot), scan: Number.parseInt(value.slice(dot + 1), 36) };
 }
 
+/** Also what is left of a cursor by a reset. */
+const NOT_BEGUN = { feed: { kind: "unknown" } } as const;
+
 /** Without what has a field of its own. */
 const writeCursor = ({ sequence: _, scans: __, ...cursor }: SyncCursor): string => JSON.stringify(cursor);
 
@@ -324,7 +327,7 @@ function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | u
     state: field.state as SyncState,
     parkedBecause: field.because as ProblemCode | undefined,
     cursor: {
-      ...(field.cursor === undefined ? firstCursor() : (JSON.parse(field.cursor) as SyncCursor)),
+      ...(field.cursor === undefined ? NOT_BEGUN : (JSON.parse(field.cursor) as SyncCursor)),
       sequence: Number(field.seq),
       scans: Number(field.scans ?? 0),
     },
