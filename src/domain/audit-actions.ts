@@ -119,6 +119,16 @@ export const AUDIT_ACTIONS = {
   "sync.created": action("A sync of a library was begun.", ["client", "server", "sync"]),
   "sync.paused": action("A sync was paused.", ["client", "server", "sync"]),
   "sync.resumed": action("A sync was resumed.", ["client", "server", "sync"]),
+  "sync.deletions_released": action("Deletions that a sync held back are told.", [
+    "client",
+    "server",
+    "sync",
+  ]),
+  "sync.deletions_discarded": action("Deletions that a sync held back are not told.", [
+    "client",
+    "server",
+    "sync",
+  ]),
   "sync.deleted": action("A sync was deleted with what it had stored.", ["client", "server", "sync"]),
 
   // Records that operators and admins manage

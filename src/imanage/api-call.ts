@@ -40,20 +40,26 @@ const PATIENCE_MS: Readonly<Record<CallPriority, Milliseconds>> = {
   scan: seconds(1),
 };
 
-/** One GET of iManage's REST API. The token goes in `X-Auth-Token` (C), never in the URL (T19). */
+/** One GET of iManage's REST API; or, with a body, a POST that searches. The token goes in `X-Auth-Token` (C), never in the URL (T19). */
 export async function callApi(
   ports: ApiCallPorts,
   server: Pick<Server, "id" | "trustedCertificates">,
   url: URL,
   accessToken: Secret,
   priority: CallPriority,
+  body?: object,
 ): Promise<ApiOutcome<unknown>> {
   const place = await takePlace(ports.budget, server, url.pathname, priority);
   if (place.kind === "throttled") return place;
   const exchange = await ports.outbound.exchange({
-    method: "GET",
+    method: body === undefined ? "GET" : "POST",
     url: url.href,
-    headers: { "x-auth-token": accessToken.reveal(), accept: "application/json" },
+    headers: {
+      "x-auth-token": accessToken.reveal(),
+      accept: "application/json",
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
     deadlineMs: ports.deadlineMs,
     bodyLimitBytes: BODY_LIMIT_BYTES,
     trusted: server.trustedCertificates?.pem,

@@ -90,6 +90,8 @@ export const documentsSchema = z.object({
   total_count: z.number().int().nonnegative().optional().catch(undefined),
 });
 
+export const foundSchema = z.object({ data: z.array(z.unknown()).max(10_000) });
+
 export const oneDocumentSchema = z.object({ data: z.unknown() });
 
 export const eventsSchema = z.object({

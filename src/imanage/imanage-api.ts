@@ -139,7 +139,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     };
   }
 
-  /** GET of a resource of one library. `segments` are encoded here. */
+  /** Reads a resource of one library; with a body, a search. `segments` are encoded here. */
   async readOf<T>(
     server: Server,
     accessToken: Secret,
@@ -147,6 +147,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     segments: readonly string[],
     search: Readonly<Record<string, string | undefined>>,
     schema: z.ZodType<T>,
+    body?: object,
   ): Promise<ApiOutcome<T>> {
     if (![customerId, library, ...segments].every(isPathSegment)) return unavailable("malformed_request");
     const root = await this.#libraries(server, customerId, accessToken);
@@ -155,7 +156,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     for (const [name, value] of Object.entries(search)) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
-    return this.#read(server, schema, url, accessToken);
+    return this.#read(server, schema, url, accessToken, body);
   }
 
   /** `…/operations` (C: the shape): the admin tool, or one of the three admin tiers. */
@@ -210,8 +211,9 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     schema: z.ZodType<T>,
     url: URL,
     accessToken: Secret,
+    body?: object,
   ): Promise<ApiOutcome<T>> {
-    const answer = await callApi(this.#ports, server, url, accessToken, this.#priorityOf(url));
+    const answer = await callApi(this.#ports, server, url, accessToken, this.#priorityOf(url), body);
     if (answer.kind !== "ok") return answer;
     const parsed = schema.safeParse(answer.value);
     return parsed.success ? { kind: "ok", value: parsed.data } : unavailable("not_imanage");

@@ -18,6 +18,7 @@ import {
   documentsSchema,
   eventSchema,
   eventsSchema,
+  foundSchema,
   oneDocumentSchema,
 } from "./api-envelopes.ts";
 import type { ImanageApi } from "./imanage-api.ts";
@@ -79,6 +80,21 @@ export class ImanageDocuments implements DocumentSource {
     if (answer.kind !== "ok") return answer;
     const document = readDocument(answer.value.data);
     return document === undefined ? unavailable("not_imanage") : { kind: "ok", value: document };
+  }
+
+  /** `POST …/documents/search` (C: the envelope; that it finds by ids: ?). */
+  async findDocuments(
+    server: Server,
+    accessToken: Secret,
+    { ids, ...of }: LibraryPath & { readonly ids: readonly string[] },
+  ): Promise<ApiOutcome<readonly LibraryDocument[]>> {
+    const answer = await this.#api.readOf(server, accessToken, of, ["documents", "search"], {}, foundSchema, {
+      filters: { id: ids },
+      limit: ids.length,
+    });
+    if (answer.kind !== "ok") return answer;
+    const found = answer.value.data.map(readDocument).filter((document) => document !== undefined);
+    return { kind: "ok", value: found };
   }
 
   /** `…/change-events` (second-hand, two sources). */

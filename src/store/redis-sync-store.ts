@@ -189,6 +189,7 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         changes.length,
         marks.length,
         forgotten.length,
+        page.scanned ? 1 : 0,
         ...changes,
         ...marks.flatMap(([object, { version, scan }]) => [object, `${version}.${scan.toString(36)}`]),
         ...forgotten,
@@ -215,6 +216,21 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       ],
     );
     await this.#hintSooner(organisationOf(id), id);
+  }
+
+  async decideDeletions(
+    id: SyncId,
+    { cursor, action }: { readonly cursor: SyncCursor; readonly action: string },
+    note: AuditNote,
+  ): Promise<"decided" | "overtaken" | "gone"> {
+    const organisation = organisationOf(id);
+    const answer = (await this.#store.run(
+      "sync-decide",
+      [syncKey(id), syncDueKey(organisation)],
+      [id, cursor.sequence, writeCursor(cursor), action, note.actor, note.requestId],
+    )) as "decided" | "overtaken" | "gone";
+    if (answer === "decided") await this.#hintSooner(organisation, id);
+    return answer;
   }
 
   async readChanges(id: SyncId, after: ChangeId | undefined, limit: number): Promise<ReadChangesAnswer> {

@@ -197,6 +197,19 @@ export function afterSweep(
   return { ...cursor, scan: { ...scan, page: next, missing } };
 }
 
+/** An operator says that what is missing is gone. */
+export const afterRelease = (cursor: SyncCursor, scan: ScanCursor): SyncCursor => ({
+  ...cursor,
+  scan: { ...scan, stage: "sweep", page: undefined },
+});
+
+/** An operator says that it is not: nothing is told, and the next scan looks again. */
+export const afterDiscard = (
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  at: Moment & { readonly overlapMs: Milliseconds },
+): SyncCursor => finished(cursor, { ...scan, flawed: "discarded" }, at);
+
 function finished(
   cursor: SyncCursor,
   scan: ScanCursor,

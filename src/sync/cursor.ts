@@ -72,7 +72,7 @@ export interface ScanCursor {
 }
 
 /** Why a scan proves nothing. */
-export type ScanFlaw = "unreadable_rows" | "another_owner" | "no_count" | "count_differs";
+export type ScanFlaw = "unreadable_rows" | "another_owner" | "no_count" | "count_differs" | "discarded";
 
 export interface LastScan {
   readonly startedAt: Instant;

@@ -18,6 +18,12 @@ export interface DocumentSource {
     accessToken: Secret,
     of: LibraryPath & { readonly id: string },
   ): Promise<ApiOutcome<LibraryDocument | undefined>>;
+  /** Those of these documents that a search finds: perhaps not all, perhaps others too, perhaps as they were a while ago. */
+  findDocuments(
+    server: Server,
+    accessToken: Secret,
+    of: LibraryPath & { readonly ids: readonly string[] },
+  ): Promise<ApiOutcome<readonly LibraryDocument[]>>;
   readEvents(server: Server, accessToken: Secret, query: EventQuery): Promise<ApiOutcome<EventPage>>;
 }
 

@@ -157,6 +157,16 @@ export interface SyncStore {
   /** Ends a run before its pass is complete. Changes nothing once another page than `sequence` is due. */
   endRun(id: SyncId, sequence: number, end: RunEnd): Promise<void>;
 
+  /** What an operator decided on deletions that are held: goes on from `cursor`, at once. MUST be atomic, as a page is. */
+  decideDeletions(
+    id: SyncId,
+    decision: {
+      readonly cursor: SyncCursor;
+      readonly action: "sync.deletions_released" | "sync.deletions_discarded";
+    },
+    note: AuditNote,
+  ): Promise<"decided" | "overtaken" | "gone">;
+
   /**
    * Changes behind `after` in the order of the stream.
    * @param after undefined: from the oldest that is kept.
@@ -202,6 +212,8 @@ export interface SyncPage {
   /** Documents that iManage has shown. */
   readonly documents: number;
   readonly unreadable: number;
+  /** A full scan ends with this page. */
+  readonly scanned?: boolean;
   readonly pass: PassEnd;
 }
 

@@ -1,12 +1,31 @@
 import type { ApiOutcome } from "../broker/authorization/ports.ts";
+import type { ServerId } from "../domain/id.ts";
+import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
+
 import { withLentToken } from "./lent-token.ts";
 import type { LibraryDocument, LibraryPath } from "./library-source.ts";
+import { latest } from "./plan.ts";
 import type { Sync, SyncPorts, SyncToken, SyncTokenRequest } from "./ports.ts";
-import { problemOf } from "./refusals.ts";
+import { problemOf, type Refusal } from "./refusals.ts";
 
 /** Under way at one server for one sync. */
 const LOADS_AT_ONCE = 4;
+const SEARCHED_AT_ONCE = 100;
+const WORTH_A_SEARCH = 3;
+const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
+
+export interface Wanted {
+  readonly object: string;
+  /** When it changed: what is older than that is not what it became. */
+  readonly at: Instant | undefined;
+}
+
+export interface Loaded {
+  readonly found: ReadonlyMap<string, LibraryDocument>;
+  /** Objects that iManage fails to tell of, however often it is asked. */
+  readonly unloadable: number;
+}
 
 export interface Called<T> {
   readonly token: SyncToken;
@@ -19,6 +38,9 @@ export interface Called<T> {
  */
 export class LibraryCalls {
   readonly #ports: Pick<SyncPorts, "clients" | "documents" | "accessToken">;
+
+  /** Servers whose search finds nothing by ids, as far as this run has seen. */
+  readonly #unsearchable = new Set<ServerId>();
 
   constructor(ports: Pick<SyncPorts, "clients" | "documents" | "accessToken">) {
     this.#ports = ports;
@@ -46,34 +68,62 @@ export class LibraryCalls {
   }
 
   /**
-   * Documents by id, some at a time. What iManage does not show is left out: neither a refusal nor an absence of one object
-   * says that it was deleted.
+   * Documents that the feed named: by one search, and one by one those that it does not find, or not as new as the feed says. What
+   * iManage does not show is left out: neither a refusal nor an absence of one object says that it was deleted.
+   * @param patient false: those that cannot be loaded at all are left out too, and counted.
    */
-  load(
-    sync: Sync,
-    sequence: number,
-    ids: readonly string[],
-  ): Promise<Called<ReadonlyMap<string, LibraryDocument>>> {
+  load(sync: Sync, sequence: number, wanted: readonly Wanted[], patient: boolean): Promise<Called<Loaded>> {
     return this.call(sync, sequence, async (token, of) => {
       const found = new Map<string, LibraryDocument>();
-      const queue = ids.values();
-      let failed: Exclude<ApiOutcome<never>, { kind: "ok" }> | undefined;
+      for (let i = 0; i < wanted.length; i += SEARCHED_AT_ONCE) {
+        if (!(await this.#search(token, of, wanted.slice(i, i + SEARCHED_AT_ONCE), found))) break;
+      }
+      const rest = wanted.filter(({ object }) => !found.has(object)).values();
+      let failed: Refusal | undefined;
+      let unloadable = 0;
       const worker = async () => {
-        for (const id of queue) {
+        for (const { object } of rest) {
           if (failed !== undefined) return;
-          const answer = await this.#ports.documents.readDocument(token.server, token.accessToken, {
-            ...of,
-            id,
-          });
+          const path = { ...of, id: object };
+          const answer = await this.#ports.documents.readDocument(token.server, token.accessToken, path);
           if (answer.kind === "ok") {
-            if (answer.value !== undefined) found.set(id, answer.value);
-          } else if (answer.kind !== "forbidden") failed ??= answer;
+            if (answer.value !== undefined) found.set(object, answer.value);
+          } else if (!patient && answer.kind === "unavailable" && STATUS.test(answer.reason)) unloadable++;
+          else if (answer.kind !== "forbidden") failed ??= answer;
         }
       };
-      await Promise.all(Array.from({ length: Math.min(LOADS_AT_ONCE, ids.length) }, worker));
-      return failed ?? { kind: "ok", value: found };
+      await Promise.all(Array.from({ length: LOADS_AT_ONCE }, worker));
+      return failed ?? { kind: "ok", value: { found, unloadable } };
     });
   }
+
+  /** Answers whether it is worth to search for more: an iManage that finds nothing by ids is not asked again for a while. */
+  async #search(
+    { server, accessToken }: SyncToken,
+    of: LibraryPath,
+    wanted: readonly Wanted[],
+    found: Map<string, LibraryDocument>,
+  ): Promise<boolean> {
+    if (wanted.length < WORTH_A_SEARCH || this.#unsearchable.has(server.id)) return false;
+    const ids = wanted.map(({ object }) => object);
+    const answer = await this.#ports.documents.findDocuments(server, accessToken, { ...of, ids });
+    const documents = answer.kind === "ok" ? new Map(answer.value.map((one) => [one.id, one])) : undefined;
+    let useful = false;
+    for (const { object, at } of wanted) {
+      const document = documents?.get(object);
+      if (document === undefined) continue;
+      useful = true;
+      if (isAsNew(document, at)) found.set(object, document);
+    }
+    if (!useful) this.#unsearchable.add(server.id);
+    return useful;
+  }
+}
+
+/** What a search finds lies in an index, which may lag behind. Who was moved, or may be seen by others, carries no newer date. */
+function isAsNew(document: LibraryDocument, at: Instant | undefined): boolean {
+  const newest = latest(document.editedAt, document.profileEditedAt, document.fileEditedAt);
+  return at !== undefined && newest !== undefined && newest >= at;
 }
 
 const stoppedClient = (): Problem =>

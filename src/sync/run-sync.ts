@@ -72,7 +72,7 @@ export class SyncRuns {
     const { sync } = begun;
     const startedMs = clock.monotonicMs();
     const moment = (): Moment => ({
-      now: begun.now + (clock.monotonicMs() - startedMs),
+      now: Math.round(begun.now + (clock.monotonicMs() - startedMs)),
       passStartedAt: sync.passStartedAt,
       scanEveryMs: jittered(scanEveryMs, id),
       documents: sync.wish.wants.includes("documents"),

@@ -17,7 +17,7 @@ import { itemTypesOf, touchedObjects } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
-import type { Called, LibraryCalls } from "./read-library.ts";
+import type { Called, LibraryCalls, Loaded, Wanted } from "./read-library.ts";
 import { isCursorRefusal, isWithoutFeed, problemOf, type Refusal } from "./refusals.ts";
 import { Teller, type Telling, type Told } from "./tell.ts";
 
@@ -31,6 +31,8 @@ type StepPage = Omit<SyncPage, "pass">;
 type Answered<T> = { readonly value: T; readonly token: SyncToken };
 
 const SWEPT_AT_ONCE = 500;
+/** After so many failures in a row an object that cannot be loaded holds up the others no longer: a scan sees it. */
+const PATIENCE = 5;
 const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
@@ -119,32 +121,39 @@ export class Steps {
     const page = answer.value;
     const told = await this.#tellEvents(cursor, page, token.server);
     return this.#page(cursor, afterEvents(cursor, page, told, moment()), told, {
-      documents: told.marks.length,
-      unreadable: page.unreadable,
+      documents: told.loaded,
+      unreadable: page.unreadable + told.unloadable,
     });
   }
 
-  async #tellEvents(cursor: SyncCursor, page: EventPage, server: Server): Promise<Told> {
+  async #tellEvents(
+    cursor: SyncCursor,
+    page: EventPage,
+    server: Server,
+  ): Promise<Told & { readonly loaded: number; readonly unloadable: number }> {
     const touched = touchedObjects(page.events, "document");
     const there = touched.filter(({ gone }) => !gone);
-    if (touched.length === 0) return NOTHING;
-    const loaded = await this.#calls.load(
-      this.#sync,
-      cursor.sequence,
-      there.map(({ object }) => object),
-    );
-    if (loaded.answer.kind !== "ok") throw problemOf(loaded.answer, "documents", false);
-    const documents = loaded.answer.value;
+    if (touched.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
+    const { found, unloadable } = await this.#load(cursor.sequence, there);
     const seen = there.flatMap(({ object, ...what }) => {
-      const document = documents.get(object);
+      const document = found.get(object);
       // It is not shown, and the feed does not say that it went: nothing is told. Should it have gone, the feed or a scan says so.
       return document === undefined ? [] : [{ document, ...what }];
     });
-    return this.#teller.tell(
+    const told = await this.#teller.tell(
       this.#telling(cursor, server, cursor.scan?.number ?? cursor.scans, false),
       seen,
       touched.filter(({ gone }) => gone),
     );
+    return { ...told, loaded: found.size, unloadable };
+  }
+
+  async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
+    if (wanted.length === 0) return { found: new Map(), unloadable: 0 };
+    const patient = this.#sync.counts.failures < PATIENCE;
+    const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
+    if (answer.kind !== "ok") throw problemOf(answer, "documents");
+    return answer.value;
   }
 
   async #window(cursor: SyncCursor, page: string | undefined, moment: () => Moment): Promise<StepPage> {
@@ -265,7 +274,8 @@ export class Steps {
   ): StepPage {
     // Each that went was forgotten, so each other that came or went came.
     this.#objects += cameOrWent - 2 * forgotten.length;
-    return { sequence: before.sequence, cursor: after, changes, marks, forgotten, ...shown };
+    const scanned = after.scan === undefined && after.lastScan !== before.lastScan;
+    return { sequence: before.sequence, cursor: after, changes, marks, forgotten, scanned, ...shown };
   }
 }
 

@@ -79,7 +79,8 @@ export class AccessTokens {
     const server = await this.#server(request.server);
     let minTtlMs = request.minTtlMs;
     let rejected = request.rejected;
-    let countsForRate = true;
+    // The rate is that of tokens handed to a client. What a sync asks iManage is bounded by the server's budget of calls.
+    let countsForRate = request.action !== "sync";
     let mayWait = true;
     let failed: Extract<Awaited<ReturnType<GrantRefresher["refresh"]>>, { kind: "failed" }> | undefined;
 

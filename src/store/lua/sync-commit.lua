@@ -6,7 +6,8 @@
 -- ARGV  1 sync id  2 page number  3 documents shown  4 unreadable rows  5 cursor (JSON)  6 newest scan
 --       7 pass is over 0|1  8 all is known 0|1  9 due again at once 0|1  10 baseline is complete 0|1
 --       11 quiet time (ms)  12 changes kept  13 how many changes  14 how many objects are remembered  15 how many forgotten
---       16 … sealed changes, then object and value of each that is remembered, then objects forgotten     last: clock offset (ms)
+--       16 a full scan ends with this page 0|1
+--       17 … sealed changes, then object and value of each that is remembered, then objects forgotten     last: clock offset (ms)
 -- Answers committed | overtaken | paused | gone
 local now = now_ms()
 local key, id = KEYS[1], ARGV[1]
@@ -17,7 +18,7 @@ if s[2] ~= ARGV[2] then return 'overtaken' end
 if s[1] == 'paused' then return 'paused' end
 
 local changes, marks, forgotten = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local at = 15
+local at = 16
 for i = 1, changes do
   redis.call('XADD', KEYS[4], ARGV[2] .. '-' .. i, 'at', text(now), 'c', ARGV[at + i])
 end
@@ -45,10 +46,18 @@ redis.call('HINCRBY', key, 'unreadable', ARGV[4])
 redis.call('HINCRBY', key, 'changes', changes)
 redis.call('HSET', key, 'state', 'active', 'cursor', ARGV[5], 'scans', ARGV[6], 'objects', redis.call('HLEN', KEYS[3]))
 redis.call('HDEL', key, 'because', 'error', 'error_at', 'failures')
+if changes > 0 then redis.call('HINCRBY', key, 'pass_changes', changes) end
+if ARGV[16] == '1' then redis.call('HSET', key, 'pass_scan', '1') end
+if s[1] == 'parked' then emit_sync(prefix_of(key), now, 'sync.resumed', id) end
 if ARGV[10] == '1' then redis.call('HSETNX', key, 'baseline_at', text(now)) end
 if ARGV[8] == '1' then
   redis.call('HINCRBY', key, 'passes', 1)
   redis.call('HSET', key, 'complete_at', text(now))
+  local brought = redis.call('HMGET', key, 'pass_changes', 'pass_scan')
+  if brought[1] or brought[2] then
+    emit_sync(prefix_of(key), now, 'sync.completed', id, { 'changes', brought[1] or '0', 'scan', brought[2] or '0' })
+    redis.call('HDEL', key, 'pass_changes', 'pass_scan')
+  end
 end
 
 local due
