@@ -222,7 +222,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
-  const { syncs, syncRuns, syncSweep, changes, snapshots } = keepSyncs({
+  const { syncs, syncRuns, syncSweep, syncTidying, changes, snapshots } = keepSyncs({
     clock,
     random,
     log,
@@ -232,6 +232,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     documents: new ImanageDocuments(backgroundApi),
     clients: letIn,
     accessTokens,
+    quotaBytes: settings.SYNC_SPACE_MAX_MIB * 2 ** 20,
     simulated: settings.NODE_ENV !== "production",
   });
 
@@ -275,6 +276,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncRuns,
     syncSweep,
     trimEvents,
+    syncTidying,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,

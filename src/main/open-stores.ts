@@ -27,6 +27,7 @@ import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisShredStore } from "../store/redis-shred-store.ts";
 import { RedisSnapshotSlots } from "../store/redis-snapshot-slots.ts";
 import { RedisStore } from "../store/redis-store.ts";
+import { RedisSyncSpace } from "../store/redis-sync-space.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
 import { auditLimits } from "./audit-sink.ts";
@@ -113,6 +114,7 @@ export async function openStores(
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),
     syncs: new RedisSyncStore(fast),
+    space: new RedisSyncSpace(fast),
     snapshotSlots: new RedisSnapshotSlots(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */

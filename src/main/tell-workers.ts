@@ -23,6 +23,7 @@ import type { RedisGrantStore } from "../store/redis-grant-store.ts";
 import type { RedisProfileStore } from "../store/redis-profile-store.ts";
 import type { SyncRuns } from "../sync/run-sync.ts";
 import type { SyncSweep } from "../sync/sweep-syncs.ts";
+import type { SyncTidying } from "../sync/tidy-syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
 
 /** What each job of the workers tells. */
@@ -39,6 +40,7 @@ export function tellWorkers(by: {
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
   readonly trimEvents: (organisation: OrganisationId) => Promise<void>;
+  readonly syncTidying: SyncTidying;
   readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
@@ -66,6 +68,7 @@ export function tellWorkers(by: {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
         await by.trimEvents(id);
+        await by.syncTidying.tidy(id);
         const now = await by.now();
         await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
         await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));

@@ -235,6 +235,8 @@ export const syncChangesKey = (id: SyncId): string => `${organisation(routeOf(id
 /** The same, sealed with another data key: what is to take its place. */
 export const syncChangesCopyKey = (id: SyncId, dataKey: string): string =>
   `${organisation(routeOf(id))}sync-changes-copy:${id}:${dataKey}`;
+/** Hash: sync → bytes that it takes, as last measured, and `total` of all the organisation's. */
+export const syncSpaceKey = (id: OrganisationId): string => `${organisationPrefix(id)}sync-space`;
 export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
 export const syncDueHintKey = (): string => `${shared("due")}sync`;
 

@@ -47,7 +47,7 @@ export interface RedisSyncStoreOptions {
   readonly changesKept?: number;
 }
 
-const CHANGES_KEPT = 100_000;
+export const CHANGES_KEPT = 100_000;
 const SCANNED_AT_ONCE = 1_000;
 
 /** Syncs, their cursors, what they have told, and when to look at them again. */

@@ -25,7 +25,7 @@ local function any(list)
 end
 
 -- Written by scripts alone, from ids, words, digests and times.
-local bare = { ['audit'] = true, ['timeline'] = true, ['sync-objects'] = true, ['grants'] = true, ['unbound'] = true, ['due'] = true }
+local bare = { ['audit'] = true, ['timeline'] = true, ['sync-objects'] = true, ['sync-space'] = true, ['grants'] = true, ['unbound'] = true, ['due'] = true }
 local SOME = 2000
 local function values_of(key)
   local type = redis.call('TYPE', key).ok
