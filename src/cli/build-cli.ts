@@ -19,11 +19,13 @@ import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { EventLog } from "../events/ports.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
+import { addEventCommands } from "./event-commands.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -95,6 +97,7 @@ export interface CliBroker
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
   readonly audit: LookUpPorts["audit"];
+  readonly events: Pick<EventLog, "read">;
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -130,6 +133,7 @@ export function buildCli(deps: CliDeps): Command {
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   addOrganisationCommands(cli, deps);
+  addEventCommands(cli, deps);
   addAuditCommands(cli, deps);
   return cli;
 }

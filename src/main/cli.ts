@@ -80,6 +80,7 @@ const cli = buildCli({
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,
         audit: broker.auditBuffer,
+        events: broker.eventLog,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,

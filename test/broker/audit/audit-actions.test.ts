@@ -17,7 +17,9 @@ function writtenByScripts(): string[] {
     .filter((name) => name.endsWith(".lua"))
     .map((name) => read(`${LUA}/${name}`))
     .filter((text) => /\baudit(_change)?\(/.test(text))
-    .flatMap((text) => [...text.replaceAll(/timeline\([^)]*\)?/g, "").matchAll(/'([a-z_]+\.[a-z_]+)'/g)])
+    .flatMap((text) => [
+      ...text.replaceAll(/(timeline|emit\w*)\([^)]*\)?/g, "").matchAll(/'([a-z_]+\.[a-z_]+)'/g),
+    ])
     .map(([, action]) => action!);
 }
 
