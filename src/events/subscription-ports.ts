@@ -1,6 +1,6 @@
 import type { ClientStore } from "../broker/clients/ports.ts";
 import type { Stops } from "../broker/containment/ports.ts";
-import type { Clock, Log, Random, RecordWrite, Sealer } from "../broker/ports.ts";
+import type { AuditNote, Clock, Log, Random, RecordWrite, Sealer } from "../broker/ports.ts";
 import type { EventKind } from "../domain/event-kinds.ts";
 import type { EventSubscription } from "../domain/event-subscription.ts";
 import type { ClientId, EventId, EventPosition, OrganisationId, SubscriptionId } from "../domain/id.ts";
@@ -107,10 +107,14 @@ export interface DeliveryStore {
     heldMs: Milliseconds | undefined,
   ): Promise<"ended" | "more" | "lost">;
 
-  /** Puts events on their lanes once more, behind what waits there, and takes them from the dead ones. */
+  /**
+   * Puts events on their lanes once more, behind what waits there, and takes them from the dead ones.
+   * @param audited whose it is and who did it: an entry is written in the same step
+   */
   sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
+    audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
   ): Promise<void>;
   /** Dead letters, oldest first. */
   dead(id: SubscriptionId, after: number, limit: number): Promise<readonly EventPosition[]>;

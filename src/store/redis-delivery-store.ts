@@ -1,5 +1,7 @@
+import type { AuditNote } from "../broker/ports.ts";
 import type { EventKind } from "../domain/event-kinds.ts";
 import {
+  type ClientId,
   type EventPosition,
   type OrganisationId,
   organisationOf,
@@ -148,6 +150,7 @@ export class RedisDeliveryStore implements DeliveryStore {
   async sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
+    audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
   ): Promise<void> {
     if (events.length === 0) return;
     const organisation = organisationOf(id);
@@ -159,7 +162,14 @@ export class RedisDeliveryStore implements DeliveryStore {
         deliveryDueKey(organisation),
         deliveryPartKey(id, "dead"),
       ],
-      [id, ...events.flatMap(({ lane, position }) => [lane, inWords(position)])],
+      [
+        id,
+        audited?.client ?? "",
+        audited?.note.actor ?? "",
+        audited?.note.requestId ?? "",
+        audited?.note.address ?? "",
+        ...events.flatMap(({ lane, position }) => [lane, inWords(position)]),
+      ],
     );
     await this.#dueHint.atMost(organisation, await this.#store.now());
   }
