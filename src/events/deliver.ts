@@ -317,7 +317,7 @@ class DeliveryRun {
     this.#heldMs = 0;
     const to: EventSubscription = { ...before, enabled: false, disabledBecause: "gone" };
     try {
-      await this.#ports.subscriptions.put(this.#id, to, { before, fields: ["enabled"], note: BY_WORKER });
+      await this.#ports.subscriptions.put(to, { before, fields: ["enabled"], note: BY_WORKER });
     } catch (error) {
       // Somebody changes it at this moment: should its receiver still be gone, the next attempt says so again.
       if (!(error instanceof Problem) || error.code !== "configuration_conflict") throw error;

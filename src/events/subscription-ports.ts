@@ -32,15 +32,12 @@ export interface SubscriptionStore {
   /** Of one client, or of all, oldest first; altered ones are left out, and told in the log. */
   list(organisation: OrganisationId, client: ClientId | undefined): Promise<readonly EventSubscription[]>;
   /**
-   * Stores or takes away a record with its audit entry, in one step; a new one is told what happens from then on.
-   * @param to undefined: it is deleted, with everything that waits
+   * Stores a record with its audit entry, in one step; a new one is told what happens from then on.
    * @throws Problem("configuration_conflict")
    */
-  put(
-    id: SubscriptionId,
-    to: EventSubscription | undefined,
-    write: RecordWrite<EventSubscription>,
-  ): Promise<void>;
+  put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void>;
+  /** Takes it away with everything that waits for it. @throws Problem("configuration_conflict") */
+  delete(before: EventSubscription, note: AuditNote): Promise<void>;
   /** Writes a test event for one subscription into the log. */
   emitTest(subscription: EventSubscription): Promise<EventPosition>;
 }

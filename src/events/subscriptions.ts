@@ -48,6 +48,8 @@ export interface SubscriptionView {
 export interface DeliveryView extends Omit<DeliveryRecord, "position"> {
   readonly event: EventId;
   readonly at: Instant;
+  /** Where it stands in the list. */
+  readonly number: number;
 }
 
 const AT_ONCE = 500;
@@ -97,7 +99,7 @@ export class Subscriptions {
     };
     const { subscription, secret } = await this.#withSecret(bare, 0);
     const fields = ["url", "kinds", "description", "enabled", "secret"];
-    await subscriptions.put(subscription.id, subscription, { before: undefined, fields, note });
+    await subscriptions.put(subscription, { before: undefined, fields, note });
     return { view: await this.#view(subscription), secret };
   }
 
@@ -124,7 +126,7 @@ export class Subscriptions {
 
   async delete(caller: Caller, id: SubscriptionId, note: AuditNote): Promise<void> {
     const before = await this.#find(caller, id);
-    await this.#ports.subscriptions.put(id, undefined, { before, fields: [], note });
+    await this.#ports.subscriptions.delete(before, note);
   }
 
   /** Another secret beside the one there is, which goes on signing until it ends. */
@@ -137,7 +139,7 @@ export class Subscriptions {
     const before = await this.#find(caller, id);
     const { subscription, secret } = await this.#withSecret(before, overlapMs ?? limits.overlapMs);
     const write = { before, fields: ["secret"], act: "secret_rotated" as const, note };
-    await this.#ports.subscriptions.put(id, subscription, write);
+    await this.#ports.subscriptions.put(subscription, write);
     return { view: await this.#view(subscription), secret };
   }
 
@@ -160,11 +162,9 @@ export class Subscriptions {
     const { deliveries } = this.#ports;
     if (of.event === undefined)
       return (await deliveries.history(id, of.before, of.limit)).map(viewIn(organisation));
-    const position = eventPosition(of.event);
+    const position = organisationOf(of.event) === organisation ? eventPosition(of.event) : undefined;
     const found = position && (await deliveries.findDelivery(id, position));
-    return found === undefined || organisationOf(of.event) !== organisation
-      ? []
-      : [viewIn(organisation)(found)];
+    return found === undefined ? [] : [viewIn(organisation)(found)];
   }
 
   /** Answers how many are sent again at the most: those that the client may not know of are left out as they leave. */
@@ -201,7 +201,7 @@ export class Subscriptions {
     const fields = Object.keys(to).filter(
       (name) => name !== "secrets" && !same(to[name as keyof Told], before[name as keyof Told]),
     );
-    if (fields.length > 0) await this.#ports.subscriptions.put(to.id, to, { before, fields, note });
+    if (fields.length > 0) await this.#ports.subscriptions.put(to, { before, fields, note });
     return this.#view(to);
   }
 
@@ -355,4 +355,5 @@ const viewIn =
     ...record,
     event: eventId(organisation, position),
     at: position.at,
+    number: position.number,
   });

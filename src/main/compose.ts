@@ -35,6 +35,7 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { keepDeliveries } from "./keep-deliveries.ts";
 import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { keepSyncs } from "./keep-syncs.ts";
@@ -215,6 +216,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
+  const { subscriptions, deliverer, deliverySweep } = keepDeliveries({
+    ...{ clock, random, log, sealer, stores, outbound, clients: letIn, settings },
+  });
   const { syncs, syncRuns, syncSweep, changes } = keepSyncs({
     clock,
     random,
@@ -267,6 +271,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncRuns,
     syncSweep,
     trimEvents,
+    deliverer,
+    deliverySweep,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -353,6 +359,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     changes,
     events,
     eventLog,
+    subscriptions,
+    happened: stores.happened,
     workerStories,
     jobStarts: stores.jobStarts,
     timers,

@@ -115,6 +115,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     syncs: broker.syncs,
     changes: broker.changes,
     events: broker.events,
+    subscriptions: broker.subscriptions,
     configuration: broker.changePorts,
     profiles: broker.profiles,
     packages: broker.packages,

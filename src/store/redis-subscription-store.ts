@@ -1,4 +1,4 @@
-import type { RecordWrite } from "../broker/ports.ts";
+import type { AuditNote, RecordWrite } from "../broker/ports.ts";
 import type { EventSubscription } from "../domain/event-subscription.ts";
 import {
   type ClientId,
@@ -21,17 +21,19 @@ import {
 import { readSubscription } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 import { AlteredRecord, ClosedRecord, type SealedRecords } from "./sealed-records.ts";
-import { storedText, writeRecord } from "./write-record.ts";
+import { type RecordPlaces, storedText, writeRecord } from "./write-record.ts";
 
 /** Clients' wishes to be called. They decide where events go, so they are believed with their MAC alone (T25). */
 export class RedisSubscriptionStore implements SubscriptionStore {
   readonly #store: RedisStore;
   readonly #sealed: SealedRecords;
+  readonly #places: RecordPlaces;
   readonly #dueHint: DueHint;
 
   constructor(store: RedisStore, sealed: SealedRecords) {
     this.#store = store;
     this.#sealed = sealed;
+    this.#places = { store, sealed };
     this.#dueHint = new DueHint(store, deliveryDueHintKey(), deliveryDueKey);
   }
 
@@ -55,28 +57,28 @@ export class RedisSubscriptionStore implements SubscriptionStore {
     ) as never;
   }
 
-  async put(
-    id: SubscriptionId,
-    to: EventSubscription | undefined,
-    write: RecordWrite<EventSubscription>,
-  ): Promise<void> {
-    const organisation = organisationOf(id);
-    const key = subscriptionKey(id);
-    const client = (to ?? write.before)!.client;
-    await writeRecord(
-      { store: this.#store, sealed: this.#sealed },
-      "put-subscription",
-      [key, subscriptionsKey(organisation), deliveryKey(id), deliveryDueKey(organisation)],
-      write,
-      {
-        stored: await storedText(this.#store, key),
-        read: readSubscription,
-        record: to,
-        more: [id, client, to?.enabled === true ? 1 : 0],
-        audited: ["subscription", { client, subscription: id }],
-      },
-    );
-    if (to?.enabled === true) await this.#hint(organisation);
+  async put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void> {
+    const { id, client, organisation, enabled } = to;
+    await writeRecord(this.#places, "put-subscription", keysOf(id), write, {
+      stored: await storedText(this.#store, subscriptionKey(id)),
+      read: readSubscription,
+      record: to,
+      more: [id, client, enabled ? 1 : 0],
+      audited: ["subscription", { client, subscription: id }],
+    });
+    if (enabled) await this.#hint(organisation);
+  }
+
+  async delete(before: EventSubscription, note: AuditNote): Promise<void> {
+    const { id, client } = before;
+    const write = { before, fields: [], note };
+    await writeRecord(this.#places, "put-subscription", keysOf(id), write, {
+      stored: await storedText(this.#store, subscriptionKey(id)),
+      read: readSubscription,
+      record: undefined,
+      more: [id, client, 0],
+      audited: ["subscription", { client, subscription: id }],
+    });
   }
 
   async emitTest({ id, client, organisation }: EventSubscription): Promise<EventPosition> {
@@ -104,4 +106,9 @@ export class RedisSubscriptionStore implements SubscriptionStore {
       if (!(error instanceof Problem)) throw error;
     });
   }
+}
+
+function keysOf(id: SubscriptionId): readonly [record: string, ...beside: string[]] {
+  const organisation = organisationOf(id);
+  return [subscriptionKey(id), subscriptionsKey(organisation), deliveryKey(id), deliveryDueKey(organisation)];
 }

@@ -37,6 +37,7 @@ describe("an event", () => {
     expect(await kit.stories.deliveries(kit.caller, id, { limit: 10 })).toEqual([
       {
         event: headers["webhook-id"],
+        number: 1,
         at: expect.any(Number),
         kind: "sync.resumed",
         state: "delivered",
@@ -76,7 +77,9 @@ describe("an event", () => {
     kit.policies.clear();
     await kit.runWhenDue(id);
     expect(to.got).toHaveLength(1);
-    const [record] = await kit.stories.operators.find(id).then(() => kit.ports.deliveries.history(id, undefined, 5));
+    const [record] = await kit.stories.operators
+      .find(id)
+      .then(() => kit.ports.deliveries.history(id, undefined, 5));
     expect(record).toMatchObject({ state: "withheld" });
   });
 
@@ -105,8 +108,8 @@ describe("lanes", () => {
     const to = await receiver();
     const kit = await deliveryKit({ origins: [to.origin] });
     const { id } = await kit.subscribe(to.url);
-    to.says((got, response) =>
-      void response.writeHead(dataOf(got).data.sync === "syn_bad" ? 422 : 200).end(),
+    to.says(
+      (got, response) => void response.writeHead(dataOf(got).data.sync === "syn_bad" ? 422 : 200).end(),
     );
     for (let i = 0; i < 6; i++) {
       await kit.sync("bad");
