@@ -20,6 +20,7 @@ import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { EventLog } from "../events/ports.ts";
+import type { Subscriptions } from "../events/subscriptions.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
@@ -34,6 +35,7 @@ import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
+import { addSubscriptionCommands } from "./subscription-commands.ts";
 
 /** What the commands need. Functions, so that `check` and `keys` ask for no Redis, no keyset and no settings. */
 export interface CliDeps {
@@ -98,6 +100,7 @@ export interface CliBroker
   readonly shredding: ShredPorts;
   readonly audit: LookUpPorts["audit"];
   readonly events: Pick<EventLog, "read">;
+  readonly subscriptions: Subscriptions["operators"];
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -134,6 +137,7 @@ export function buildCli(deps: CliDeps): Command {
   addRecordCommands(cli, deps);
   addOrganisationCommands(cli, deps);
   addEventCommands(cli, deps);
+  addSubscriptionCommands(cli, deps);
   addAuditCommands(cli, deps);
   return cli;
 }

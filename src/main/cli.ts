@@ -81,6 +81,7 @@ const cli = buildCli({
         shredding: broker.shredding,
         audit: broker.auditBuffer,
         events: broker.eventLog,
+        subscriptions: broker.subscriptions.operators,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,

@@ -36,6 +36,7 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { keepDeliveries } from "./keep-deliveries.ts";
 import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { keepSyncs } from "./keep-syncs.ts";
@@ -222,6 +223,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
+  const { subscriptions, deliverer, deliverySweep } = keepDeliveries({
+    ...{ clock, random, log, sealer, stores, outbound, clients: letIn, settings },
+  });
   const { syncs, syncRuns, syncSweep, syncTidying, changes, snapshots } = keepSyncs({
     clock,
     random,
@@ -277,6 +281,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncSweep,
     trimEvents,
     syncTidying,
+    deliverer,
+    deliverySweep,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -365,6 +371,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     changes,
     events,
     eventLog,
+    subscriptions,
+    happened: stores.happened,
     workerStories,
     jobStarts: stores.jobStarts,
     timers,

@@ -18,6 +18,8 @@ import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { OrganisationId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
+import type { Deliverer } from "../events/deliver.ts";
+import type { DeliverySweep } from "../events/sweep-deliveries.ts";
 import type { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import type { RedisGrantStore } from "../store/redis-grant-store.ts";
 import type { RedisProfileStore } from "../store/redis-profile-store.ts";
@@ -39,6 +41,8 @@ export function tellWorkers(by: {
   readonly containmentWork: ContainmentWork;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
+  readonly deliverer: Deliverer;
+  readonly deliverySweep: DeliverySweep;
   readonly trimEvents: (organisation: OrganisationId) => Promise<void>;
   readonly syncTidying: SyncTidying;
   readonly audit: AuditPorts & KeepAuditPorts;
@@ -55,6 +59,9 @@ export function tellWorkers(by: {
     nextDueGrant: (after, not) => nextDueGrant({ schedule: grants, random, timers }, after, not),
     sweepSyncs: () => by.syncSweep.sweep(),
     runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
+    sweepDeliveries: () => by.deliverySweep.sweep(),
+    subscriptionsBehind: (organisation) => by.deliverySweep.behind(organisation),
+    deliver: (id, signal) => by.deliverer.run(id, signal),
     exportAudit: () => exportAudit(by.audit),
     async revokePending() {
       await by.containmentWork.workAll();

@@ -102,6 +102,8 @@ beforeEach(() => {
     },
     // On a whole broker: test/stories/events.test.ts.
     events: {} as never,
+    // The same: test/stories/event-subscriptions.test.ts.
+    subscriptions: {} as never,
     audit: { read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after) },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {

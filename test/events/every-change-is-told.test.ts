@@ -35,7 +35,7 @@ const EMITS: Readonly<Record<string, readonly (EventKind | "action")[]>> = {
 const ELSEWHERE: readonly EventKind[] = [
   ...(["sync.completed", "sync.parked", "sync.resumed", "sync.failed", "test"] as const),
 ];
-const OTHERS = /^(sync-|subscription|events?-)/;
+const OTHERS = /^(sync-|emit-test|events?-)/;
 
 /** What each action of the audit is told as; a sentence: why it is not. */
 const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[] | string>> = {
@@ -53,6 +53,10 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
   "calendar.created": "a person's own",
   "calendar.revoked": "a person's own",
   ...never("the client did it itself", ["sync.created", "sync.paused", "sync.resumed", "sync.deleted"]),
+  ...never("the client did it itself", [
+    ...(["subscription.created", "subscription.changed", "subscription.secret_rotated"] as const),
+    ...(["subscription.deleted", "event.replayed"] as const),
+  ]),
   ...never("settings: what becomes of them is told where it shows", [
     ...(["organisation.created", "organisation.changed", "server.created", "server.changed"] as const),
     ...(["registration.created", "registration.changed"] as const),
