@@ -27,6 +27,7 @@ export const QUICK = {
   lockMs: 1_000,
   stalledMs: 500,
   sweepMs: 200,
+  syncSweepMs: 200,
   auditExportMs: 1_000,
   revocationMs: 60_000,
 };
