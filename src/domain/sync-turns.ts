@@ -7,8 +7,8 @@ export interface DueSync {
   readonly dueAt: Instant;
   /** Its pass has begun, and more pages follow. */
   readonly underWay: boolean;
-  /** Objects it is known to have: how long its pass may take. */
-  readonly objects: number;
+  /** Objects it is known to have: how long its pass may take. Undefined: no pass has come to its end yet. */
+  readonly objects: number | undefined;
 }
 
 /** When a sync's turn comes: the lower number first. */
@@ -25,9 +25,9 @@ const LONG = 1_000;
 const PATIENCE_MS: Milliseconds = minutes(1);
 
 export const turnLengths = {
-  /** A run that took so long lets a sync go first that begins a pass, */
+  /** A run that took so long lets a sync go first that begins a pass, or whose organisation has far fewer places, */
   beforeQuick: seconds(0.5),
-  /** and one that took so long another long one. */
+  /** and one that took so long any other long one. */
   beforeLong: seconds(5),
 } as const satisfies Record<string, Milliseconds>;
 
@@ -49,8 +49,8 @@ export function inTurns(organisations: readonly (readonly DueSync[])[], now: Ins
     .sort((a, b) => a.turn - b.turn);
 }
 
-/** Ten documents and twenty are alike; ten and a million are not. */
-const magnitude = (objects: number): number => Math.floor(Math.log10(objects + 1));
+/** Ten documents and twenty are alike; ten and a million are not. What nobody has read yet is taken for a big one. */
+const magnitude = (objects = 10_000): number => Math.floor(Math.log10(objects + 1));
 
 /** A run of this process that has a place. */
 export interface RunningSync {
@@ -62,7 +62,7 @@ export interface RunningSync {
 
 /**
  * Which runs give their places to those that wait, where no place is free: of the organisation that has most places the run
- * that has had its own longest. A long pass never takes a place from an organisation that has no more than its own.
+ * that has had its own longest. Nobody takes a place from another organisation that has no more than his own.
  */
 export function whoGivesWay(
   running: readonly RunningSync[],
@@ -77,12 +77,15 @@ export function whoGivesWay(
   const told: SyncId[] = [];
   // Places that are being left already go to the first of them.
   for (const { id, turn } of waiting.slice(running.length - staying.length)) {
-    const quick = turn < LONG;
-    const least = quick ? turnLengths.beforeQuick : turnLengths.beforeLong;
     const own = organisationOf(id);
+    const mayTake = (run: RunningSync): boolean => {
+      const more = placesOf(run.id) - placesOf(id);
+      if (organisationOf(run.id) !== own && more <= 0) return false;
+      const soon = turn < LONG || more > 1;
+      return run.forMs >= (soon ? turnLengths.beforeQuick : turnLengths.beforeLong);
+    };
     const [victim] = staying
-      .filter((run) => run.forMs >= least && !told.includes(run.id))
-      .filter((run) => quick || organisationOf(run.id) === own || placesOf(run.id) > placesOf(id))
+      .filter((run) => !told.includes(run.id) && mayTake(run))
       .sort((a, b) => placesOf(b.id) - placesOf(a.id));
     if (victim === undefined) continue;
     told.push(victim.id);

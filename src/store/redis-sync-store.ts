@@ -211,9 +211,9 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
 
   async findDue(ids: readonly SyncId[]): Promise<readonly DueSync[]> {
     const read = ids.map((id) =>
-      this.#store.call((redis) => redis.hmget(syncKey(id), "due_at", "started_at", "objects")),
+      this.#store.call((redis) => redis.hmget(syncKey(id), "due_at", "started_at", "passes", "objects")),
     );
-    return (await Promise.all(read)).flatMap(([dueAt, startedAt, objects], i) =>
+    return (await Promise.all(read)).flatMap(([dueAt, startedAt, passes, objects], i) =>
       dueAt === null || dueAt === undefined
         ? []
         : [
@@ -221,7 +221,7 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
               id: ids[i]!,
               dueAt: Number(dueAt),
               underWay: startedAt !== null,
-              objects: Number(objects ?? 0),
+              objects: passes === null ? undefined : Number(objects ?? 0),
             },
           ],
     );

@@ -33,8 +33,9 @@ describe("in which order syncs have their turns", () => {
       due("a1", { objects: 1_000_000 }),
       due("a2", { objects: 12 }),
       due("a3", { objects: 14, dueAt: NOW - seconds(2) }),
+      due("a4", { objects: undefined, dueAt: NOW - seconds(3) }),
     ];
-    expect(order([sizes])).toEqual(["a3", "a2", "a1"]);
+    expect(order([sizes])).toEqual(["a3", "a2", "a4", "a1"]);
   });
 
   test("who has waited a minute is neither long nor big any more", () => {
@@ -60,11 +61,17 @@ describe("who gives way where every place is taken", () => {
     expect(gives([{ ...run("a1"), leaving: true }, run("a2")], ["b1", 1])).toEqual([]);
   });
 
-  test("a long pass takes no place from an organisation that has no more than its own", () => {
+  test("nobody takes a place from another organisation that has no more than his own", () => {
     const [a, b] = [run("a1"), run("b1", 20_000)];
     expect(gives([a, run("a2"), b], ["a3", 1_000])).not.toContain("b1");
+    expect(gives([run("a1", 400), run("a2", 400), b], ["a3", 1])).toEqual([]);
     expect(gives([a, b], ["c1", 1_000])).toHaveLength(1);
     expect(gives([a, b], ["c1", 1_000], ["c2", 1_001])).toHaveLength(1);
+  });
+
+  test("an organisation that has no place at all does not wait for a whole turn of one that has several", () => {
+    expect(gives([run("a1", 600), run("a2", 700)], ["b1", 1_000])).toEqual(["a2"]);
+    expect(gives([run("a1", 600), run("c1", 700)], ["b1", 1_000])).toEqual([]);
   });
 
   test("of twenty long ones of one organisation, those that wait have their turns too", () => {

@@ -50,7 +50,7 @@ const runs = new SyncRuns(
     sealer: broker.sealer,
     syncs: new RedisSyncStore(broker.stores.fast),
     clients: broker.configuration,
-    documents: broker.api,
+    documents: broker.backgroundApi,
     accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
   },
   { pageSize },
