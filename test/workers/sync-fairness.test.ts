@@ -172,6 +172,11 @@ test("where iManage bounds calls, hardly one is refused, whoever waits for a tok
   const gapOf = ({ at }: { readonly at: string }) => Date.parse(at) - Date.parse(refused.at);
   await expireSoon(here, grant, -1);
   const asked = await here.client.accessToken({ server: here.server, subject });
+  const { body } = await here.client.call("GET", `/v1/syncs/${small.id}`);
+  expect(body).toMatchObject({
+    state: "active",
+    waits_for: { code: "imanage_rate_limited", remedy: "time" },
+  });
   // What had left by then is answered; a quarter of a second is long for that.
   const gap = gapOf(await next(refused.seq, (request) => gapOf(request) > 250));
   console.log(
