@@ -2,6 +2,7 @@ import type { JobsOptions, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import type { GrantId, SubscriptionId, SyncId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import type { SyncTurn } from "../domain/sync-turns.ts";
 
 export type QueueConnection = Redis | Cluster;
 
@@ -82,4 +83,20 @@ export async function addOncePerId<Id extends JobId>(
     opts: { ...jobOptions, deduplication: { id, ...(onceMore && { keepLastIfActive: true }) } },
   }));
   await (queue as Queue).addBulk(jobs);
+}
+
+/** One job per id, and the lower turn first. Who waited so long that his turn has come much nearer is moved forward. */
+export async function addInTurn(queue: Queue<JobData<SyncId>>, turns: readonly SyncTurn[]): Promise<void> {
+  if (turns.length === 0) return;
+  const jobs = turns.map(({ id, turn }) => ({
+    name: queue.name,
+    data: { id },
+    opts: { ...jobOptions, deduplication: { id }, priority: turn },
+  }));
+  // Of those that were there already it answers the job that is.
+  const added = await (queue as Queue).addBulk(jobs);
+  for (const [i, { late, turn }] of turns.entries()) {
+    // It may be gone by now: then it has had its turn.
+    if (late) await added[i]?.changePriority({ priority: turn }).catch(() => {});
+  }
 }

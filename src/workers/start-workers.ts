@@ -2,6 +2,7 @@ import { Queue, Worker } from "bullmq";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import type { SyncTurn } from "../domain/sync-turns.ts";
 import { auditExportJob } from "./audit-export.job.ts";
 import { CrashGuard, type Progressed } from "./crash-guard.ts";
 import { deliverEventsJob, deliveryPokes, deliverySweepJob } from "./deliver-events.job.ts";
@@ -24,6 +25,7 @@ import { refreshGrantJob } from "./refresh-grant.job.ts";
 import { refreshSweepJob } from "./refresh-sweep.job.ts";
 import { revocationJob } from "./revocation.job.ts";
 import { syncJob } from "./sync.job.ts";
+import { SyncPlaces } from "./sync-places.ts";
 import { syncSweepJob } from "./sync-sweep.job.ts";
 
 /** What the jobs do: told by the stories, so that nothing here knows how. */
@@ -34,10 +36,10 @@ export interface WorkerStories {
   refreshGrant(id: GrantId): Promise<boolean>;
   /** Another grant of the same organisation that is due, none of those in `not`. */
   nextDueGrant(after: GrantId, not: ReadonlySet<GrantId>): Promise<GrantId | undefined>;
-  /** Syncs whose time has come. */
-  sweepSyncs(): Promise<readonly SyncId[]>;
+  /** Syncs whose time has come, in the order of their turns. */
+  sweepSyncs(): Promise<readonly SyncTurn[]>;
   /**
-   * @param stopping ends the run at the next page: this process is going.
+   * @param stopping ends the run at the next page: this process is going, or others wait for the place.
    * @param progressed is told after each page that was stored.
    */
   runSync(id: SyncId, stopping: AbortSignal, progressed?: Progressed): Promise<unknown>;
@@ -79,6 +81,7 @@ export interface WorkerParts {
 export interface WorkerTiming {
   /** Between two looks at what is due. */
   readonly sweepMs: Milliseconds;
+  readonly syncSweepMs: Milliseconds;
   readonly auditExportMs: Milliseconds;
   readonly revocationMs: Milliseconds;
   readonly reapMs: Milliseconds;
@@ -100,6 +103,8 @@ export interface Workers {
 
 const TIMING: WorkerTiming = {
   sweepMs: seconds(2),
+  // A client waits for what it brings, and nobody for a refresh ahead of its time.
+  syncSweepMs: seconds(0.5),
   auditExportMs: seconds(2),
   revocationMs: seconds(5),
   reapMs: minutes(1),
@@ -151,7 +156,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const subscriptions = queueOf<SubscriptionId>(QUEUES.deliverEvents);
   const scheduled = [
     { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants) },
-    { name: QUEUES.syncSweep, everyMs: timing.sweepMs, run: syncSweepJob(stories, libraries) },
+    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries) },
     { name: QUEUES.deliverySweep, everyMs: timing.sweepMs, run: deliverySweepJob(stories, subscriptions) },
     { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
@@ -161,9 +166,10 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     { name: QUEUES.keyRotation, everyMs: timing.keyRotationMs, run: keyRotationJob(stories) },
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
+  const places = new SyncPlaces(libraries, syncs, parts);
   const workers = [
     worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
-    worker(QUEUES.sync, syncs, syncJob(stories, guard, stopping.signal)),
+    worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
     worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, stopping.signal)),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
@@ -194,6 +200,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
       deafen?.();
       clearInterval(again);
       stopping.abort();
+      await withinGrace(places.close(), timing.graceMs);
       const closed = Promise.all(workers.map((one) => one.close()));
       closed.catch(() => {});
       await withinGrace(closed, timing.graceMs);
