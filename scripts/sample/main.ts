@@ -28,7 +28,6 @@ await startTracker({
   library: given("LIBRARY"),
   viewers: people(given("VIEWERS")),
   address,
-  port: Number(new URL(address).port),
   ...(interval !== undefined && { interval: Number(interval) }),
 });
 console.log(`Matter checklist: ${address}/`);

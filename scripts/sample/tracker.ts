@@ -17,7 +17,6 @@ export interface TrackerOptions {
   readonly viewers: readonly [Viewer, ...Viewer[]];
   /** Where browsers reach this app. */
   readonly address: string;
-  readonly port: number;
   /** Seconds between two looks at iManage; unless given, the broker's own. */
   readonly interval?: number;
 }
@@ -26,7 +25,7 @@ export const returnUrlOf = (address: string): string => `${address}/imanage/retu
 
 /** The whole app: follows the library, and shows it. */
 export async function startTracker(options: TrackerOptions): Promise<{ close(): Promise<void> }> {
-  const { server, library, address, port, viewers, interval } = options;
+  const { server, library, address, viewers, interval } = options;
   const broker = new Broker(options.brokerUrl, options.clientId, options.clientSecret);
   const copy = new LibraryCopy();
   const visibility = new Visibility(broker, server, library);
@@ -54,9 +53,16 @@ export async function startTracker(options: TrackerOptions): Promise<{ close(): 
     while (!signal.aborted) {
       await pause(1_000, undefined, { signal }).catch(() => {});
       if (sync === undefined) continue;
-      const asked = broker.ask<Sync>("GET", `/v1/syncs/${sync.id}`, { signal });
+      // Whoever has just authorised it waits at his screen.
+      const asked =
+        sync.state === "parked"
+          ? broker.ask<Sync>("POST", `/v1/syncs/${sync.id}/run`, { signal })
+          : broker.ask<Sync>("GET", `/v1/syncs/${sync.id}`, { signal });
       await asked.then(
-        (found) => stands({ sync: found, unreachable: undefined }),
+        (found) => {
+          sync = found;
+          stands({ sync, unreachable: undefined });
+        },
         (error: Error) => signal.aborted || stands({ sync, unreachable: error.message }),
       );
     }
@@ -76,7 +82,8 @@ export async function startTracker(options: TrackerOptions): Promise<{ close(): 
       return () => news.off("news", tell);
     },
   });
-  const listener = app.listen(port, new URL(address).hostname);
+  const { hostname, port } = new URL(address);
+  const listener = app.listen(Number(port), hostname);
   await once(listener, "listening");
   return {
     async close() {
