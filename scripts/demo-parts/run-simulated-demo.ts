@@ -88,7 +88,7 @@ Everything stays up; Ctrl-C ends it, and a second start goes on with the same da
 
 /** The sample app, as the same client: who connected for one of them has connected for both. */
 async function startSample(
-  { clients: [client], clientSecretFile, server }: SimulatedFirm,
+  { clients: [client], clientSecretFile, organisation, server }: SimulatedFirm,
   address: string,
   { endings }: Pick<Running, "endings">,
 ): Promise<void> {
@@ -96,6 +96,7 @@ async function startSample(
     brokerUrl: client.base,
     clientId: client.id,
     clientSecret: readFileSync(clientSecretFile, "utf8").trim(),
+    organisation,
     server,
     library: LIBRARY,
     viewers: VIEWERS,

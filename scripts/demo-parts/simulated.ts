@@ -134,7 +134,7 @@ clients:
     policies:
       - organisation: meridian
         servers: [dms]
-        actions: [token, status, connect, revoke, sync]
+        actions: [token, status, connect, revoke, sync, events]
         tokens_per_minute: 6000
       - organisation: ${NEW_FIRM.name}
         actions: [token, status, connect, revoke, configure]

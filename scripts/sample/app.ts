@@ -6,12 +6,12 @@ import type { LibraryCopy, Matter } from "./library-copy.ts";
 import {
   checklistPage,
   connectPage,
+  type Review,
   type Standing,
   type Surroundings,
   sentencePage,
   type Viewer,
 } from "./pages.ts";
-import type { Review } from "./reviews.ts";
 import type { Visibility } from "./visibility.ts";
 
 export interface AppParts {
@@ -145,7 +145,7 @@ function problems(around: (request: Request, response: Response) => Surroundings
 }
 
 /**
- * Who sits at the browser. Here everybody may be anybody, so that two people's views can be compared; in your app this is
+ * Who sits at the browser, by a cookie that other sites' forms do not bring along (SameSite). Here everybody may be anybody, so that two people's views can be compared; in your app this is
  * your own sign-in, and the only thing the broker believes you about.
  */
 class Sessions {

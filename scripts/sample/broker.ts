@@ -67,3 +67,8 @@ export class BrokerProblem extends Error {
     this.retryAfterMs = seconds === null ? undefined : Number(seconds) * 1_000;
   }
 }
+
+/** How long to wait before asking again: as long as the broker says, and a while where it says nothing or is not there. */
+export function patience(error: unknown): number {
+  return error instanceof BrokerProblem ? (error.retryAfterMs ?? 30_000) : 2_000;
+}

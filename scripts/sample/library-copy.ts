@@ -44,6 +44,7 @@ export class LibraryCopy extends EventEmitter<{ changed: [objects: readonly stri
   /** Undefined: nothing is known yet, or too little to go on from: take a snapshot. */
   #cursor: string | undefined;
   readonly #applied = new Set<string>();
+  #sync: string | undefined;
 
   get cursor(): string | undefined {
     return this.#cursor;
@@ -51,6 +52,12 @@ export class LibraryCopy extends EventEmitter<{ changed: [objects: readonly stri
 
   find(id: string): Document | undefined {
     return this.#documents.get(id);
+  }
+
+  /** A cursor is one of its sync's: another sync begins with a snapshot. */
+  belongsTo(sync: string): void {
+    if (sync !== this.#sync) this.forgetCursor();
+    this.#sync = sync;
   }
 
   apply(changes: readonly Change[], cursor: string): void {

@@ -1,6 +1,7 @@
 // Keeps the page what a fresh one would be. Without scripts, the page loads itself every 15 seconds.
 async function look() {
   const response = await fetch(location.href);
+  if (response.status >= 500) setTimeout(news, 5_000);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const focused = document.activeElement?.id;
   // The element that screen readers listen to stays; what it says changes.
@@ -25,7 +26,7 @@ async function news() {
   looking = true;
   while (again) {
     again = false;
-    await look().catch(() => {});
+    await look().catch(() => setTimeout(news, 5_000));
   }
   looking = false;
 }

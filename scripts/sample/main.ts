@@ -24,6 +24,7 @@ await startTracker({
   brokerUrl: given("BROKER_URL"),
   clientId: given("CLIENT_ID"),
   clientSecret: readFileSync(given("CLIENT_SECRET_FILE"), "utf8").trim(),
+  organisation: given("ORGANISATION"),
   server: given("SERVER"),
   library: given("LIBRARY"),
   viewers: people(given("VIEWERS")),

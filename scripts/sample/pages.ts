@@ -1,7 +1,6 @@
 import type { Sync } from "./follow-library.ts";
 import { type Html, html } from "./html.ts";
 import type { Document, Matter } from "./library-copy.ts";
-import type { Review } from "./reviews.ts";
 
 export interface Viewer {
   readonly id: string;
@@ -23,11 +22,21 @@ export interface Checklist extends Surroundings {
   readonly reviews: ReadonlyMap<string, Review>;
 }
 
+/** A tick on the list. It is for the document as it was then: once that is edited, somebody has to look again. */
+export interface Review {
+  readonly by: string;
+  /** When the document had last been edited. */
+  readonly of: string;
+}
+
 /** How fresh the copy is, and who has to do something about it. */
 export interface Standing {
+  /** Undefined: the broker has not been reached yet. */
   readonly sync: Sync | undefined;
-  /** Undefined: the broker answers. */
-  readonly unreachable: string | undefined;
+  /** Why the broker cannot be asked now. */
+  readonly trouble: string | undefined;
+  /** The library is being read from its beginning. */
+  readonly reading: boolean;
 }
 
 export function checklistPage(of: Checklist): string {
@@ -47,15 +56,14 @@ export function checklistPage(of: Checklist): string {
 const current = html`aria-current="page"`;
 const nothing = html`<h1 id="matter">No documents</h1><p>There is nothing here that iManage lets you see.</p>`;
 
-function standingNote({ sync, unreachable }: Standing, libraryPage: string): Html {
-  if (unreachable !== undefined)
-    return html`<p class="note bad"><b>Not up to date.</b> ${unreachable} What you see is what was known before.</p>`;
-  if (sync === undefined) return html`<p class="note">Reading the library…</p>`;
-  const { waits_for, last_complete_at } = sync;
-  if (waits_for !== null)
-    return html`<div class="note bad"><p><b>Parked: this list does not change until somebody acts.</b> ${waits_for.title}</p>
-<p>${waits_for.action} <a href="${libraryPage}">Background service authorization</a></p></div>`;
-  if (last_complete_at === null) return html`<p class="note">Reading the library…</p>`;
+function standingNote({ sync, trouble, reading }: Standing, libraryPage: string): Html {
+  if (trouble !== undefined)
+    return html`<p class="note bad"><b>Not up to date.</b> ${trouble} What you see is what was known before.</p>`;
+  const waits = sync?.waits_for;
+  if (waits)
+    return html`<div class="note bad"><p><b>Parked: this list does not change until somebody acts.</b> ${waits.title}</p>
+<p>${waits.action} <a href="${libraryPage}">Background service authorization</a></p></div>`;
+  if (reading) return html`<p class="note">Reading the library…</p>`;
   return html`<p class="note good"><b>Live.</b> What is edited in iManage appears here by itself.</p>`;
 }
 

@@ -65,7 +65,7 @@ export async function declareFirm(
           policies: [
             {
               organisation: name,
-              actions: ["token", "status", "connect", "revoke", "configure", "sync"],
+              actions: ["token", "status", "connect", "revoke", "configure", "sync", "events"],
               tokens_per_minute: 600_000,
             },
           ],

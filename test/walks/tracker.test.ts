@@ -1,16 +1,18 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import type { Person } from "../../scripts/walk/connect.ts";
+import { lendLibrary, withdrawLibrary } from "../../scripts/walk/lend-library.ts";
 import { chromiumPath, openChromium } from "../kit/chromium.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
-import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
+import { MOREAU, type World, world } from "../kit/world.ts";
 import { plainEnvironment, ROOT, runProgram, temporaryFolder } from "../scripts/program.ts";
 import { workersOn } from "../workers/kit.ts";
 import { arrives, declareFirm, type Firm, registered, SUPPORT, signsIn, takesPicture } from "./kit.ts";
 
+const HART = { username: "amelia.hart", password: "hart", email: "amelia.hart@hartlowell.example" };
 const VOSS = { subject: "u-voss", username: "clara.voss", password: "voss" };
 const PAGE = "Background service authorization";
 const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
@@ -18,7 +20,7 @@ const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 /** The product with its workers, the sample app as a process of its own, and people at a browser. */
 describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 60_000 }, () => {
   test("shows a matter's documents to whom iManage lets see them, and an edit by itself; says who must act while the library is withdrawn, and comes back by itself", async () => {
-    const { page, here, admin, address } = await open();
+    const { page, here, libraries, address } = await open();
     const row = (number: number) => page.getByRole("row", { name: new RegExp(`\\b${number}\\b`) });
     const edit = (number: number, name: string) =>
       here.simulator.editDocument("ACTIVE", `ACTIVE!${number}.1`, { name, last_user: "B.OKAFOR" });
@@ -29,8 +31,7 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     await page.goto(address);
     await stands(page, "Parked");
     await arrives(page, "No documents");
-    expect(await page.getByRole("link", { name: PAGE }).getAttribute("href")).toBe(admin.libraries);
-    await admin.authorizes();
+    await lendLibrary(libraries, "ACTIVE", HART);
 
     // The list comes by itself, but whose it is has to be known first.
     await page.getByRole("heading", { name: "Connect iManage" }).waitFor();
@@ -64,13 +65,14 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     expect(await numbers(page)).toEqual([1001, 1003, 1007, 1009, 1011, 1013, 1015, 1017, 1019, 1021, 1023]);
 
     await page.evaluate("window.stays = true");
-    await admin.withdraws();
+    await withdrawLibrary(libraries, "ACTIVE", HART);
     await stands(page, "Parked");
     expect(await page.getByRole("status").innerText()).toContain("No one has authorised this");
     await arrives(page, MATTER);
     await takesPicture(page, "tracker-parked", { height: 640, width: 1100 });
     edit(1007, "Exhibit bundle, while it was parked");
-    await admin.authorizes();
+    const link = await page.getByRole("link", { name: PAGE }).getAttribute("href");
+    await authorizes(await page.context().newPage(), link!);
     await appears(1007, "while it was parked");
     await stands(page, "Live");
     expect(await page.evaluate("window.stays")).toBe(true);
@@ -94,44 +96,17 @@ async function connects(page: Page, person: Person): Promise<void> {
   await signsIn(page, person);
 }
 
-/** Of the library. */
-class Admin {
-  readonly libraries: string;
-  readonly #context: BrowserContext;
-
-  constructor(context: BrowserContext, libraries: string) {
-    this.#context = context;
-    this.libraries = libraries;
-  }
-
-  authorizes(): Promise<void> {
-    return this.#visit(async (page) => {
-      await page.getByRole("link", { name: "Authorize Active matters", exact: true }).click();
-      await page.getByLabel("E-mail id").fill("amelia.hart@hartlowell.example");
-      await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
-      await page.getByRole("button", { name: /^Continue as/ }).click();
-      await page.waitForURL("**/libraries?authorized=*");
-    });
-  }
-
-  withdraws(): Promise<void> {
-    return this.#visit(async (page) => {
-      await page.getByRole("link", { name: "Withdraw Active matters" }).click();
-      await page.getByRole("button", { name: "Withdraw the authorization" }).click();
-      await page.waitForURL("**/libraries?withdrawn=ACTIVE");
-    });
-  }
-
-  async #visit(act: (page: Page) => Promise<void>): Promise<void> {
-    await anotherSitsDown(this.#context);
-    const page = await this.#context.newPage();
-    await page.goto(this.libraries);
-    await page.getByRole("button", { name: "Sign in with iManage" }).click();
-    await signsIn(page, AMELIA);
-    await page.waitForURL(this.libraries);
-    await act(page);
-    await page.close();
-  }
+/** A library admin, led to the page by the app. */
+async function authorizes(page: Page, link: string): Promise<void> {
+  await anotherSitsDown(page.context());
+  await page.goto(link);
+  await page.getByRole("button", { name: "Sign in with iManage" }).click();
+  await signsIn(page, HART);
+  await page.getByRole("link", { name: "Authorize Active matters", exact: true }).click();
+  await page.getByLabel("E-mail id").fill(HART.email);
+  await page.getByRole("button", { name: "Use my credentials & authorize" }).click();
+  await page.getByRole("button", { name: /^Continue as/ }).click();
+  await page.waitForURL("**/libraries?authorized=*");
 }
 
 async function open() {
@@ -163,20 +138,26 @@ async function open() {
   page.on("console", (message) => complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
   onTestFinished(() => expect(complaints).toEqual([]));
-  const admin = new Admin(chromium.context, `${here.base}/servers/${firm.servers.dms!.id}/libraries`);
-  return { page, here, admin, address };
+  const libraries = `${here.base}/servers/${firm.servers.dms!.id}/libraries`;
+  return { page, here, libraries, address };
 }
 
 /** As its README says: it is told where the broker is, and who it is itself. */
-async function startSample({ base }: World, { client, servers }: Firm, address: string): Promise<void> {
+async function startSample(
+  { base }: World,
+  { client, organisation, servers }: Firm,
+  address: string,
+): Promise<void> {
   const secretFile = join(await temporaryFolder(), "client-secret");
   const secret = Buffer.from(client.authorization.slice("Basic ".length), "base64").toString().split(":")[1]!;
   await writeFile(secretFile, secret, { mode: 0o600 });
   const sample = runProgram(process.execPath, [join(ROOT, "scripts/sample/main.ts")], {
     env: plainEnvironment({
+      NODE_COMPILE_CACHE: inject("compileCache"),
       BROKER_URL: base,
       CLIENT_ID: client.id,
       CLIENT_SECRET_FILE: secretFile,
+      ORGANISATION: organisation,
       SERVER: servers.dms!.id,
       LIBRARY: "ACTIVE",
       VIEWERS: "u-moreau=Élise Moreau,u-voss=Clara Voss",
