@@ -71,11 +71,12 @@ describe("the story", () => {
       /✓ GET \/api at iManage: authenticated as Élise Moreau/,
       /✓ 31 min later the token got 401; .* works/,
       /✓ amelia\.hart lent ACTIVE/,
-      /✓ sync of ACTIVE: 24 changes/,
-      /✓ b\.okafor saved ACTIVE!1001\.1; the client's long-poll had it/,
+      /✓ sample app on http.*: of the first matter in ACTIVE e\.moreau sees 10 documents, clara\.voss 11/,
+      /✓ b\.okafor saved ACTIVE!1001\.1; it was on the page by itself after/,
+      /✓ amelia\.hart withdrew ACTIVE: parked on the page after .*; authorized again: live after/,
       /200 requests on two brokers, \d+ ms, 1 refresh at iManage/,
       /✓ broker-1 took over after (\d|1[0-6])\.\d s/,
-      /✓ kill -9 of Redis: 503 store_unavailable; started again: the same 3 grants, the same token/,
+      /✓ kill -9 of Redis: 503 store_unavailable; started again: the same 4 grants, the same token/,
       /amelia\.hart +\d+ s +active .* library ACTIVE/,
       /✓ queue dashboard .*: refresh-sweep, /,
       /✓ audit: \d+ entries/,
@@ -108,6 +109,7 @@ describe("the story", () => {
     expect(program.output()).toMatch(/draft 3"/);
     for (const name of [
       "Demo app",
+      "Matter checklist",
       "New firm",
       "Library page",
       "API docs",

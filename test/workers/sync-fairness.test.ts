@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { SyncId } from "../../src/domain/id.ts";
 import { seconds } from "../../src/domain/instant.ts";
+import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
@@ -28,7 +29,8 @@ async function workersOf(here: World, happened: { run(id: SyncId): void; page(id
       sealer: broker.sealer,
       syncs: new RedisSyncStore(broker.stores.fast),
       clients: broker.configuration,
-      documents: broker.backgroundApi,
+      documents: new ImanageDocuments(broker.backgroundApi),
+      servers: broker.configuration,
       accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
     },
     { pageSize: 2 },
