@@ -52,7 +52,10 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
   "library.lifted": ["library.lifted"],
   "calendar.created": "a person's own",
   "calendar.revoked": "a person's own",
-  ...never("an operator did it, and the sync goes on", ["sync.deletions_released", "sync.deletions_discarded"]),
+  ...never("an operator did it, and the sync goes on", [
+    "sync.deletions_released",
+    "sync.deletions_discarded",
+  ]),
   ...never("the client did it itself", ["sync.created", "sync.paused", "sync.resumed", "sync.deleted"]),
   ...never("the client did it itself", [
     ...(["subscription.created", "subscription.changed", "subscription.secret_rotated"] as const),
