@@ -3,6 +3,7 @@ import { contain, liftContainment } from "../../src/broker/containment/contain.t
 import { EVENT_KINDS, EVERY_EVENT, type EventKind } from "../../src/domain/event-kinds.ts";
 import type { ClientId, GrantId, OrganisationId } from "../../src/domain/id.ts";
 import { days, hours, minutes, seconds } from "../../src/domain/instant.ts";
+import { grantKey } from "../../src/store/keys.ts";
 import { anotherClient } from "../kit/another-client.ts";
 import { EventFollower } from "../kit/event-follower.ts";
 import { expireSoon } from "../kit/expire.ts";
@@ -76,12 +77,24 @@ it("an authorization from its beginning to its end: each client is told what is 
   ]);
   expect(one.seen.at(-1)!.data).toMatchObject({ organisation, server, remedy: "resource-owner" });
 
-  // A late answer brings it back by itself.
   const grant = String(one.seen.at(-1)!.data.grant) as GrantId;
   await here.connect();
   expect(await both()).toEqual([
     ["grant.authorized ACTIVE TEMPLATES u-amelia"],
     ["grant.authorized TEMPLATES"],
+  ]);
+
+  // It is given up while an answer is on its way, which then brings it back by itself.
+  simulator.addFault({ on: { route: "token", grant_type: "refresh_token" }, do: { hold_after: true } });
+  await expireSoon(here, grant, -1);
+  const late = here.client.accessToken({ server, subject: user });
+  await expect.poll(() => simulator.held().length).toBe(1);
+  await broker.stores.fast.call((redis) => redis.hset(grantKey(grant), "state", "reauthorization_required"));
+  simulator.release();
+  await late;
+  expect(await both()).toEqual([
+    ["grant.recovered ACTIVE TEMPLATES u-amelia"],
+    ["grant.recovered TEMPLATES"],
   ]);
 
   // Its owner loses his role, and gets it back.
