@@ -18,7 +18,7 @@ const PAGE = "Background service authorization";
 const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 
 /** The product with its workers, the sample app as a process of its own, and people at a browser. */
-describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 90_000 }, () => {
   test("shows a matter's documents to whom iManage lets see them, and an edit by itself; says who must act while the library is withdrawn, and comes back by itself", async () => {
     const { page, here, libraries, address } = await open();
     const row = (number: number) => page.getByRole("row", { name: new RegExp(`\\b${number}\\b`) });
@@ -67,7 +67,7 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     await page.evaluate("window.stays = true");
     await withdrawLibrary(libraries, "ACTIVE", HART);
     await stands(page, "Parked");
-    expect(await page.getByRole("status").innerText()).toContain("No one has authorised this");
+    expect(await page.getByRole("status").innerText()).toContain("A library admin authorises it");
     await arrives(page, MATTER);
     await takesPicture(page, "tracker-parked", { height: 640, width: 1100 });
     edit(1007, "Exhibit bundle, while it was parked");
