@@ -5,6 +5,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import type { Person } from "../../scripts/walk/connect.ts";
 import { lendLibrary, withdrawLibrary } from "../../scripts/walk/lend-library.ts";
+import { minutes, seconds } from "../../src/domain/instant.ts";
 import { chromiumPath, openChromium } from "../kit/chromium.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { MOREAU, type World, world } from "../kit/world.ts";
@@ -20,7 +21,7 @@ const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 /** The product with its workers, the sample app as a process of its own, and people at a browser. */
 describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 90_000 }, () => {
   test("shows a matter's documents to whom iManage lets see them, and an edit by itself; says who must act while the library is withdrawn, and comes back by itself", async () => {
-    const { page, here, libraries, address } = await open();
+    const { page, here, lent, libraries, address } = await open();
     const row = (number: number) => page.getByRole("row", { name: new RegExp(`\\b${number}\\b`) });
     const edit = (number: number, name: string) =>
       here.simulator.editDocument("ACTIVE", `ACTIVE!${number}.1`, { name, last_user: "B.OKAFOR" });
@@ -74,6 +75,14 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     const link = await page.getByRole("link", { name: PAGE }).getAttribute("href");
     await authorizes(await page.context().newPage(), link!);
     await appears(1007, "while it was parked");
+    await stands(page, "Live");
+
+    // The same where iManage itself has ended the authorization, which is believed when it was seen three times (F04).
+    here.simulator.endFamilies({ user: HART.username });
+    here.advance(minutes(31));
+    while ((await lent()).body.code !== "reauthorization_required") here.advance(seconds(62));
+    await stands(page, "iManage no longer accepts the authorisation of this library");
+    await lendLibrary(libraries, "ACTIVE", HART);
     await stands(page, "Live");
     expect(await page.evaluate("window.stays")).toBe(true);
   });
@@ -139,7 +148,12 @@ async function open() {
   page.on("pageerror", (error) => complaints.push(error.message));
   onTestFinished(() => expect(complaints).toEqual([]));
   const libraries = `${here.base}/servers/${firm.servers.dms!.id}/libraries`;
-  return { page, here, libraries, address };
+  const lent = () =>
+    firm.client.accessToken({
+      server: firm.servers.dms!.id,
+      subject: { type: "library", id: "ACTIVE" },
+    });
+  return { page, here, lent, libraries, address };
 }
 
 /** As its README says: it is told where the broker is, and who it is itself. */
