@@ -18,8 +18,8 @@ const VOSS = { subject: "u-voss", username: "clara.voss", password: "voss" };
 const PAGE = "Background service authorization";
 const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 
-/** The product with its workers, the sample app as a process of its own, and people at a browser. */
-describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 90_000 }, () => {
+/** The product with workers that sync, the sample app as a process of its own, and people at a browser. */
+describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 120_000 }, () => {
   test("shows a matter's documents to whom iManage lets see them, and an edit by itself; says who must act while the library is withdrawn, and comes back by itself", async () => {
     const { page, here, lent, libraries, address } = await open();
     const row = (number: number) => page.getByRole("row", { name: new RegExp(`\\b${number}\\b`) });
@@ -136,7 +136,8 @@ async function open() {
     ],
   });
   registered(here.simulator, firm.servers.dms!.redirectUri);
-  await workersOn(redis.url, here.broker.workerStories, { jobStarts: here.broker.jobStarts });
+  const { sweepSyncs, runSync } = here.broker.workerStories;
+  await workersOn(redis.url, { sweepSyncs, runSync }, { jobStarts: here.broker.jobStarts });
   await startSample(here, firm, address);
 
   const chromium = await openChromium({ viewport: { width: 1100, height: 900 } });
