@@ -39,6 +39,7 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
     startSimulatedFirm({ ...running, ports }, teller),
   );
   const appAddress = `http://${HOST}:${ports.app}`;
+  const trackerAddress = `http://${HOST}:${ports.tracker}`;
   const app = buildApp({
     client: firm.clients[0],
     server: firm.server,
@@ -46,6 +47,7 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
     address: appAddress,
     brokerUrl: firm.product.brokerAddress(1),
     hint: "(simulated: amelia.hart / hart)",
+    checklist: `${trackerAddress}/`,
     newFirm: firm.newFirm,
   });
   await listen(app, ports.app, running);
@@ -63,7 +65,6 @@ ${firm.newFirm.displayName} has nothing yet. From there to its first token:
     memory = { ...memory, ...learned };
     folder.write(memory);
   };
-  const trackerAddress = `http://${HOST}:${ports.tracker}`;
   await startSample(firm, trackerAddress, running);
   await tellStory({ firm, teller, appAddress, trackerAddress, memory, remember });
   remember({ runs: memory.runs + 1 });

@@ -23,7 +23,6 @@ export interface AppParts {
   readonly copy: LibraryCopy;
   readonly visibility: Visibility;
   readonly standing: () => Standing;
-  readonly libraryPage: string;
   /** Calls whenever a page would look different now. Answers how to stop that. */
   readonly onNews: (tell: () => void) => () => void;
 }
@@ -42,7 +41,6 @@ export function buildApp(parts: AppParts): Express {
     viewer,
     viewers: parts.viewers,
     standing: parts.standing(),
-    libraryPage: parts.libraryPage,
   });
 
   const app = express();

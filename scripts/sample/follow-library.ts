@@ -14,6 +14,8 @@ export interface WaitsFor {
   readonly code: string;
   readonly title: string;
   readonly action: string;
+  /** Where a library admin acts. */
+  readonly link: string | null;
 }
 
 export interface Followed {

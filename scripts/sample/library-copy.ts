@@ -23,7 +23,8 @@ export interface Change {
   readonly id: string;
   readonly kind: string;
   readonly object: string;
-  readonly document?: Document;
+  /** As it is now; null: it went. */
+  readonly document: Document | null;
 }
 
 /** A matter: one workspace of iManage. By habit custom1 is the client and custom2 the matter. */
@@ -65,7 +66,7 @@ export class LibraryCopy extends EventEmitter<{ changed: [objects: readonly stri
     for (const { id, kind, object, document } of fresh) {
       this.#applied.add(id);
       if (kind === "document.deleted") this.#documents.delete(object);
-      else if (document !== undefined) this.#documents.set(object, document);
+      else if (document !== null) this.#documents.set(object, document);
     }
     this.#cursor = cursor;
     if (fresh.length > 0) this.#emitChanged(fresh.map(({ object }) => object));

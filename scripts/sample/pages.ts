@@ -12,7 +12,6 @@ export interface Surroundings {
   readonly viewer: Viewer;
   readonly viewers: readonly Viewer[];
   readonly standing: Standing;
-  readonly libraryPage: string;
 }
 
 export interface Checklist extends Surroundings {
@@ -56,13 +55,13 @@ export function checklistPage(of: Checklist): string {
 const current = html`aria-current="page"`;
 const nothing = html`<h1 id="matter">No documents</h1><p>There is nothing here that iManage lets you see.</p>`;
 
-function standingNote({ sync, trouble, reading }: Standing, libraryPage: string): Html {
+function standingNote({ sync, trouble, reading }: Standing): Html {
   if (trouble !== undefined)
     return html`<p class="note bad"><b>Not up to date.</b> ${trouble} What you see is what was known before.</p>`;
-  const waits = sync?.waits_for;
-  if (waits)
+  const waits = sync?.state === "parked" ? sync.waits_for : null;
+  if (waits !== null)
     return html`<div class="note bad"><p><b>Parked: this list does not change until somebody acts.</b> ${waits.title}</p>
-<p>${waits.action} <a href="${libraryPage}">Background service authorization</a></p></div>`;
+<p>${waits.action} ${waits.link !== null && html`<a href="${waits.link}">Background service authorization</a>`}</p></div>`;
   if (reading) return html`<p class="note">Reading the library…</p>`;
   return html`<p class="note good"><b>Live.</b> What is edited in iManage appears here by itself.</p>`;
 }
@@ -99,7 +98,7 @@ export const connectPage = (of: Surroundings, title: string): string =>
 export const sentencePage = (of: Surroundings, title: string, text: string): string =>
   page(of, html`<section><h1>${title}</h1><p>${text} <a href="/">Matters</a></p></section>`);
 
-function page({ viewer, viewers, standing, libraryPage }: Surroundings, content: Html): string {
+function page({ viewer, viewers, standing }: Surroundings, content: Html): string {
   const { text } = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Matter checklist</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -110,7 +109,7 @@ function page({ viewer, viewers, standing, libraryPage }: Surroundings, content:
 <select id="viewer" name="viewer">${viewers.map(
     ({ id, name }) => html`<option value="${id}" ${id === viewer.id && html`selected`}>${name}</option>`,
   )}</select> <button>Switch</button></form></header>
-<main><div id="standing" role="status">${standingNote(standing, libraryPage)}</div>
+<main><div id="standing" role="status">${standingNote(standing)}</div>
 <div id="content">${content}</div></main></body></html>`;
   return text;
 }

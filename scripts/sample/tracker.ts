@@ -94,7 +94,6 @@ export async function startTracker(options: TrackerOptions): Promise<{ close(): 
     copy,
     visibility,
     standing: () => ({ sync, trouble, reading: copy.cursor === undefined }),
-    libraryPage: `${options.brokerUrl}/servers/${server}/libraries`,
     onNews: (tell) => {
       news.on("news", tell);
       return () => news.off("news", tell);

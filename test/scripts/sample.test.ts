@@ -35,7 +35,7 @@ test("a change counts once however often it is read, and a deletion deletes", ()
   copy.apply([change("1-2", 2, "b"), change("2-1", 2, "c")], "c2");
   copy.apply([change("1-1", 1, "a")], "c2");
   expect([names(copy), copy.cursor]).toEqual([["a", "c"], "c2"]);
-  copy.apply([{ id: "3-1", kind: "document.deleted", object: "L!1.1" }], "c3");
+  copy.apply([{ id: "3-1", kind: "document.deleted", object: "L!1.1", document: null }], "c3");
   expect([names(copy), copy.cursor]).toEqual([["c"], "c3"]);
   expect(told).toEqual([["L!1.1", "L!2.1"], ["L!2.1"], ["L!1.1"]]);
 });

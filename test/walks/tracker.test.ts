@@ -5,6 +5,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import type { Person } from "../../scripts/walk/connect.ts";
 import { lendLibrary, withdrawLibrary } from "../../scripts/walk/lend-library.ts";
+import { minutes, seconds } from "../../src/domain/instant.ts";
 import { chromiumPath, openChromium } from "../kit/chromium.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { MOREAU, type World, world } from "../kit/world.ts";
@@ -17,10 +18,10 @@ const VOSS = { subject: "u-voss", username: "clara.voss", password: "voss" };
 const PAGE = "Background service authorization";
 const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 
-/** The product with its workers, the sample app as a process of its own, and people at a browser. */
-describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 60_000 }, () => {
+/** The product with workers that sync, the sample app as a process of its own, and people at a browser. */
+describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium", { timeout: 120_000 }, () => {
   test("shows a matter's documents to whom iManage lets see them, and an edit by itself; says who must act while the library is withdrawn, and comes back by itself", async () => {
-    const { page, here, libraries, address } = await open();
+    const { page, here, lent, libraries, address } = await open();
     const row = (number: number) => page.getByRole("row", { name: new RegExp(`\\b${number}\\b`) });
     const edit = (number: number, name: string) =>
       here.simulator.editDocument("ACTIVE", `ACTIVE!${number}.1`, { name, last_user: "B.OKAFOR" });
@@ -67,13 +68,21 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     await page.evaluate("window.stays = true");
     await withdrawLibrary(libraries, "ACTIVE", HART);
     await stands(page, "Parked");
-    expect(await page.getByRole("status").innerText()).toContain("No one has authorised this");
+    expect(await page.getByRole("status").innerText()).toContain("A library admin authorises it");
     await arrives(page, MATTER);
     await takesPicture(page, "tracker-parked", { height: 640, width: 1100 });
     edit(1007, "Exhibit bundle, while it was parked");
     const link = await page.getByRole("link", { name: PAGE }).getAttribute("href");
     await authorizes(await page.context().newPage(), link!);
     await appears(1007, "while it was parked");
+    await stands(page, "Live");
+
+    // The same where iManage itself has ended the authorization, which is believed when it was seen three times (F04).
+    here.simulator.endFamilies({ user: HART.username });
+    here.advance(minutes(31));
+    while ((await lent()).body.code !== "reauthorization_required") here.advance(seconds(62));
+    await stands(page, "iManage no longer accepts the authorisation of this library");
+    await lendLibrary(libraries, "ACTIVE", HART);
     await stands(page, "Live");
     expect(await page.evaluate("window.stays")).toBe(true);
   });
@@ -127,7 +136,8 @@ async function open() {
     ],
   });
   registered(here.simulator, firm.servers.dms!.redirectUri);
-  await workersOn(redis.url, here.broker.workerStories, { jobStarts: here.broker.jobStarts });
+  const { sweepSyncs, runSync } = here.broker.workerStories;
+  await workersOn(redis.url, { sweepSyncs, runSync }, { jobStarts: here.broker.jobStarts });
   await startSample(here, firm, address);
 
   const chromium = await openChromium({ viewport: { width: 1100, height: 900 } });
@@ -139,7 +149,12 @@ async function open() {
   page.on("pageerror", (error) => complaints.push(error.message));
   onTestFinished(() => expect(complaints).toEqual([]));
   const libraries = `${here.base}/servers/${firm.servers.dms!.id}/libraries`;
-  return { page, here, libraries, address };
+  const lent = () =>
+    firm.client.accessToken({
+      server: firm.servers.dms!.id,
+      subject: { type: "library", id: "ACTIVE" },
+    });
+  return { page, here, lent, libraries, address };
 }
 
 /** As its README says: it is told where the broker is, and who it is itself. */
