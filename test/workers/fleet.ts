@@ -5,7 +5,7 @@ import { inject, onTestFinished } from "vitest";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
 import type { SyncId } from "../../src/domain/id.ts";
-import { minutes } from "../../src/domain/instant.ts";
+import { type Milliseconds, minutes } from "../../src/domain/instant.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { prefixNeedles, refuse, scan } from "../kit/canary.ts";
 import type { World } from "../kit/world.ts";
@@ -137,6 +137,7 @@ export async function syncedLibraries(
   world: World,
   count: number,
   documents = 1,
+  { intervalMs, existing = "tell" }: { intervalMs?: Milliseconds; existing?: "tell" | "skip" } = {},
 ): Promise<readonly { readonly id: SyncId; readonly library: string }[]> {
   const { authorization, syncs } = world.broker;
   const { simulator } = world;
@@ -194,6 +195,8 @@ export async function syncedLibraries(
       server: world.server,
       library,
       note,
+      wish: { existing },
+      ...(intervalMs !== undefined && { intervalMs }),
     });
     all.push({ id: sync.id, library });
   }
