@@ -216,6 +216,6 @@ export interface RecordWrite<T> {
   /** What changes, by name: values may be secrets, or persons. */
   readonly fields: readonly string[];
   /** What the audit calls it where that is neither *created*, *changed* nor *deleted*. */
-  readonly act?: "secret_added" | "secret_removed";
+  readonly act?: "secret_added" | "secret_removed" | "secret_rotated";
   readonly note: AuditNote;
 }

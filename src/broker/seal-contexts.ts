@@ -1,3 +1,4 @@
+import type { EventSubscription } from "../domain/event-subscription.ts";
 import type { ConnectSessionId, GrantId, OrganisationId, RegistrationId, SyncId } from "../domain/id.ts";
 import { findRoute, routeOf } from "../domain/id.ts";
 import type { Registration } from "../domain/registration.ts";
@@ -67,6 +68,20 @@ export const changeContext = (server: Destination, sync: SyncId, page: number): 
   tokenOrigin: tokenOriginOf(server),
   consentGeneration: 0,
   attempt: page,
+});
+
+/**
+ * Of what a subscription's deliveries are signed with: for its receiver's origin, so that whoever writes another address into the
+ * record gets no signature of it (T18).
+ */
+export const webhookSecretContext = (of: Pick<EventSubscription, "id" | "url">): SealContext => ({
+  kind: "webhook-secret",
+  owner: `o:${routeOf(of.id)}`,
+  record: of.id,
+  server: undefined,
+  tokenOrigin: new URL(of.url).origin,
+  consentGeneration: 0,
+  attempt: 0,
 });
 
 /** Of what an admin may do in a server's libraries, remembered for a few minutes beside his grant. */

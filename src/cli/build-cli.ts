@@ -19,11 +19,14 @@ import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { EventLog } from "../events/ports.ts";
+import type { Subscriptions } from "../events/subscriptions.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
+import { addEventCommands } from "./event-commands.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -32,6 +35,7 @@ import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
+import { addSubscriptionCommands } from "./subscription-commands.ts";
 
 /** What the commands need. Functions, so that `check` and `keys` ask for no Redis, no keyset and no settings. */
 export interface CliDeps {
@@ -95,6 +99,8 @@ export interface CliBroker
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
   readonly audit: LookUpPorts["audit"];
+  readonly events: Pick<EventLog, "read">;
+  readonly subscriptions: Subscriptions["operators"];
   /** Who is at the terminal, for the audit. */
   readonly note: AuditNote;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
@@ -130,6 +136,8 @@ export function buildCli(deps: CliDeps): Command {
   addServerCommands(cli, deps);
   addRecordCommands(cli, deps);
   addOrganisationCommands(cli, deps);
+  addEventCommands(cli, deps);
+  addSubscriptionCommands(cli, deps);
   addAuditCommands(cli, deps);
   return cli;
 }

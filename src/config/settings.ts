@@ -23,6 +23,7 @@ import { operatorRelations, operatorSettings } from "./settings-operators.ts";
 import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
+import { syncSettings } from "./settings-sync.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -52,6 +53,7 @@ const fields = {
   ...productSettings,
   ...logSettings,
   ...auditSettings,
+  ...syncSettings,
   ...testSettings,
 };
 

@@ -29,6 +29,7 @@ export const AUDIT_FIELDS = {
   why: "what is wrong with the library's owner, as a code",
   generation: "how many times this person has authorised at this server",
   sync: "the sync",
+  subscription: "the subscription to events",
   containment: "the containment",
   target: "what kind of thing tokens were stopped for",
   effect: "`stop`, or `revoke`: at iManage too",
@@ -130,6 +131,28 @@ export const AUDIT_ACTIONS = {
     "sync",
   ]),
   "sync.deleted": action("A sync was deleted with what it had stored.", ["client", "server", "sync"]),
+
+  // Events
+  "subscription.created": action("An application subscribed to events.", [
+    "client",
+    "subscription",
+    "fields",
+  ]),
+  "subscription.changed": action(
+    "A subscription to events was changed; by `worker`: its receiver said that it is gone.",
+    ["client", "subscription", "fields"],
+  ),
+  "subscription.secret_rotated": action("A subscription got another secret to sign with.", [
+    "client",
+    "subscription",
+    "fields",
+  ]),
+  "subscription.deleted": action("A subscription to events was deleted with what waited for it.", [
+    "client",
+    "subscription",
+    "fields",
+  ]),
+  "event.replayed": action("Events are sent to a subscription once more.", ["client", "subscription"]),
 
   // Records that operators and admins manage
   "organisation.created": action("The organisation was set up.", ["name", "fields"]),

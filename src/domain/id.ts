@@ -16,6 +16,7 @@ export type SyncId = `syn_${string}`;
 export type PortalSessionId = `pts_${string}`;
 export type ContainmentId = `ctn_${string}`;
 export type EventId = `evt_${string}`;
+export type SubscriptionId = `sub_${string}`;
 
 type IdByType = {
   org: OrganisationId;
@@ -28,6 +29,7 @@ type IdByType = {
   pts: PortalSessionId;
   ctn: ContainmentId;
   evt: EventId;
+  sub: SubscriptionId;
 };
 export type IdType = keyof IdByType;
 
@@ -88,7 +90,15 @@ export function findRoute(id: string): Route | undefined {
 
 /** The route inside an id that is known to belong to an organisation. */
 export function routeOf(
-  id: OrganisationId | ServerId | GrantId | ConnectSessionId | SyncId | PortalSessionId | EventId,
+  id:
+    | OrganisationId
+    | ServerId
+    | GrantId
+    | ConnectSessionId
+    | SyncId
+    | PortalSessionId
+    | EventId
+    | SubscriptionId,
 ): Route {
   return findRoute(id) as Route;
 }
@@ -96,8 +106,9 @@ export function routeOf(
 export const isRoute = (text: string): text is Route =>
   text.length === ROUTE_LENGTH && /^[0-9a-hjkmnp-tv-z]+$/.test(text);
 
-export const organisationOf = (id: ServerId | GrantId | ConnectSessionId | SyncId): OrganisationId =>
-  organisationId(routeOf(id));
+export const organisationOf = (
+  id: ServerId | GrantId | ConnectSessionId | SyncId | EventId | SubscriptionId,
+): OrganisationId => organisationId(routeOf(id));
 
 /** Which event of its organisation's log it is: its number there, and when it happened. */
 export interface EventPosition {

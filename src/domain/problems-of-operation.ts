@@ -141,6 +141,12 @@ export const OPERATION_PROBLEMS = {
     "Work on this ended the worker process three times in a row.",
     "It is tried again every hour. Send the workers' log of that time to support; once it is mended, resume the sync.",
   ),
+  sync_quota_exceeded: kind(
+    507,
+    "operator",
+    "The syncs of this organisation keep as much as they may.",
+    "Delete syncs that nobody reads, or name fewer workspaces or fields; or the operator raises SYNC_SPACE_MAX_MIB. What is older than a week is dropped by itself, and the sync then goes on by itself.",
+  ),
   sync_not_ready: kind(
     409,
     "time",

@@ -1,4 +1,4 @@
-import type { ConnectSessionId, GrantId, RegistrationId, ServerId, SyncId } from "./id.ts";
+import type { ConnectSessionId, GrantId, RegistrationId, ServerId, SubscriptionId, SyncId } from "./id.ts";
 
 /** A secret as it is stored: an envelope that opens only with the same owner and context. */
 export type Sealed = string & { readonly sealed: unique symbol };
@@ -13,6 +13,7 @@ export type SecretKind =
   | "authorization-code"
   | "code-verifier"
   | "change"
+  | "webhook-secret"
   | "library-rights";
 
 /**
@@ -22,9 +23,9 @@ export type SecretKind =
 export interface SealContext {
   readonly kind: SecretKind;
   readonly owner: KeyOwner;
-  readonly record: GrantId | RegistrationId | ConnectSessionId | SyncId;
+  readonly record: GrantId | RegistrationId | ConnectSessionId | SyncId | SubscriptionId;
   readonly server: ServerId | undefined;
-  /** Origin of the token endpoint; sealed by digest. */
+  /** Origin of the token endpoint, or of the receiver that a signature is for; sealed by digest. */
   readonly tokenOrigin: string;
   readonly consentGeneration: number;
   /** Which attempt brought it, for tokens; 0 otherwise. */

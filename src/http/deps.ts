@@ -17,6 +17,7 @@ import type { Log, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { EventReader } from "../events/read-events.ts";
+import type { Subscriptions } from "../events/subscriptions.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
 import type { Snapshots } from "../sync/read-snapshot.ts";
 import type { Syncs } from "../sync/syncs.ts";
@@ -39,6 +40,7 @@ export interface HttpDeps {
   readonly changes: ChangeReader;
   readonly events: EventReader;
   readonly snapshots: Snapshots;
+  readonly subscriptions: Subscriptions;
   readonly configuration: ChangePorts;
   readonly profiles: Pick<ServerProfiles, "findProfile"> & GateReader;
   readonly packages: PackageMaker;

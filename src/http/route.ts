@@ -13,7 +13,7 @@ import type { HttpDeps } from "./deps.ts";
  * schema does not name is refused on the way in.
  */
 export interface Route {
-  readonly method: "get" | "post" | "put" | "delete";
+  readonly method: "get" | "post" | "put" | "patch" | "delete";
   /** With `{name}` for parameters, as OpenAPI writes it. */
   readonly path: `/v1/${string}`;
   readonly operationId: string;

@@ -19,6 +19,17 @@ import {
   postContainments,
 } from "./containments.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
+import {
+  deleteEventSubscription,
+  getEventDeliveries,
+  getEventSubscription,
+  getEventSubscriptions,
+  patchEventSubscription,
+  postEventReplay,
+  postEventSubscriptions,
+  postEventTest,
+  postSecretRotation,
+} from "./event-subscriptions.ts";
 import { getEvent, getEvents } from "./events.ts";
 import { postPoliciesExplain } from "./explain-policies.ts";
 import { deleteGrantById, getGrantById, getGrants, getGrantTimeline } from "./grants.ts";
@@ -67,6 +78,15 @@ export const routes: readonly Route[] = [
   getEvents,
   getEvent,
   getSyncSnapshot,
+  postEventSubscriptions,
+  getEventSubscriptions,
+  getEventSubscription,
+  patchEventSubscription,
+  deleteEventSubscription,
+  postSecretRotation,
+  postEventTest,
+  getEventDeliveries,
+  postEventReplay,
   postPoliciesExplain,
   getOrganisations,
   getOrganisation,

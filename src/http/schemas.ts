@@ -11,6 +11,7 @@ import {
   type OrganisationId,
   parseId,
   type ServerId,
+  type SubscriptionId,
   type SyncId,
 } from "../domain/id.ts";
 import type { MemberClaim } from "../domain/members.ts";
@@ -38,6 +39,7 @@ export const grantId = id<GrantId>("grt", "a grant");
 export const connectSessionId = id<ConnectSessionId>("cns", "a connect session");
 export const containmentId = id<ContainmentId>("ctn", "a containment");
 export const eventId = id<EventId>("evt", "an event");
+export const subscriptionId = id<SubscriptionId>("sub", "a subscription to events");
 export const syncId = id<SyncId>("syn", "a sync");
 
 export const instant = z.string().meta({ format: "date-time", description: "RFC 3339, UTC, milliseconds." });

@@ -21,7 +21,7 @@ const sync = z
     existing: z.enum(["skip", "tell"]),
     state: z.enum(["active", "parked", "paused"]).meta({
       description:
-        "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so.",
+        "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so. `active` with `waits_for`: iManage's rate limit.",
     }),
     waits_for: z
       .object({ code: z.string(), title: z.string(), remedy: z.string(), action: z.string() })
@@ -46,7 +46,9 @@ const sync = z
 const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
 
 function syncBody(of: Sync) {
-  const code = of.parkedBecause;
+  // A turn that comes later is no fault, and yet a reason why nothing happens.
+  const later = of.state === "active" && of.lastError?.code === "imanage_rate_limited";
+  const code = of.parkedBecause ?? (later ? "imanage_rate_limited" : undefined);
   return {
     id: of.id,
     server: of.server,

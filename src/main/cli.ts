@@ -80,6 +80,8 @@ const cli = buildCli({
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,
         audit: broker.auditBuffer,
+        events: broker.eventLog,
+        subscriptions: broker.subscriptions.operators,
         profiles: broker.profiles,
         explain: broker.explain,
         packages: broker.packages,

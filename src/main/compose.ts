@@ -36,6 +36,7 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { keepDeliveries } from "./keep-deliveries.ts";
 import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
 import { keepSyncs } from "./keep-syncs.ts";
@@ -222,7 +223,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
-  const { syncs, syncRuns, syncSweep, changes, snapshots } = keepSyncs({
+  const { subscriptions, deliverer, deliverySweep } = keepDeliveries({
+    ...{ clock, random, log, sealer, stores, outbound, clients: letIn, settings },
+  });
+  const { syncs, syncRuns, syncSweep, syncTidying, changes, snapshots } = keepSyncs({
     clock,
     random,
     log,
@@ -232,6 +236,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     documents: new ImanageDocuments(backgroundApi),
     clients: letIn,
     accessTokens,
+    quotaBytes: settings.SYNC_SPACE_MAX_MIB * 2 ** 20,
     simulated: settings.NODE_ENV !== "production",
   });
 
@@ -275,6 +280,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     syncRuns,
     syncSweep,
     trimEvents,
+    syncTidying,
+    deliverer,
+    deliverySweep,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -363,6 +371,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     changes,
     events,
     eventLog,
+    subscriptions,
+    happened: stores.happened,
     workerStories,
     jobStarts: stores.jobStarts,
     timers,

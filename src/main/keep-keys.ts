@@ -33,6 +33,7 @@ export function keepKeys(by: {
     keys,
     sealed: stores.sealed,
     servers: store,
+    subscriptions: stores.subscriptions,
     forgetKeys: sealer.forget,
   };
   const rootKeys = { keys, keyring, store, clientSecrets: by.clientSecrets, recordSeals: stores.recordSeals };

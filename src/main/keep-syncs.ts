@@ -4,8 +4,10 @@ import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { Snapshots } from "../sync/read-snapshot.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
+import { withinQuota } from "../sync/space-quota.ts";
 import { SyncSweep } from "../sync/sweep-syncs.ts";
 import { Syncs } from "../sync/syncs.ts";
+import { SyncTidying } from "../sync/tidy-syncs.ts";
 import type { Stores } from "./open-stores.ts";
 
 /** What changes in libraries: clients' wishes, the runs that read, and what is told. */
@@ -19,6 +21,8 @@ export function keepSyncs(by: {
   readonly documents: DocumentSource;
   readonly clients: SyncPorts["clients"];
   readonly accessTokens: AccessTokens;
+  /** What the syncs of one organisation may take of Redis. */
+  readonly quotaBytes: number;
   /** Shorter intervals than a firm's iManage should be asked at: for the simulator alone. */
   readonly simulated: boolean;
 }) {
@@ -39,9 +43,12 @@ export function keepSyncs(by: {
     stops: stores.containment,
   };
   const syncs = new Syncs(ports, simulated ? { minIntervalMs: 1_000 } : {});
+  const { space } = stores;
+  const runs: SyncPorts = { ...ports, accessToken: withinQuota(ports.accessToken, space, by.quotaBytes) };
   return {
     syncs,
-    syncRuns: new SyncRuns(ports, simulated ? { parkedRetryMs: 2_000 } : {}),
+    syncTidying: new SyncTidying({ clock, space }),
+    syncRuns: new SyncRuns(runs, simulated ? { parkedRetryMs: 2_000 } : {}),
     syncSweep: new SyncSweep(ports),
     changes: new ChangeReader(ports, syncs),
     snapshots: new Snapshots({ ...ports, slots: stores.snapshotSlots }, syncs),

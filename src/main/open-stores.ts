@@ -11,6 +11,7 @@ import { RedisCallBudget } from "../store/redis-call-budget.ts";
 import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
+import { RedisDeliveryStore } from "../store/redis-delivery-store.ts";
 import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisEventLog } from "../store/redis-event-log.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
@@ -27,6 +28,8 @@ import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisShredStore } from "../store/redis-shred-store.ts";
 import { RedisSnapshotSlots } from "../store/redis-snapshot-slots.ts";
 import { RedisStore } from "../store/redis-store.ts";
+import { RedisSyncSpace } from "../store/redis-sync-space.ts";
+import { RedisSubscriptionStore } from "../store/redis-subscription-store.ts";
 import { RedisSyncStore } from "../store/redis-sync-store.ts";
 import { SealedRecords } from "../store/sealed-records.ts";
 import { auditLimits } from "./audit-sink.ts";
@@ -99,6 +102,8 @@ export async function openStores(
     dataKeys: new RedisDataKeyStore(fast),
     diagnoses: new RedisDiagnosisStore(fast),
     events: new RedisEventLog(fast),
+    subscriptions: new RedisSubscriptionStore(fast, sealed),
+    deliveries: new RedisDeliveryStore(fast),
     grants: new RedisGrantStore(fast),
     idempotency: new RedisIdempotencyStore(fast),
     // However long Redis is away: an orderly end that is not noted would count as a crash.
@@ -113,6 +118,7 @@ export async function openStores(
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),
     syncs: new RedisSyncStore(fast),
+    space: new RedisSyncSpace(fast),
     snapshotSlots: new RedisSnapshotSlots(fast),
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */

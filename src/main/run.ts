@@ -82,6 +82,7 @@ async function start(
         ),
       stories: broker.workerStories,
       jobStarts: broker.jobStarts,
+      onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
       log,
     });

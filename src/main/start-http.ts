@@ -116,6 +116,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     snapshots: broker.snapshots,
     changes: broker.changes,
     events: broker.events,
+    subscriptions: broker.subscriptions,
     configuration: broker.changePorts,
     profiles: broker.profiles,
     packages: broker.packages,

@@ -18,11 +18,14 @@ import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
 import type { OrganisationId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
+import type { Deliverer } from "../events/deliver.ts";
+import type { DeliverySweep } from "../events/sweep-deliveries.ts";
 import type { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import type { RedisGrantStore } from "../store/redis-grant-store.ts";
 import type { RedisProfileStore } from "../store/redis-profile-store.ts";
 import type { SyncRuns } from "../sync/run-sync.ts";
 import type { SyncSweep } from "../sync/sweep-syncs.ts";
+import type { SyncTidying } from "../sync/tidy-syncs.ts";
 import type { WorkerStories } from "../workers/start-workers.ts";
 
 /** What each job of the workers tells. */
@@ -38,7 +41,10 @@ export function tellWorkers(by: {
   readonly containmentWork: ContainmentWork;
   readonly syncRuns: SyncRuns;
   readonly syncSweep: SyncSweep;
+  readonly deliverer: Deliverer;
+  readonly deliverySweep: DeliverySweep;
   readonly trimEvents: (organisation: OrganisationId) => Promise<void>;
+  readonly syncTidying: SyncTidying;
   readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
@@ -53,6 +59,9 @@ export function tellWorkers(by: {
     nextDueGrant: (after, not) => nextDueGrant({ schedule: grants, random, timers }, after, not),
     sweepSyncs: () => by.syncSweep.sweep(),
     runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
+    sweepDeliveries: () => by.deliverySweep.sweep(),
+    subscriptionsBehind: (organisation) => by.deliverySweep.behind(organisation),
+    deliver: (id, signal) => by.deliverer.run(id, signal),
     exportAudit: () => exportAudit(by.audit),
     async revokePending() {
       await by.containmentWork.workAll();
@@ -66,6 +75,7 @@ export function tellWorkers(by: {
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
         await by.trimEvents(id);
+        await by.syncTidying.tidy(id);
         const now = await by.now();
         await tellClosedServers({ log, gates: profiles, servers: configuration }, id, now, minutes(1));
         await tellExpiringSecrets({ log, store: configuration }, id, now, minutes(1));

@@ -1,19 +1,20 @@
 import { hours, type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 
 /**
- * How long an answer asks us to stay away, in [1 s, 1 h]; undefined where it does not say, or says nothing that can be
+ * How long an answer asks us to stay away, in [1 s, `maxMs`]; undefined where it does not say, or says nothing that can be
  * read (F07). Both names are known: `Retry-After` (RFC 9110 §10.2.3) and iManage's `x-ratelimit-retryafter` in seconds
  * (facts page, C). Where both came, the longer one counts.
  */
 export function readRetryAfter(
   headers: Readonly<Record<string, string>>,
   now: Instant,
+  maxMs: Milliseconds = hours(1),
 ): Milliseconds | undefined {
   const waits = [headers["retry-after"], headers["x-ratelimit-retryafter"]]
     .map((value) => (value === undefined ? undefined : readWait(value.trim(), headers.date, now)))
     .filter((wait) => wait !== undefined);
   if (waits.length === 0) return undefined;
-  return Math.min(hours(1), Math.max(seconds(1), ...waits));
+  return Math.min(maxMs, Math.max(seconds(1), ...waits));
 }
 
 function readWait(value: string, date: string | undefined, now: Instant): Milliseconds | undefined {

@@ -40,6 +40,15 @@ export class AnnouncementListener<Id extends string> {
     return { arrived, cancel };
   }
 
+  /** Hears each announcement from now on, whatever it is of, until the answer is called. */
+  each(hear: (id: Id) => void): () => void {
+    const heard = (from: string, id: string) => {
+      if (from === this.#channel) hear(id as Id);
+    };
+    this.#connection.on("message", heard);
+    return () => this.#connection.off("message", heard);
+  }
+
   /** How many are waited for: 0 when nobody waits (F25). */
   get size(): number {
     return this.#waiting.size;

@@ -9,6 +9,7 @@ import type {
   RegistrationId,
   Route,
   ServerId,
+  SubscriptionId,
   SyncId,
 } from "../domain/id.ts";
 import { findRoute, routeOf } from "../domain/id.ts";
@@ -235,12 +236,30 @@ export const syncChangesKey = (id: SyncId): string => `${organisation(routeOf(id
 /** The same, sealed with another data key: what is to take its place. */
 export const syncChangesCopyKey = (id: SyncId, dataKey: string): string =>
   `${organisation(routeOf(id))}sync-changes-copy:${id}:${dataKey}`;
+/** Hash: sync → bytes that it takes, as last measured, and `total` of all the organisation's. */
+export const syncSpaceKey = (id: OrganisationId): string => `${organisationPrefix(id)}sync-space`;
 export const syncDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:sync`;
 export const syncDueHintKey = (): string => `${shared("due")}sync`;
 
 /** Sorted set: who of a client reads a snapshot now, by until when; ends by itself. */
 export const snapshotSlotsKey = (id: OrganisationId, client: ClientId): string =>
   `${organisationPrefix(id)}snapshots:${client}`;
+/** JSON of an `EventSubscription`, and the hash of an organisation's: id → client. */
+export const subscriptionKey = (id: SubscriptionId): string =>
+  `${organisation(routeOf(id))}subscription:${id}`;
+export const subscriptionsKey = (id: OrganisationId): string => `${organisationPrefix(id)}subscriptions`;
+/** Hash: how far a subscription has been told, how its receiver does, and who is at it (`lua/README.md`). */
+export const deliveryKey = (id: SubscriptionId): string => `${organisation(routeOf(id))}delivery:${id}`;
+/**
+ * Beside it: `lanes` (sorted set, lane → when its head is sent), `heads` (hash, lane → attempts at its head), `log` and `records`
+ * (sorted set and hash: what became of events, by number), `dead` (sorted set of dead letters). The lanes: `delivery-lane:<id>:<lane>`.
+ */
+export const deliveryPartKey = (
+  id: SubscriptionId,
+  part: "lanes" | "heads" | "log" | "records" | "dead",
+): string => `${organisation(routeOf(id))}delivery-${part}:${id}`;
+export const deliveryDueKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:delivery`;
+export const deliveryDueHintKey = (): string => `${shared("due")}delivery`;
 
 /** Hash: `starts` of jobs on a grant or sync that never ended in order, and `until` when it is put aside. Ends by itself. */
 export const startsKey = (id: GrantId | SyncId): string => `${organisation(routeOf(id))}starts:${id}`;

@@ -7,6 +7,7 @@ import type { ConnectSession } from "../domain/connect-session.ts";
 import type { Containment } from "../domain/containment.ts";
 import type { DataKeyRotation } from "../domain/data-key-rotation.ts";
 import type { Diagnosis } from "../domain/diagnosis.ts";
+import type { EventSubscription } from "../domain/event-subscription.ts";
 import type { ConnectSessionId } from "../domain/id.ts";
 import { everyone } from "../domain/members.ts";
 import type { OperatorSession } from "../domain/operator.ts";
@@ -58,6 +59,7 @@ export const readPolicy = (stored: unknown): Policy => {
   if (rules !== undefined) return { ...policy, rules };
   return { ...policy, rules: [{ servers, users: "all", libraries: "all", actions: actions ?? [] }] };
 };
+export const readSubscription = reader<EventSubscription>("subscription");
 export const readContainment = reader<Containment>("containment");
 export const readConnectSession = reader<ConnectSession>("connect session");
 export const readConnectStart = reader<{ readonly v: 1; readonly session: ConnectSessionId }>(

@@ -1,6 +1,6 @@
 import type { AuditNote, RecordMac } from "../broker/ports.ts";
 import type { RecordSeal, RecordSeals } from "../broker/records/ports.ts";
-import type { ClientId, OrganisationId, RegistrationId, ServerId } from "../domain/id.ts";
+import type { ClientId, OrganisationId, RegistrationId, ServerId, SubscriptionId } from "../domain/id.ts";
 import { Problem } from "../domain/problem.ts";
 import {
   clientKey,
@@ -14,6 +14,8 @@ import {
   registrationNamesKey,
   serverKey,
   serverNamesKey,
+  subscriptionKey,
+  subscriptionsKey,
 } from "./keys.ts";
 import { gateWords, standingPlace } from "./places.ts";
 import { readClient, readOrganisation } from "./records.ts";
@@ -142,6 +144,13 @@ export class RedisRecordSeals implements RecordSeals {
           noun: "registration",
           name: `${firm}/${name}`,
           keys: [registrationKey(registration as RegistrationId)],
+        };
+      const subscriptions = await this.#names(subscriptionsKey(organisation));
+      for (const [id] of subscriptions)
+        yield {
+          noun: "subscription",
+          name: `${firm}/${id}`,
+          keys: [subscriptionKey(id as SubscriptionId)],
         };
       // Every pair: which organisations a client has policies in is written after them, and is a hint.
       for (const [name, client] of clients)

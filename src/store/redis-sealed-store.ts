@@ -6,6 +6,7 @@ import {
   type RegistrationId,
   type Route,
   type ServerId,
+  type SubscriptionId,
   type SyncId,
 } from "../domain/id.ts";
 import { seconds } from "../domain/instant.ts";
@@ -201,6 +202,7 @@ function placeOf(kind: string, fields: readonly string[], keys: readonly string[
     return { kind: "changes", sync: key as SyncId, server: kind === "copy" ? undefined : server };
   }
   if (kind === "fleeting" || kind === "unknown") return { kind, key };
+  if (kind === "subscription") return { kind, subscription: key as SubscriptionId };
   if (kind === "registration") return { kind, registration: key as RegistrationId };
   const [grant, server, generation, rt, rtAttempt, at, atAttempt, spares] = fields as string[];
   const texts = [

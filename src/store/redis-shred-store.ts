@@ -7,6 +7,7 @@ import {
   clientOrganisationsKey,
   dataKeyRotationKey,
   dataKeysKey,
+  deliveryDueHintKey,
   dueHintKey,
   organisationNamesKey,
   rotatingKey,
@@ -55,7 +56,7 @@ export class RedisShredStore implements ShredStore {
     for (const client of clients)
       await this.#store.call((redis) => redis.srem(clientOrganisationsKey(client as never), organisation));
     const route: Route = routeOf(organisation);
-    for (const hint of [dueHintKey(), syncDueHintKey()])
+    for (const hint of [dueHintKey(), syncDueHintKey(), deliveryDueHintKey()])
       await this.#store.call((redis) => redis.zrem(hint, organisation, route));
     // Last: by the name whoever was interrupted finds it again.
     await this.#store.call((redis) => redis.hdel(organisationNamesKey(), name));

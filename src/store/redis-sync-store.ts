@@ -11,6 +11,7 @@ import type { Instant, Milliseconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
+import type { DueSync } from "../domain/sync-turns.ts";
 import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "../sync/cursor.ts";
 import type { DocumentField } from "../sync/document-fields.ts";
@@ -47,7 +48,7 @@ export interface RedisSyncStoreOptions {
   readonly changesKept?: number;
 }
 
-const CHANGES_KEPT = 100_000;
+export const CHANGES_KEPT = 100_000;
 const SCANNED_AT_ONCE = 1_000;
 
 /** Syncs, their cursors, what they have told, and when to look at them again. */
@@ -257,6 +258,24 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       redis.zrangebyscore(syncDueKey(organisation), "-inf", now, "LIMIT", 0, limit),
     );
     return ids as SyncId[];
+  }
+
+  async findDue(ids: readonly SyncId[]): Promise<readonly DueSync[]> {
+    const read = ids.map((id) =>
+      this.#store.call((redis) => redis.hmget(syncKey(id), "due_at", "started_at", "passes", "objects")),
+    );
+    return (await Promise.all(read)).flatMap(([dueAt, startedAt, passes, objects], i) =>
+      dueAt === null || dueAt === undefined
+        ? []
+        : [
+            {
+              id: ids[i]!,
+              dueAt: Number(dueAt),
+              underWay: startedAt !== null,
+              objects: passes === null ? undefined : Number(objects ?? 0),
+            },
+          ],
+    );
   }
 
   restateHint(organisation: OrganisationId): Promise<void> {

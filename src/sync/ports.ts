@@ -9,6 +9,7 @@ import type { Sealed } from "../domain/sealed.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { LibrarySubject } from "../domain/subject.ts";
+import type { DueSync } from "../domain/sync-turns.ts";
 import type { SyncWish } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "./cursor.ts";
 import type { DocumentField } from "./document-fields.ts";
@@ -259,6 +260,8 @@ export interface SyncSchedule {
   /** Organisations that may have something due, by the hint. */
   dueOrganisations(limit: number): Promise<readonly OrganisationId[]>;
   dueSyncs(organisation: OrganisationId, limit: number): Promise<readonly SyncId[]>;
+  /** How far these of one organisation have come, as their turns need to know; those that are gone are left out. */
+  findDue(ids: readonly SyncId[]): Promise<readonly DueSync[]>;
   /** Writes the hint anew from the organisation's own due set. MUST never leave it later than the truth. */
   restateHint(organisation: OrganisationId): Promise<void>;
   /** The same for every organisation: what heals a hint that was lost. */

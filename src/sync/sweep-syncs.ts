@@ -1,5 +1,5 @@
-import type { SyncId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
+import { type DueSync, inTurns, type SyncTurn } from "../domain/sync-turns.ts";
 import type { SyncPorts } from "./ports.ts";
 
 const ORGANISATIONS_MAX = 500;
@@ -16,17 +16,18 @@ export class SyncSweep {
     this.#ports = ports;
   }
 
-  async sweep(): Promise<readonly SyncId[]> {
-    const { schedule } = this.#ports;
+  /** In the order of their turns. */
+  async sweep(): Promise<readonly SyncTurn[]> {
+    const { clock, schedule } = this.#ports;
     await this.#restate();
-    const found: SyncId[] = [];
+    const found: (readonly DueSync[])[] = [];
     for (const organisation of await schedule.dueOrganisations(ORGANISATIONS_MAX)) {
       const due = await schedule.dueSyncs(organisation, PER_ORGANISATION_MAX);
       // The hint was too early, as it may be.
       if (due.length === 0) await schedule.restateHint(organisation);
-      found.push(...due);
+      else found.push(await schedule.findDue(due));
     }
-    return found;
+    return inTurns(found, clock.now());
   }
 
   /** Hints may be lost; what they are made from may not. */

@@ -1,7 +1,8 @@
 import type { JobsOptions, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
-import type { GrantId, SyncId } from "../domain/id.ts";
+import type { GrantId, SubscriptionId, SyncId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import type { SyncTurn } from "../domain/sync-turns.ts";
 
 export type QueueConnection = Redis | Cluster;
 
@@ -17,12 +18,17 @@ export const QUEUES = {
   lookAgain: "look-again",
   libraryStanding: "library-standing",
   keyRotation: "key-rotation",
+  deliverySweep: "delivery-sweep",
+  deliverEvents: "deliver-events",
 } as const;
 
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES];
 
+/** What jobs are about. */
+export type JobId = GrantId | SyncId | SubscriptionId;
+
 /** All that a job knows. */
-export interface JobData<Id extends GrantId | SyncId> {
+export interface JobData<Id extends JobId> {
   readonly id: Id;
 }
 
@@ -60,17 +66,37 @@ export const jobOptions: JobsOptions = {
   removeOnFail: { count: 200 },
 };
 
-/** One job per id: while one waits or runs, another of the same id is not added. */
-export async function addOncePerId<Id extends GrantId | SyncId>(
+/**
+ * One job per id: while one waits or runs, another of the same id is not added.
+ * @param onceMore where one runs, another follows it: it may have looked before there was something to do
+ */
+export async function addOncePerId<Id extends JobId>(
   queue: Queue<JobData<Id>>,
   ids: readonly Id[],
+  onceMore = false,
 ): Promise<void> {
   if (ids.length === 0) return;
   // BullMQ derives the types of names and data from the queue's in a way that no generic id satisfies.
   const jobs = ids.map((id) => ({
     name: queue.name,
     data: { id },
-    opts: { ...jobOptions, deduplication: { id } },
+    opts: { ...jobOptions, deduplication: { id, ...(onceMore && { keepLastIfActive: true }) } },
   }));
   await (queue as Queue).addBulk(jobs);
+}
+
+/** One job per id, and the lower turn first. Who waited so long that his turn has come much nearer is moved forward. */
+export async function addInTurn(queue: Queue<JobData<SyncId>>, turns: readonly SyncTurn[]): Promise<void> {
+  if (turns.length === 0) return;
+  const jobs = turns.map(({ id, turn }) => ({
+    name: queue.name,
+    data: { id },
+    opts: { ...jobOptions, deduplication: { id }, priority: turn },
+  }));
+  // Of those that were there already it answers the job that is.
+  const added = await (queue as Queue).addBulk(jobs);
+  for (const [i, { late, turn }] of turns.entries()) {
+    // It may be gone by now: then it has had its turn.
+    if (late) await added[i]?.changePriority({ priority: turn }).catch(() => {});
+  }
 }

@@ -1,15 +1,18 @@
 import { Queue, Worker } from "bullmq";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
-import type { GrantId, SyncId } from "../domain/id.ts";
+import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
+import type { SyncTurn } from "../domain/sync-turns.ts";
 import { auditExportJob } from "./audit-export.job.ts";
 import { CrashGuard, type Progressed } from "./crash-guard.ts";
+import { deliverEventsJob, deliveryPokes, deliverySweepJob } from "./deliver-events.job.ts";
 import { jobFailure } from "./job-failure.ts";
 import { keyRotationJob } from "./key-rotation.job.ts";
 import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
   type JobData,
+  type JobId,
   jobOptions,
   QUEUES,
   type QueueConnection,
@@ -22,6 +25,7 @@ import { refreshGrantJob } from "./refresh-grant.job.ts";
 import { refreshSweepJob } from "./refresh-sweep.job.ts";
 import { revocationJob } from "./revocation.job.ts";
 import { syncJob } from "./sync.job.ts";
+import { SyncPlaces } from "./sync-places.ts";
 import { syncSweepJob } from "./sync-sweep.job.ts";
 
 /** What the jobs do: told by the stories, so that nothing here knows how. */
@@ -32,13 +36,19 @@ export interface WorkerStories {
   refreshGrant(id: GrantId): Promise<boolean>;
   /** Another grant of the same organisation that is due, none of those in `not`. */
   nextDueGrant(after: GrantId, not: ReadonlySet<GrantId>): Promise<GrantId | undefined>;
-  /** Syncs whose time has come. */
-  sweepSyncs(): Promise<readonly SyncId[]>;
+  /** Syncs whose time has come, in the order of their turns. */
+  sweepSyncs(): Promise<readonly SyncTurn[]>;
   /**
-   * @param stopping ends the run at the next page: this process is going.
+   * @param stopping ends the run at the next page: this process is going, or others wait for the place.
    * @param progressed is told after each page that was stored.
    */
   runSync(id: SyncId, stopping: AbortSignal, progressed?: Progressed): Promise<unknown>;
+  /** Subscriptions that have something to be told. */
+  sweepDeliveries(): Promise<readonly SubscriptionId[]>;
+  /** Those of one organisation, as soon as something has happened there. */
+  subscriptionsBehind(organisation: OrganisationId): Promise<readonly SubscriptionId[]>;
+  /** @param stopping ends it after what is under way: this process is going. */
+  deliver(id: SubscriptionId, stopping: AbortSignal): Promise<unknown>;
   exportAudit(): Promise<unknown>;
   revokePending(): Promise<unknown>;
   reapUnbound(): Promise<unknown>;
@@ -58,13 +68,20 @@ export interface WorkerParts {
   readonly jobStarts: JobStarts;
   readonly timers: Pick<Timers, "every">;
   readonly log: Log;
+  /** Calls back for each event that happens somewhere, until the answer is called. Undefined: the sweep finds them. */
+  readonly onEvent?: (hear: (organisation: OrganisationId) => void) => () => void;
   readonly timing?: Partial<WorkerTiming>;
-  readonly concurrency?: { readonly refreshes?: number; readonly syncs?: number };
+  readonly concurrency?: {
+    readonly refreshes?: number;
+    readonly syncs?: number;
+    readonly deliveries?: number;
+  };
 }
 
 export interface WorkerTiming {
   /** Between two looks at what is due. */
   readonly sweepMs: Milliseconds;
+  readonly syncSweepMs: Milliseconds;
   readonly auditExportMs: Milliseconds;
   readonly revocationMs: Milliseconds;
   readonly reapMs: Milliseconds;
@@ -86,6 +103,8 @@ export interface Workers {
 
 const TIMING: WorkerTiming = {
   sweepMs: seconds(2),
+  // A client waits for what it brings, and nobody for a refresh ahead of its time.
+  syncSweepMs: seconds(0.5),
   auditExportMs: seconds(2),
   revocationMs: seconds(5),
   reapMs: minutes(1),
@@ -101,7 +120,8 @@ const TIMING: WorkerTiming = {
 export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const { stories, log } = parts;
   const timing = { ...TIMING, ...parts.timing };
-  const { refreshes = 8, syncs = 4 } = parts.concurrency ?? {};
+  // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
+  const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
   const stopping = new AbortController();
   // A third of a job's lock, so that whoever gets a dead worker's job finds its run dead too.
   const guard = new CrashGuard(parts.jobStarts, log, parts.timers, timing.lockMs / 3);
@@ -112,7 +132,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const onError = (name: QueueName) => (error: Error & { code?: string }) =>
     log.warn({ outcome: "queue_error", code: error.code ?? error.name }, name);
 
-  const queueOf = <Id extends GrantId | SyncId = never>(name: QueueName): Queue<JobData<Id>> => {
+  const queueOf = <Id extends JobId = never>(name: QueueName): Queue<JobData<Id>> => {
     const queue = new Queue<JobData<Id>>(name, queueOptions(name, connection));
     queue.on("error", onError(name));
     return queue;
@@ -133,9 +153,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 
   const grants = queueOf<GrantId>(QUEUES.refreshGrant);
   const libraries = queueOf<SyncId>(QUEUES.sync);
+  const subscriptions = queueOf<SubscriptionId>(QUEUES.deliverEvents);
   const scheduled = [
     { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants) },
-    { name: QUEUES.syncSweep, everyMs: timing.sweepMs, run: syncSweepJob(stories, libraries) },
+    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries) },
+    { name: QUEUES.deliverySweep, everyMs: timing.sweepMs, run: deliverySweepJob(stories, subscriptions) },
     { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
@@ -144,9 +166,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     { name: QUEUES.keyRotation, everyMs: timing.keyRotationMs, run: keyRotationJob(stories) },
   ].map((task) => ({ ...task, queue: queueOf(task.name) }));
 
+  const places = new SyncPlaces(libraries, syncs, parts);
   const workers = [
     worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
-    worker(QUEUES.sync, syncs, syncJob(stories, guard, stopping.signal)),
+    worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
+    worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, stopping.signal)),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
 
@@ -168,15 +192,22 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   }, timing.restateMs);
 
   await restate();
+  const deafen = parts.onEvent?.(
+    deliveryPokes(stories, subscriptions, (error) => jobFailure(error, QUEUES.deliverEvents, undefined, log)),
+  );
   return {
     async close() {
+      deafen?.();
       clearInterval(again);
       stopping.abort();
+      await withinGrace(places.close(), timing.graceMs);
       const closed = Promise.all(workers.map((one) => one.close()));
       closed.catch(() => {});
       await withinGrace(closed, timing.graceMs);
       await withinGrace(
-        Promise.all([grants, libraries, ...scheduled.map(({ queue }) => queue)].map((it) => it.close())),
+        Promise.all(
+          [grants, libraries, subscriptions, ...scheduled.map(({ queue }) => queue)].map((it) => it.close()),
+        ),
         timing.graceMs,
       );
       connection.disconnect();

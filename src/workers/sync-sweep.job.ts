@@ -1,10 +1,10 @@
 import type { Queue } from "bullmq";
 import type { SyncId } from "../domain/id.ts";
-import { addOncePerId, type JobData } from "./queues.ts";
+import { addInTurn, type JobData } from "./queues.ts";
 import type { WorkerStories } from "./start-workers.ts";
 
-/** Every sync whose time has come becomes a job. */
+/** Every sync whose time has come becomes a job, in its turn. */
 export const syncSweepJob =
   ({ sweepSyncs }: Pick<WorkerStories, "sweepSyncs">, syncs: Queue<JobData<SyncId>>) =>
   async (): Promise<void> =>
-    addOncePerId(syncs, await sweepSyncs());
+    addInTurn(syncs, await sweepSyncs());

@@ -100,6 +100,10 @@ beforeEach(() => {
       },
       rewrap: async () => true,
     },
+    // On a whole broker: test/stories/events.test.ts.
+    events: {} as never,
+    // The same: test/stories/event-subscriptions.test.ts.
+    subscriptions: {} as never,
     audit: { read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after) },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {
@@ -224,7 +228,7 @@ describe("check", () => {
     expect([out, code]).toEqual(["", 1]);
     expect(err.split("\n")).toEqual([
       `${file}:8: organisations.meridian.servers.dms.address must begin with https://, must have no trailing slash: give https://dms.meridian.example.`,
-      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure or audit or contain.`,
+      `${file}:18: clients.tracker.policies.#1.actions.#1 must be token or status or connect or revoke or sync or configure or audit or contain or events.`,
       `${file} has 2 faults; nothing was changed.`,
       "",
     ]);

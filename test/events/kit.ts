@@ -1,7 +1,16 @@
 import { readFileSync } from "node:fs";
-import type { OrganisationId } from "../../src/domain/id.ts";
+import { onTestFinished } from "vitest";
+import type { ClientId, OrganisationId } from "../../src/domain/id.ts";
+import type { Policy, PolicyRule } from "../../src/domain/policy.ts";
+import { Problem } from "../../src/domain/problem.ts";
+import { type EventPage, EventReader, type ReadEvents } from "../../src/events/read-events.ts";
+import { EventListener } from "../../src/store/change-listener.ts";
+import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { eventsKey, gateKey } from "../../src/store/keys.ts";
 import { RedisEventLog } from "../../src/store/redis-event-log.ts";
+import { ruleOf } from "../kit/policies.ts";
+import { sharedRedisUrl } from "../kit/redis.ts";
+import { sealerKit } from "../security/kit.ts";
 import { identities, redisFor } from "../sync/kit.ts";
 
 const prelude = readFileSync(new URL("../../src/store/lua/prelude.lua", import.meta.url), "utf8");
@@ -31,6 +40,64 @@ export async function eventLogKit(url?: string) {
     async numbers(after?: Parameters<RedisEventLog["read"]>[1], limit = 100) {
       const answer = await log.read(organisation, after, limit);
       return answer.kind === "read" ? answer.events.map(({ position }) => position.number) : answer.kind;
+    },
+  };
+}
+
+/** The same with who reads it: a client whose policy has one rule, that may be changed. */
+export async function eventReaderKit(rule: Partial<PolicyRule> = {}) {
+  const kit = await eventLogKit();
+  const { ids, organisation, offset } = kit;
+  const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+  onTestFinished(() => disconnect(connection));
+  await whenReady(connection);
+  const listener = new EventListener(connection);
+  await listener.listen();
+  const { sealer } = sealerKit();
+  await sealer.prepare(`o:${ids.route}`);
+  const standing: { state: "active" | "stopped" } = { state: "active" };
+  const policyOf = (...rules: readonly Partial<PolicyRule>[]): Policy => ({
+    v: 1,
+    client: ids.client,
+    organisation,
+    rules: rules.map((one) => ruleOf({ actions: ["events"], ...one })),
+    tokensPerMinute: 100,
+  });
+  const state = {
+    policy: policyOf(rule) as Policy | undefined,
+    stop: undefined as undefined | `ctn_${string}`,
+    policyOf,
+    standing,
+  };
+  const reader = new EventReader({
+    clock: { now: () => Date.now() + offset.ms, monotonicMs: () => performance.now() },
+    sealer,
+    log: kit.log,
+    announcements: listener,
+    clients: {
+      findStanding: async () => ({ state: standing.state, generation: 1 }),
+      findPolicy: async (client, of) => ({
+        policy: client === ids.client && of === organisation ? state.policy : undefined,
+        generation: 1,
+        mark: "",
+      }),
+    },
+    stops: { findStop: async () => state.stop },
+  });
+  const caller = { client: ids.client as ClientId, address: "192.0.2.7" };
+  return {
+    ...kit,
+    ...{ state, reader, listener, caller },
+    read: (more: Partial<ReadEvents> = {}): Promise<EventPage> =>
+      reader.read({ caller, organisation, ...more }),
+    refused: (asked: Promise<unknown>) =>
+      asked.then(
+        () => "answered",
+        (error: unknown) => (error instanceof Problem ? error.code : String(error)),
+      ),
+    /** Resolves when somebody waits. */
+    async waiting() {
+      while (listener.size === 0) await new Promise(setImmediate);
     },
   };
 }

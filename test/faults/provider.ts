@@ -206,6 +206,26 @@ export const providerFaults: readonly ProvenPromise[] = [
         },
       },
       {
+        file: "test/store/call-budget.test.ts",
+        title: "a 429 holds everyone until its time is over, and not longer (F07)",
+        without: {
+          guard: "the pause that holds calls of the REST API",
+          file: "src/store/lua/calls.lua",
+          replace: "if g[1] and tonumber(g[1]) > now then return nil, tonumber(g[1]) - now, 'throttled' end",
+          by: "",
+        },
+      },
+      {
+        file: "test/store/call-budget.test.ts",
+        title: "a 429 holds everyone until its time is over, and not longer (F07)",
+        without: {
+          guard: "nobody cuts a pause short",
+          file: "src/store/lua/gate.lua",
+          replace: "math.max(tonumber(redis.call('HGET', key, 'pause_until') or '0'), now + ms)",
+          by: "now + ms",
+        },
+      },
+      {
         file: ANSWERS,
         title: "(F07)",
         without: {

@@ -217,6 +217,20 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   readEvents: [POLICY, "events/read-events.ts", "events/event-cursor.ts", "events/find-event.ts"],
   getEvent: [POLICY, "events/find-event.ts"],
   readSnapshot: [...SERVING, "sync/syncs.ts", "sync/read-snapshot.ts", "sync/lent-token.ts"],
+  createEventSubscription: [
+    POLICY,
+    "events/subscriptions.ts",
+    "store/write-record.ts",
+    "broker/idempotency/answer-once.ts",
+  ],
+  listEventSubscriptions: [POLICY],
+  getEventSubscription: [POLICY],
+  changeEventSubscription: [POLICY, "store/write-record.ts"],
+  deleteEventSubscription: [POLICY, "store/write-record.ts"],
+  rotateSubscriptionSecret: [POLICY, "store/write-record.ts", "broker/idempotency/answer-once.ts"],
+  testEventSubscription: [POLICY],
+  listEventDeliveries: [POLICY],
+  replayEvents: [POLICY],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
   getContainment: [POLICY, "broker/containment/managed.ts"],
@@ -343,6 +357,18 @@ describe("what is answered", () => {
     }[];
     expect(events.map(({ type }) => type)).toContain("grant.revoked");
     await ask("getEvent", events[0]!.id);
+    const url = `${here.simulator.origin}/events`;
+    const subscription = String((await ask("createEventSubscription", "", { organisation, url })).id);
+    await ask("listEventSubscriptions", `?organisation=${organisation}`);
+    await ask("changeEventSubscription", subscription, { kinds: ["grant.revoked"], description: "Docket" });
+    await ask("rotateSubscriptionSecret", subscription, { overlap: 60 });
+    await ask("testEventSubscription", subscription);
+    await broker.workerStories.deliver(subscription as never, new AbortController().signal);
+    const { items } = await ask("listEventDeliveries", subscription);
+    expect(items).toMatchObject([{ type: "test", state: "waiting", attempts: [{ status: 404 }] }]);
+    await ask("getEventSubscription", subscription);
+    await ask("replayEvents", subscription, { event: events[0]!.id });
+    await ask("deleteEventSubscription", subscription);
 
     await ask("listOrganisations");
     await ask("getOrganisation", organisation);
@@ -386,7 +412,7 @@ describe("what is answered", () => {
   it("by way of refusal is documented too, route by route", async () => {
     const here = await world();
     const nobody = Object.fromEntries(
-      (["srv", "grt", "cns", "syn", "org", "ctn", "evt"] as const).map((type) => [
+      (["srv", "grt", "cns", "syn", "org", "ctn", "evt", "sub"] as const).map((type) => [
         type,
         `${type}_${here.server.slice(4)}`,
       ]),
@@ -396,11 +422,12 @@ describe("what is answered", () => {
         .replace("/grants/{id}", `/grants/${nobody.grt}`)
         .replace("/connect-sessions/{id}", `/connect-sessions/${nobody.cns}`)
         .replace("/syncs/{id}", `/syncs/${nobody.syn}`)
+        .replace("/event-subscriptions/{id}", `/event-subscriptions/${nobody.sub}`)
         .replace("/events/{id}", `/events/${nobody.evt}`)
         .replace("/containments/{id}", `/containments/${nobody.ctn}`);
       const send = (query: string, headers: Record<string, string>, body?: string) =>
         fetch(`${here.base}${path}${query}`, {
-          method: operation.method,
+          method: operation.method.toUpperCase(),
           headers,
           ...(body === undefined ? {} : { body }),
         });

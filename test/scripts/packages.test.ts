@@ -30,7 +30,16 @@ const locked = async () =>
 /** Both have scripts that nobody needs: one counts installations, the other builds what is there as JavaScript too. */
 const WITH_INSTALL_SCRIPT = ["@scarf/scarf", "msgpackr-extract"];
 
-const LICENSES = ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "ISC", "MIT"];
+const LICENSES = [
+  "0BSD",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "BlueOak-1.0.0",
+  "ISC",
+  "MIT",
+  "Unlicense",
+];
 
 /**
  * Releases that were taken over by somebody else, as the registries' own reports named them. An offline list is of

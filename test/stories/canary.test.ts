@@ -91,6 +91,7 @@ const KINDS = [
     "root key",
     "start link",
     "state",
+    "webhook secret",
   ],
 ].toSorted();
 
@@ -125,6 +126,16 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   await expireSoon(here, first.grant);
   const { client: there } = await here.replica();
   await Promise.all([...Array(10)].map((_, i) => (i % 2 === 0 ? client : there).accessToken(ask)));
+
+  // Who is called: the receiver is not there, and is called in vain. The secret is told once, and another once.
+  const subscribed = await client.call<{ id: string }>("POST", "/v1/event-subscriptions", {
+    organisation,
+    url: `${simulator.origin}/no-receiver`,
+  });
+  const subscription = `/v1/event-subscriptions/${subscribed.body.id}`;
+  expect((await client.call("POST", `${subscription}/rotate-secret`, {})).status).toBe(200);
+  expect((await client.call("POST", `${subscription}/test`)).status).toBe(200);
+  expect((await client.call("GET", subscription)).status).toBe(200);
 
   // A library is lent; a worker of its own reads it, and its changes reach who waits for them.
   const worker = await brokerProcess(here, "worker");
@@ -322,8 +333,9 @@ async function secretsOf(
     ["refresh token", "sim_rt_"],
     ["authorization code", "sim_code_"],
     ["broker token", "imb_at_"],
+    ["webhook secret", "whsec_"],
   ] as const) {
-    for (const [value] of wire.matchAll(new RegExp(`${prefix}[A-Za-z0-9_-]{20,}`, "g"))) add(kind, value);
+    for (const [value] of wire.matchAll(new RegExp(`${prefix}[A-Za-z0-9_+/=-]{20,}`, "g"))) add(kind, value);
   }
   for (const { url, requestBody, answerHeaders, answerBody, port } of recorded) {
     const ours = isOurs(here, { port });
@@ -361,6 +373,11 @@ const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly
     place: /"access_token":"[^"]+"/,
   },
   { kind: "broker token", path: /^POST \/oauth2\/token$/, place: /"access_token":"[^"]+"/ },
+  {
+    kind: "webhook secret",
+    path: /^POST \/v1\/event-subscriptions(\/[^/]+\/rotate-secret)?$/,
+    place: /"secret":"[^"]+"/,
+  },
   { kind: "start link", path: /^POST \/v1\/connect-sessions$/, place: /"start_url":"[^"]+"/ },
   { kind: "portal link", path: /^POST \/v1\/portal-sessions$/, place: /"url":"[^"]+"/ },
   { kind: "state", path: /^GET \/connect\/start\//, place: /^location: .*$/m },

@@ -51,7 +51,7 @@ const runs = new SyncRuns(
     sealer: broker.sealer,
     syncs: new RedisSyncStore(broker.stores.fast),
     clients: broker.configuration,
-    documents: new ImanageDocuments(broker.api),
+    documents: new ImanageDocuments(broker.backgroundApi),
     servers: broker.configuration,
     accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
   },

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { inject, onTestFinished } from "vitest";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
-import type { SyncId } from "../../src/domain/id.ts";
+import type { ServerId, SyncId } from "../../src/domain/id.ts";
 import { type Milliseconds, minutes } from "../../src/domain/instant.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { prefixNeedles, refuse, scan } from "../kit/canary.ts";
@@ -27,6 +27,7 @@ export const QUICK = {
   lockMs: 1_000,
   stalledMs: 500,
   sweepMs: 200,
+  syncSweepMs: 200,
   auditExportMs: 1_000,
   revocationMs: 60_000,
 };
@@ -137,17 +138,32 @@ export async function syncedLibraries(
   world: World,
   count: number,
   documents = 1,
-  { intervalMs, existing = "tell" }: { intervalMs?: Milliseconds; existing?: "tell" | "skip" } = {},
+  whose: {
+    readonly server?: ServerId;
+    readonly client?: string;
+    /** Of the libraries' names: each caller has its own. */
+    readonly prefix?: string;
+    readonly intervalMs?: Milliseconds;
+    /** Whether what is there at first is told. */
+    readonly existing?: "tell" | "skip";
+  } = {},
 ): Promise<readonly { readonly id: SyncId; readonly library: string }[]> {
   const { authorization, syncs } = world.broker;
   const { simulator } = world;
-  const server = (await authorization.servers.findServer(world.server))!;
+  const {
+    server: at = world.server,
+    client = world.client.id,
+    prefix = "LIB",
+    intervalMs,
+    existing = "tell",
+  } = whose;
+  const server = (await authorization.servers.findServer(at))!;
   const pattern = simulator.libraries.find(5948, "ACTIVE")!.documents[0]!;
   const note = { actor: "test", requestId: "req_test" };
   simulator.registrations.patch("token-broker", { access: "all_users" });
   const all = [];
   for (let i = 0; i < count; i++) {
-    const [library, admin] = [`LIB${i}`, `admin.${i}`];
+    const [library, admin] = [`${prefix}${i}`, `${prefix}.admin.${i}`];
     simulator.users.put({ customer_id: 5948, id: admin, password: "x" });
     simulator.libraries.put({
       customer_id: 5948,
@@ -184,19 +200,14 @@ export async function syncedLibraries(
       undefined,
       note,
     );
-    await world.broker.libraryStore.lendLibraries(
-      grant,
-      world.server,
-      [{ library, replaces: undefined }],
-      note,
-    );
+    await world.broker.libraryStore.lendLibraries(grant, at, [{ library, replaces: undefined }], note);
     const { sync } = await syncs.create({
-      caller: { client: world.client.id as never, address: "192.0.2.1" },
-      server: world.server,
+      caller: { client: client as never, address: "192.0.2.1" },
+      server: at,
       library,
-      note,
-      wish: { existing },
       ...(intervalMs !== undefined && { intervalMs }),
+      wish: { existing },
+      note,
     });
     all.push({ id: sync.id, library });
   }

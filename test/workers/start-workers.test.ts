@@ -5,7 +5,7 @@ import { connectRedis } from "../../src/store/connect-redis.ts";
 import { QUEUES, queuePrefix } from "../../src/workers/queues.ts";
 import { ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
 import { ALL_QUEUES, Happened, queueOn, workersOn } from "./kit.ts";
-import { FAST, GRANT, SYNC } from "./names.ts";
+import { FAST, GRANT, SYNC, TURN } from "./names.ts";
 
 test("everything that is scheduled happens again and again", async () => {
   const redis = await ownRedisForThisTest();
@@ -30,7 +30,7 @@ test("each grant and each sync that is due becomes one job, however many sweeps 
   const released = Promise.withResolvers<void>();
   await workersOn(redis.url, {
     sweepRefreshes: async () => happened.found("sweep", [GRANT]),
-    sweepSyncs: async () => [SYNC],
+    sweepSyncs: async () => [TURN],
     async refreshGrant(id) {
       happened.tell(id);
       await released.promise;
@@ -55,7 +55,7 @@ test("F34 with every queue deleted, running jobs included, schedules and due wor
   await workersOn(redis.url, {
     sweepRefreshes: async () => happened.found("sweepRefreshes", [GRANT]),
     refreshGrant: async () => told(happened, "refreshGrant"),
-    sweepSyncs: async () => happened.found("sweepSyncs", [SYNC]),
+    sweepSyncs: async () => happened.found("sweepSyncs", [TURN]),
     runSync: async () => happened.tell("runSync"),
     exportAudit: async () => happened.tell("exportAudit"),
   });
@@ -82,7 +82,7 @@ test("T36 a job that fails leaves its problem code and nothing else of the error
       happened.tell("refreshed");
       throw new TypeError("canary-token in a foreign error");
     },
-    sweepSyncs: async () => (happened.count("ran") === 0 ? [SYNC] : []),
+    sweepSyncs: async () => (happened.count("ran") === 0 ? [TURN] : []),
     async runSync() {
       happened.tell("ran");
       throw new Problem("store_unavailable", { detail: "Redis: LOADING" });
@@ -127,7 +127,7 @@ test("closing tells running syncs to stop, waits for them, and takes no further 
   const redis = await ownRedisForThisTest();
   const happened = new Happened();
   const { workers } = await workersOn(redis.url, {
-    sweepSyncs: async () => [SYNC],
+    sweepSyncs: async () => [TURN],
     async runSync(_id, stopping) {
       happened.tell("running");
       await once(stopping, "abort");
@@ -147,7 +147,7 @@ test("closing does not wait for ever for a job that does not stop", async () => 
   const { workers } = await workersOn(
     redis.url,
     {
-      sweepSyncs: async () => [SYNC],
+      sweepSyncs: async () => [TURN],
       async runSync() {
         happened.tell("running");
         await released.promise;
@@ -167,7 +167,7 @@ test("on a three-node cluster each queue has a slot of its own, and its jobs run
   const happened = new Happened();
   const clusterNodes = cluster.nodes.map(({ host, port }) => `${host}:${port}`);
   await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "durable"), {
-    sweepSyncs: async () => [SYNC],
+    sweepSyncs: async () => [TURN],
     runSync: async (id) => happened.tell(id),
     sweepRefreshes: async () => [GRANT],
     refreshGrant: async (id) => told(happened, id),

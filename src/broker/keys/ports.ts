@@ -1,8 +1,16 @@
 import type { DataKeyRotation } from "../../domain/data-key-rotation.ts";
-import type { GrantId, OrganisationId, RegistrationId, ServerId, SyncId } from "../../domain/id.ts";
+import type { EventSubscription } from "../../domain/event-subscription.ts";
+import type {
+  GrantId,
+  OrganisationId,
+  RegistrationId,
+  ServerId,
+  SubscriptionId,
+  SyncId,
+} from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import type { KeyOwner, Sealed } from "../../domain/sealed.ts";
-import type { AuditNote, WrappedDataKeys } from "../ports.ts";
+import type { AuditNote, RecordWrite, WrappedDataKeys } from "../ports.ts";
 
 /** Makes and wraps data keys. None leaves it. */
 export interface DataKeyring {
@@ -75,6 +83,7 @@ export type SealedPlace =
       readonly sealed: Sealed;
     }
   | { readonly kind: "registration"; readonly registration: RegistrationId }
+  | { readonly kind: "subscription"; readonly subscription: SubscriptionId }
   | {
       readonly kind: "changes";
       readonly sync: SyncId;
@@ -90,6 +99,12 @@ export interface SealedPage {
   readonly next: string | undefined;
   /** Which life of which Redis answered. */
   readonly store: string;
+}
+
+/** Records of subscriptions to events, as far as a rotation is about them. */
+export interface SealedSubscriptions {
+  find(id: SubscriptionId): Promise<EventSubscription | undefined>;
+  put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void>;
 }
 
 /** One change of a sync on its way into the copy that takes the place of what is stored. */

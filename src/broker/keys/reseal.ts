@@ -2,7 +2,6 @@ import { nothingMet, type PassCount } from "../../domain/data-key-rotation.ts";
 import type { ServerId } from "../../domain/id.ts";
 import { organisationOf } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
-import type { RegistrationSecret } from "../../domain/registration.ts";
 import { dataKeyOf, type SealContext, type Sealed } from "../../domain/sealed.ts";
 import type { Server } from "../../domain/server.ts";
 import type { ConfigurationStore } from "../organisations/ports.ts";
@@ -12,12 +11,14 @@ import {
   changeContext,
   clientSecretContext,
   refreshTokenContext,
+  webhookSecretContext,
 } from "../seal-contexts.ts";
-import type { SealedPlace, SealedStore } from "./ports.ts";
+import type { SealedPlace, SealedStore, SealedSubscriptions } from "./ports.ts";
 
 export interface ResealPorts {
   readonly sealer: Pick<Sealer, "seal" | "open">;
   readonly sealed: SealedStore;
+  readonly subscriptions: SealedSubscriptions;
   readonly servers: Pick<ConfigurationStore, "findServer" | "findRegistration" | "putRegistration">;
 }
 
@@ -70,6 +71,8 @@ class Resealer {
         return this.#revocation(place);
       case "registration":
         return this.#registration(place.registration);
+      case "subscription":
+        return this.#subscription(place.subscription);
       case "changes":
         return this.#changes(place);
       case "fleeting":
@@ -116,23 +119,44 @@ class Resealer {
   async #registration(id: (SealedPlace & { kind: "registration" })["registration"]): Promise<PassCount> {
     const registration = await this.#ports.servers.findRegistration(id);
     if (registration === undefined) return count({ later: 1 });
-    const context = clientSecretContext(registration);
-    const secrets: RegistrationSecret[] = [];
+    const { servers } = this.#ports;
+    return this.#secrets(id, registration.secrets, clientSecretContext(registration), (secrets) =>
+      servers.putRegistration(
+        { ...registration, secrets },
+        { before: registration, fields: ["data key"], note: BY_WORKER },
+      ),
+    );
+  }
+
+  async #subscription(id: (SealedPlace & { kind: "subscription" })["subscription"]): Promise<PassCount> {
+    const { subscriptions } = this.#ports;
+    const before = await subscriptions.find(id);
+    if (before === undefined) return count({ later: 1 });
+    return this.#secrets(id, before.secrets, webhookSecretContext(before), (secrets) =>
+      subscriptions.put({ ...before, secrets }, { before, fields: ["data key"], note: BY_WORKER }),
+    );
+  }
+
+  /** Of a record: all of them, as an operator's change. */
+  async #secrets<S extends { readonly sealed: Sealed }>(
+    example: string,
+    stored: readonly S[],
+    context: SealContext,
+    put: (secrets: readonly S[]) => Promise<void>,
+  ): Promise<PassCount> {
+    const secrets: S[] = [];
     let resealed = 0;
-    for (const secret of registration.secrets) {
+    for (const secret of stored) {
       const old = dataKeyOf(secret.sealed) !== this.#to;
       const after = old ? await this.#anew(secret.sealed, context) : undefined;
-      if (old && after === undefined) return count({ unreadable: 1, example: id });
+      if (old && after === undefined) return count({ unreadable: 1, example });
       secrets.push(after === undefined ? secret : { ...secret, sealed: after });
       if (after !== undefined) resealed += 1;
     }
     try {
-      await this.#ports.servers.putRegistration(
-        { ...registration, secrets },
-        { before: registration, fields: ["data key"], note: BY_WORKER },
-      );
+      await put(secrets);
     } catch (error) {
-      // An operator changes it at this moment: what he stores was read before, so the next pass comes to it.
+      // Somebody changes it at this moment: what he stores was read before, so the next pass comes to it.
       if (!(error instanceof Problem) || error.code !== "configuration_conflict") throw error;
       return count({ later: resealed });
     }

@@ -2,7 +2,7 @@ import type { AuditNote } from "../ports.ts";
 
 /** One stored record, and whether it may be believed. */
 export interface RecordSeal {
-  readonly noun: "organisation" | "server" | "registration" | "client" | "policy";
+  readonly noun: "organisation" | "server" | "registration" | "client" | "policy" | "subscription";
   /** Key name: what names it in the log and in commands. */
   readonly place: string;
   /** Its name in configuration files; of a policy, of client and organisation. */

@@ -6,7 +6,7 @@
 -- ARGV  1 SCAN's cursor  2 how many of its own keys to look at, about; 0: none  3 ids of data keys, separated by blanks
 --       4 clock offset (ms)
 -- Answers { next cursor, which life of which Redis, places }; a place is
---   grant id server gen rt rt_att at at_att spares | registration id | changes sync server | copy sync '' | fleeting key | unknown key
+--   grant id server gen rt rt_att at at_att spares | registration id | subscription id | changes sync server | copy sync '' | fleeting key | unknown key
 local prefix = prefix_of(KEYS[1])
 local ids = {}
 for id in string.gmatch(ARGV[3], '%S+') do ids[#ids + 1] = '.' .. id .. '.' end
@@ -25,7 +25,10 @@ local function any(list)
 end
 
 -- Written by scripts alone, from ids, words, digests and times.
-local bare = { ['audit'] = true, ['timeline'] = true, ['sync-objects'] = true, ['grants'] = true, ['unbound'] = true, ['due'] = true }
+local bare = { ['audit'] = true, ['timeline'] = true, ['sync-objects'] = true, ['sync-space'] = true,
+  ['grants'] = true, ['unbound'] = true, ['due'] = true,
+  ['subscriptions'] = true, ['delivery'] = true, ['delivery-lane'] = true, ['delivery-lanes'] = true, ['delivery-heads'] = true,
+  ['delivery-log'] = true, ['delivery-records'] = true, ['delivery-dead'] = true }
 local SOME = 2000
 local function values_of(key)
   local type = redis.call('TYPE', key).ok
@@ -55,8 +58,8 @@ local function look(key)
     -- Of a sync that was deleted, or killed over it: whoever asks finishes it.
     places[#places + 1] = { 'copy', string.match(id, '^[^:]+'), '' }
   elseif any(values_of(key)) then
-    if noun == 'registration' then
-      places[#places + 1] = { 'registration', id }
+    if noun == 'registration' or noun == 'subscription' then
+      places[#places + 1] = { noun, id }
     else
       places[#places + 1] = { redis.call('PTTL', key) >= 0 and 'fleeting' or 'unknown', rest }
     end

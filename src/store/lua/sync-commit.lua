@@ -1,4 +1,5 @@
 #!lua
+-- with: space
 -- Stores a page: changes, what is remembered of objects, cursor, all or nothing. Only the page whose number is due is
 -- stored, so that a page that comes twice, or from a run that was thought dead, changes nothing.
 --
@@ -31,14 +32,8 @@ in_parts(at + 1, at + 2 * marks, 'HSET')
 at = at + 2 * marks
 in_parts(at + 1, at + forgotten, 'HDEL')
 
--- The oldest go where there are too many. `floor` is the newest that went: whoever has read to before it has lost some.
-local over = redis.call('XLEN', KEYS[4]) - tonumber(ARGV[12])
-if over > 0 then
-  -- Some at a time, should the bound have been lowered.
-  local oldest = redis.call('XRANGE', KEYS[4], '-', '+', 'COUNT', math.min(over, changes + 1000))
-  redis.call('HSET', key, 'floor', oldest[#oldest][1])
-  redis.call('XTRIM', KEYS[4], 'MAXLEN', '=', redis.call('XLEN', KEYS[4]) - #oldest)
-end
+-- Some at a time, should the bound have been lowered.
+drop_changes(key, KEYS[4], now, tonumber(ARGV[12]), changes + 1000)
 
 redis.call('HINCRBY', key, 'seq', 1)
 redis.call('HINCRBY', key, 'documents', ARGV[3])
@@ -70,5 +65,6 @@ else
 end
 redis.call('HSET', key, 'due_at', text(due))
 redis.call('ZADD', KEYS[2], text(due), id)
+measure_sync(prefix_of(key), id)
 if changes > 0 then redis.call('PUBLISH', 'b1:sync-changes', id) end
 return 'committed'

@@ -17,13 +17,15 @@ function writtenByScripts(): string[] {
     .filter((name) => name.endsWith(".lua"))
     .map((name) => read(`${LUA}/${name}`))
     .filter((text) => /\baudit(_change)?\(/.test(text))
-    .flatMap((text) => [...text.replaceAll(/timeline\([^)]*\)?/g, "").matchAll(/'([a-z_]+\.[a-z_]+)'/g)])
+    .flatMap((text) => [
+      ...text.replaceAll(/(timeline|emit\w*)\([^)]*\)?/g, "").matchAll(/'([a-z_]+\.[a-z_]+)'/g),
+    ])
     .map(([, action]) => action!);
 }
 
 /**
  * What TypeScript hands to a script to be written: `audited: ["noun", …]` is created and changed, and deleted where it says so;
- * `act: "verb"` names another verb for a client; `action: "…"` is itself.
+ * `act: "verb"` names another verb for a client, in `events` for a subscription; `action: "…"` is itself.
  */
 function writtenByTypescript(): string[] {
   const textOf = (folder: string) => typescriptFiles(folder).map(read).join("\n");
@@ -33,6 +35,7 @@ function writtenByTypescript(): string[] {
     ...all(store, /audited: \["([a-z_]+)"/g).flatMap((noun) => [`${noun}.created`, `${noun}.changed`]),
     ...all(store, /record: undefined,[^}]*audited: \["([a-z_]+)"/g).map((noun) => `${noun}.deleted`),
     ...all(textOf("src/broker"), /\bact: "([a-z]+_[a-z_]+)"/g).map((verb) => `client.${verb}`),
+    ...all(textOf("src/events"), /\bact: "([a-z]+_[a-z_]+)"/g).map((verb) => `subscription.${verb}`),
     ...all(store, /action: "([a-z_]+\.[a-z_]+)"/g),
   ];
 }

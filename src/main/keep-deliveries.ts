@@ -1,0 +1,47 @@
+import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { Settings } from "../config/settings.ts";
+import { Deliverer } from "../events/deliver.ts";
+import type { SubscriptionPorts } from "../events/subscription-ports.ts";
+import { Subscriptions } from "../events/subscriptions.ts";
+import { DeliverySweep } from "../events/sweep-deliveries.ts";
+import type { Outbound } from "../outbound/outbound.ts";
+import { makeWebhookSender } from "../outbound/webhook-sender.ts";
+import { makeWebhookSecrets } from "../security/webhook-secrets.ts";
+import type { Stores } from "./open-stores.ts";
+
+/** Who is called when something happens, and the calling. */
+export function keepDeliveries(by: {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly sealer: Sealer;
+  readonly stores: Stores;
+  readonly outbound: Outbound;
+  readonly clients: SubscriptionPorts["clients"];
+  readonly settings: Pick<Settings, "EGRESS_LOOPBACK_ORIGINS" | "EGRESS_PRIVATE_CIDRS">;
+}) {
+  const { clock, random, log, sealer, stores, outbound, clients, settings } = by;
+  const rules = {
+    loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
+    privateRanges: settings.EGRESS_PRIVATE_CIDRS,
+  };
+  const ports: SubscriptionPorts = {
+    clock,
+    random,
+    log,
+    sealer,
+    subscriptions: stores.subscriptions,
+    deliveries: stores.deliveries,
+    events: stores.events,
+    announcements: stores.happened,
+    sender: makeWebhookSender(outbound, { now: () => clock.now(), rules }),
+    secrets: makeWebhookSecrets(random),
+    clients,
+    stops: stores.containment,
+  };
+  return {
+    subscriptions: new Subscriptions(ports),
+    deliverer: new Deliverer(ports),
+    deliverySweep: new DeliverySweep(clock, stores.deliveries),
+  };
+}

@@ -1,0 +1,53 @@
+import type { Queue } from "bullmq";
+import type { OrganisationId, SubscriptionId } from "../domain/id.ts";
+import { addOncePerId, type JobData } from "./queues.ts";
+import type { WorkerStories } from "./start-workers.ts";
+
+/** Tells one subscription what it has not been told. Run twice, the later one finds the lease held and ends. */
+export const deliverEventsJob =
+  ({ deliver }: Pick<WorkerStories, "deliver">, stopping: AbortSignal) =>
+  async ({ data: { id } }: { readonly data: JobData<SubscriptionId> }): Promise<void> => {
+    await deliver(id, stopping);
+  };
+
+/** Every subscription that has something to be told, and was not told at once. */
+export const deliverySweepJob =
+  (
+    { sweepDeliveries }: Pick<WorkerStories, "sweepDeliveries">,
+    subscriptions: Queue<JobData<SubscriptionId>>,
+  ) =>
+  async (): Promise<void> =>
+    addOncePerId(subscriptions, await sweepDeliveries());
+
+/**
+ * What to do when an event is announced: each subscription that is behind becomes a job. While that is being asked for an organisation,
+ * further announcements of it are one.
+ * @param failed hears of what went wrong; the sweep finds what was missed
+ */
+export function deliveryPokes(
+  { subscriptionsBehind }: Pick<WorkerStories, "subscriptionsBehind">,
+  subscriptions: Queue<JobData<SubscriptionId>>,
+  failed: (error: unknown) => void,
+): (organisation: OrganisationId) => void {
+  const asking = new Map<OrganisationId, { again: boolean }>();
+  const ask = async (organisation: OrganisationId, state: { again: boolean }): Promise<void> => {
+    try {
+      do {
+        state.again = false;
+        await addOncePerId(subscriptions, await subscriptionsBehind(organisation), true);
+      } while (state.again);
+    } finally {
+      asking.delete(organisation);
+    }
+  };
+  return (organisation) => {
+    const known = asking.get(organisation);
+    if (known !== undefined) {
+      known.again = true;
+      return;
+    }
+    const state = { again: false };
+    asking.set(organisation, state);
+    ask(organisation, state).catch(failed);
+  };
+}
