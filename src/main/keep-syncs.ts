@@ -34,6 +34,7 @@ export function keepSyncs(by: {
     timers,
     sealer,
     syncs: stores.syncs,
+    space: stores.space,
     schedule: stores.syncs,
     announcements: stores.changed,
     documents,
@@ -42,12 +43,14 @@ export function keepSyncs(by: {
     accessToken: accessTokens.provide.bind(accessTokens),
     stops: stores.containment,
   };
-  const syncs = new Syncs(ports, simulated ? { minIntervalMs: 1_000 } : {});
-  const { space } = stores;
-  const runs: SyncPorts = { ...ports, accessToken: withinQuota(ports.accessToken, space, by.quotaBytes) };
+  const syncs = new Syncs(ports, { quotaBytes: by.quotaBytes, ...(simulated && { minIntervalMs: 1_000 }) });
+  const runs: SyncPorts = {
+    ...ports,
+    accessToken: withinQuota(ports.accessToken, ports.space, by.quotaBytes),
+  };
   return {
     syncs,
-    syncTidying: new SyncTidying({ clock, space }),
+    syncTidying: new SyncTidying(ports),
     syncRuns: new SyncRuns(runs, simulated ? { parkedRetryMs: 2_000 } : {}),
     syncSweep: new SyncSweep(ports),
     changes: new ChangeReader(ports, syncs),

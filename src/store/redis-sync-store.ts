@@ -110,6 +110,12 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       .map(({ counts, ...sync }) => ({ ...sync, failures: counts.failures }));
   }
 
+  async listAllSyncs(organisation: OrganisationId): Promise<readonly Sync[]> {
+    const ids = (await this.#store.call((redis) => redis.hvals(syncsKey(organisation)))) as SyncId[];
+    const syncs = await Promise.all(ids.sort().map((id) => this.findSync(id)));
+    return syncs.filter((sync) => sync !== undefined);
+  }
+
   async wantSync(id: SyncId): Promise<"wanted" | "paused" | "gone"> {
     return (await this.#steer(id, "want")) as "wanted" | "paused" | "gone";
   }
@@ -120,6 +126,14 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
 
   async resumeSync(id: SyncId, note: AuditNote): Promise<"resumed" | "gone"> {
     return (await this.#steer(id, "resume", note)) as "resumed" | "gone";
+  }
+
+  async resetSync(id: SyncId, note: AuditNote): Promise<"reset" | "gone"> {
+    return (await this.#steer(id, "reset", note)) as "reset" | "gone";
+  }
+
+  async changeInterval(id: SyncId, intervalMs: Milliseconds, note: AuditNote): Promise<"changed" | "gone"> {
+    return (await this.#steer(id, "every", note, intervalMs)) as "changed" | "gone";
   }
 
   async deleteSync(id: SyncId, note: AuditNote): Promise<"deleted" | "gone"> {
@@ -287,13 +301,18 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
     for (const id of ids) await this.restateHint(id as OrganisationId);
   }
 
-  async #steer(id: SyncId, how: "want" | "pause" | "resume", note?: AuditNote): Promise<unknown> {
+  async #steer(
+    id: SyncId,
+    how: "want" | "pause" | "resume" | "reset" | "every",
+    note?: AuditNote,
+    intervalMs?: Milliseconds,
+  ): Promise<unknown> {
     const answer = await this.#store.run(
       "sync-steer",
       [syncKey(id), syncDueKey(organisationOf(id)), startsKey(id)],
-      [id, how, note?.actor ?? "", note?.requestId ?? ""],
+      [id, how, note?.actor ?? "", note?.requestId ?? "", intervalMs ?? ""],
     );
-    if (answer === "wanted" || answer === "resumed") await this.#hintSooner(organisationOf(id), id);
+    if (answer !== "paused" && answer !== "gone") await this.#hintSooner(organisationOf(id), id);
     return answer;
   }
 
