@@ -1,5 +1,6 @@
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
+import { OperateSyncs } from "../sync/operate-syncs.ts";
 import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { Snapshots } from "../sync/read-snapshot.ts";
@@ -50,6 +51,7 @@ export function keepSyncs(by: {
   };
   return {
     syncs,
+    operateSyncs: new OperateSyncs(ports, syncs),
     syncTidying: new SyncTidying(ports),
     syncRuns: new SyncRuns(runs, simulated ? { parkedRetryMs: 2_000 } : {}),
     syncSweep: new SyncSweep(ports),

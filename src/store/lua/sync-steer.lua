@@ -53,11 +53,8 @@ if ARGV[2] == 'reset' then
   -- Whoever is running it can commit no further page.
   redis.call('HINCRBY', KEYS[1], 'seq', 1)
   redis.call('HDEL', KEYS[1], 'cursor', 'started_at', 'running', 'wanted')
-  if s[5] == 'worker_crashed' or s[5] == 'deletions_held' then
-    redis.call('HSET', KEYS[1], 'state', 'active')
-    redis.call('HDEL', KEYS[1], 'because')
-    redis.call('DEL', KEYS[3])
-  end
+  -- One that is parked is so until it has stored a page, as always.
+  redis.call('DEL', KEYS[3])
   if s[1] ~= 'paused' then make_due() end
   note('sync.reset')
   return 'reset'
