@@ -56,7 +56,14 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
     "sync.deletions_released",
     "sync.deletions_discarded",
   ]),
-  ...never("the client did it itself", ["sync.created", "sync.paused", "sync.resumed", "sync.deleted"]),
+  ...never("the client did it itself", [
+    "sync.created",
+    "sync.paused",
+    "sync.resumed",
+    "sync.reset",
+    "sync.changed",
+    "sync.deleted",
+  ]),
   ...never("an operator did it, and the changes that follow are told", [
     "sync.deletions_released",
     "sync.deletions_discarded",
