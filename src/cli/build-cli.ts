@@ -21,6 +21,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { EventLog } from "../events/ports.ts";
 import type { Subscriptions } from "../events/subscriptions.ts";
+import type { OperateSyncs } from "../sync/operate-syncs.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
@@ -36,6 +37,7 @@ import { addRecordCommands } from "./record-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
 import { addSubscriptionCommands } from "./subscription-commands.ts";
+import { addSyncCommands } from "./sync-commands.ts";
 
 /** What the commands need. Functions, so that `check` and `keys` ask for no Redis, no keyset and no settings. */
 export interface CliDeps {
@@ -92,6 +94,7 @@ export interface CliBroker
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker {
   readonly grants: Pick<GrantStore, "listGrants">;
+  readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
   readonly recordSeals: RecordSeals;
@@ -129,6 +132,7 @@ export function buildCli(deps: CliDeps): Command {
   addKeyCommands(cli, deps);
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
+  addSyncCommands(cli, deps);
   addContainmentCommands(cli, deps);
   addClientCommands(cli, deps);
   addPolicyCommands(cli, deps);

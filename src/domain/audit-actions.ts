@@ -130,6 +130,8 @@ export const AUDIT_ACTIONS = {
     "server",
     "sync",
   ]),
+  "sync.reset": action("A sync was told to look at everything again.", ["client", "server", "sync"]),
+  "sync.changed": action("The interval of a sync was changed.", ["client", "server", "sync"]),
   "sync.deleted": action("A sync was deleted with what it had stored.", ["client", "server", "sync"]),
 
   // Events

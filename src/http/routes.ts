@@ -41,13 +41,14 @@ import { postAccessTokens } from "./post-access-tokens.ts";
 import { getServerPackage, getServerRegistration } from "./registration-help.ts";
 import type { Route } from "./route.ts";
 import { getServer, getServers, putServer } from "./servers.ts";
+import { getSyncChanges, getSyncSnapshot } from "./sync-changes.ts";
 import {
   deleteSync,
   getSync,
-  getSyncChanges,
-  getSyncSnapshot,
   getSyncs,
+  patchSync,
   postSyncPause,
+  postSyncReset,
   postSyncResume,
   postSyncRun,
   postSyncs,
@@ -70,7 +71,9 @@ export const routes: readonly Route[] = [
   postSyncs,
   getSyncs,
   getSync,
+  patchSync,
   postSyncRun,
+  postSyncReset,
   postSyncPause,
   postSyncResume,
   deleteSync,

@@ -2,12 +2,11 @@ import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { organisationOf } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
-import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
-import { CHANGE_KINDS } from "../sync/change.ts";
 import type { Sync } from "../sync/ports.ts";
-import type { SnapshotLine } from "../sync/read-snapshot.ts";
-import { accessTokenProblems } from "./post-access-tokens.ts";
+import type { SyncView } from "../sync/sync-view.ts";
+import type { HttpDeps } from "./deps.ts";
 import { route } from "./route.ts";
 import { instant, line, organisationId, serverId, syncId } from "./schemas.ts";
 
@@ -21,14 +20,50 @@ const sync = z
     existing: z.enum(["skip", "tell"]),
     state: z.enum(["active", "parked", "paused"]).meta({
       description:
-        "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so. `active` with `waits_for`: iManage's rate limit.",
+        "`parked`: waits for a person (`waits_for`), and goes on by itself. `paused`: you said so. `active` with `waits_for`: what passes, iManage's rate limit for one.",
+    }),
+    phase: z.enum(["baseline", "following", "window", "reconciling"]).meta({
+      description:
+        "`baseline`: sees for the first time what is there. `following`: reads iManage's change feed. `window`: reads by edit date, where there is no feed. `reconciling`: compares everything.",
     }),
     waits_for: z
-      .object({ code: z.string(), title: z.string(), remedy: z.string(), action: z.string() })
-      .nullable(),
+      .object({
+        code: z.string(),
+        title: z.string(),
+        remedy: z.string(),
+        action: z.string(),
+        link: z.string().nullable().meta({
+          description: "Where a library admin must act: the page to send him to.",
+        }),
+      })
+      .nullable()
+      .meta({
+        description: "Why it does not go on, and who must act; with `remedy` `time` it goes on by itself.",
+      }),
     interval: z.number().meta({ description: "Seconds from the start of one pass to the next." }),
     fields: z.array(z.string()).nullable(),
     last_complete_at: instant.nullable(),
+    cursor_age: z.number().nullable().meta({
+      description: "Seconds since iManage was last asked to the end what has changed; null: not yet.",
+    }),
+    lag: z
+      .number()
+      .nullable()
+      .meta({ description: "Seconds that what you are told may be behind; null: not known yet." }),
+    scan: z
+      .object({ started_at: instant, documents: z.int(), of: z.int().nullable() })
+      .nullable()
+      .meta({ description: "A comparison of everything that is under way, and how far it is." }),
+    held_deletions: z.int().meta({
+      description: "Deletions that are not told before an operator has decided: far more than usual.",
+    }),
+    space: z
+      .object({
+        bytes: z.int(),
+        organisation_bytes: z.int(),
+        quota_bytes: z.int().nullable(),
+      })
+      .meta({ description: "What it keeps, and all syncs of its organisation together, as last measured." }),
     next_run_at: instant.nullable(),
     last_error: z.object({ code: z.string(), at: instant }).nullable(),
     counts: z.object({
@@ -43,12 +78,13 @@ const sync = z
   })
   .meta({ id: "Sync" });
 
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
+export const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
 
-function syncBody(of: Sync) {
-  // A turn that comes later is no fault, and yet a reason why nothing happens.
-  const later = of.state === "active" && of.lastError?.code === "imanage_rate_limited";
-  const code = of.parkedBecause ?? (later ? "imanage_rate_limited" : undefined);
+const inSeconds = (ms: number | undefined): number | null => (ms === undefined ? null : ms / 1_000);
+
+function viewBody({ settings }: Pick<HttpDeps, "settings">, view: SyncView): z.input<typeof sync> {
+  const { sync: of, waitsFor, space } = view;
+  const { scan } = of.cursor;
   return {
     id: of.id,
     server: of.server,
@@ -57,13 +93,23 @@ function syncBody(of: Sync) {
     workspaces: of.wish.workspaces === undefined ? null : [...of.wish.workspaces],
     existing: of.wish.existing,
     state: of.state,
-    waits_for:
-      code === undefined
-        ? null
-        : { code, title: PROBLEMS[code].title, remedy: PROBLEMS[code].remedy, action: PROBLEMS[code].action },
+    phase: view.phase,
+    waits_for: waitsFor === undefined ? null : waitsForBody(settings.publicBaseUrl, of, waitsFor),
     interval: of.intervalMs / 1_000,
-    fields: of.fields ?? null,
+    fields: of.fields === undefined ? null : [...of.fields],
     last_complete_at: orNull(of.lastCompleteAt),
+    cursor_age: inSeconds(view.cursorAgeMs),
+    lag: inSeconds(view.lagMs),
+    scan:
+      scan === undefined
+        ? null
+        : { started_at: rfc3339(scan.startedAt), documents: scan.rows, of: scan.total ?? null },
+    held_deletions: view.heldDeletions,
+    space: {
+      bytes: space.own,
+      organisation_bytes: space.organisation,
+      quota_bytes: Number.isFinite(space.quota) ? space.quota : null,
+    },
     next_run_at: orNull(of.dueAt),
     last_error: of.lastError === undefined ? null : { code: of.lastError.code, at: rfc3339(of.lastError.at) },
     counts: of.counts,
@@ -71,9 +117,22 @@ function syncBody(of: Sync) {
   };
 }
 
+function waitsForBody(base: string, { server, library }: Sync, code: ProblemCode) {
+  const { title, remedy, action } = PROBLEMS[code];
+  const page = `${base}/servers/${server}/libraries/${encodeURIComponent(library)}/details`;
+  return { code, title, remedy, action, link: remedy === "resource-owner" ? page : null };
+}
+
+const syncBody = async (deps: HttpDeps, of: Sync) => viewBody(deps, await deps.syncs.view(of));
+
+const interval = z
+  .number()
+  .positive()
+  .max(86_400)
+  .meta({ description: "Seconds between passes; 30 at the least." });
 const one = { status: 200, description: "The sync.", schema: sync } as const;
-const params = z.strictObject({ id: syncId });
-const problems = ["not_found", "not_allowed"] as const;
+export const syncParams = z.strictObject({ id: syncId });
+export const syncProblems = ["not_found", "not_allowed"] as const;
 
 export const postSyncs = route({
   method: "post",
@@ -107,12 +166,9 @@ export const postSyncs = route({
       description:
         "What is there already: `skip` remembers it without telling (take a snapshot, then read changes), `tell` tells it as changes, for small libraries.",
     }),
-    interval: z
-      .number()
-      .positive()
-      .max(86_400)
+    interval: interval
       .optional()
-      .meta({ description: "Seconds between passes; 5 minutes if not given." }),
+      .meta({ description: "Seconds between passes; 5 minutes if not given, 30 at the least." }),
     fields: z
       .array(z.string().max(40))
       .min(1)
@@ -121,7 +177,7 @@ export const postSyncs = route({
       .meta({ description: "What a change tells; everything if not given." }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
-  problems: [...problems, "idempotency_conflict"],
+  problems: [...syncProblems, "idempotency_conflict"],
   idempotent: true,
   async handle({ deps, client, caller, body, note, idempotencyKey: key }) {
     const { server, library, wants, workspaces, existing, interval, fields } = body;
@@ -135,7 +191,7 @@ export const postSyncs = route({
         ...(fields === undefined ? {} : { fields }),
         note,
       });
-      return syncBody(created);
+      return syncBody(deps, created);
     };
     if (key === undefined) return create();
     const at = { organisation: organisationOf(server), client, key };
@@ -154,9 +210,11 @@ export const getSyncs = route({
     description: "All of them, oldest first.",
     schema: z.object({ items: z.array(sync) }),
   },
-  problems,
+  problems: syncProblems,
   handle: async ({ deps, caller, query }) => ({
-    items: (await deps.syncs.list(caller, query.organisation)).map(syncBody),
+    items: (await deps.syncs.views(await deps.syncs.list(caller, query.organisation))).map((view) =>
+      viewBody(deps, view),
+    ),
   }),
 });
 
@@ -165,10 +223,10 @@ export const getSync = route({
   path: "/v1/syncs/{id}",
   operationId: "getSync",
   summary: "How a sync stands, and what it waits for",
-  params,
+  params: syncParams,
   answer: one,
-  problems,
-  handle: async ({ deps, caller, params: { id } }) => syncBody(await deps.syncs.find(caller, id)),
+  problems: syncProblems,
+  handle: async ({ deps, caller, params: { id } }) => syncBody(deps, await deps.syncs.find(caller, id)),
 });
 
 export const postSyncRun = route({
@@ -176,10 +234,10 @@ export const postSyncRun = route({
   path: "/v1/syncs/{id}/run",
   operationId: "runSync",
   summary: "Sync now",
-  params,
+  params: syncParams,
   answer: one,
-  problems,
-  handle: async ({ deps, caller, params: { id } }) => syncBody(await deps.syncs.runNow(caller, id)),
+  problems: syncProblems,
+  handle: async ({ deps, caller, params: { id } }) => syncBody(deps, await deps.syncs.runNow(caller, id)),
 });
 
 export const postSyncPause = route({
@@ -187,11 +245,11 @@ export const postSyncPause = route({
   path: "/v1/syncs/{id}/pause",
   operationId: "pauseSync",
   summary: "Pause a sync",
-  params,
+  params: syncParams,
   answer: one,
-  problems,
+  problems: syncProblems,
   handle: async ({ deps, caller, params: { id }, note }) =>
-    syncBody(await deps.syncs.pause(caller, id, note)),
+    syncBody(deps, await deps.syncs.pause(caller, id, note)),
 });
 
 export const postSyncResume = route({
@@ -201,11 +259,40 @@ export const postSyncResume = route({
   summary: "Go on with a paused sync",
   description:
     "Also with one that is parked as `worker_crashed`. Whatever else it waits for, it goes on by itself.",
-  params,
+  params: syncParams,
   answer: one,
-  problems,
+  problems: syncProblems,
   handle: async ({ deps, caller, params: { id }, note }) =>
-    syncBody(await deps.syncs.resume(caller, id, note)),
+    syncBody(deps, await deps.syncs.resume(caller, id, note)),
+});
+
+export const postSyncReset = route({
+  method: "post",
+  path: "/v1/syncs/{id}/reset",
+  operationId: "resetSync",
+  summary: "Look at everything again",
+  description:
+    "Forgets how far it has read, and tells what is otherwise than it was told. Nothing is told twice, and no cursor of yours expires by it.",
+  params: syncParams,
+  answer: one,
+  problems: syncProblems,
+  handle: async ({ deps, caller, params: { id }, note }) =>
+    syncBody(deps, await deps.syncs.reset(caller, id, note)),
+});
+
+export const patchSync = route({
+  method: "patch",
+  path: "/v1/syncs/{id}",
+  operationId: "changeSync",
+  summary: "Change how often a sync looks",
+  description:
+    "The interval alone. What a sync is about and which fields it tells decide what counts as a change, so a sync that told others would tell every document again: delete it, make another, and take its snapshot.",
+  params: syncParams,
+  body: z.strictObject({ interval: interval }),
+  answer: one,
+  problems: syncProblems,
+  handle: async ({ deps, caller, params: { id }, body, note }) =>
+    syncBody(deps, await deps.syncs.changeInterval(caller, id, Math.round(body.interval * 1_000), note)),
 });
 
 export const deleteSync = route({
@@ -213,134 +300,8 @@ export const deleteSync = route({
   path: "/v1/syncs/{id}",
   operationId: "deleteSync",
   summary: "End a sync, with its stream",
-  params,
+  params: syncParams,
   answer: { status: 204, description: "Ended." },
-  problems,
+  problems: syncProblems,
   handle: ({ deps, caller, params: { id }, note }) => deps.syncs.delete(caller, id, note),
 });
-
-export const getSyncChanges = route({
-  method: "get",
-  path: "/v1/syncs/{id}/changes",
-  operationId: "readChanges",
-  summary: "What changed since a cursor",
-  description:
-    "Ordered. Store `cursor` together with what you made of the changes and send it next time. With `wait`, the answer comes when something changes.",
-  params,
-  query: z.strictObject({
-    cursor: z
-      .string()
-      .max(512)
-      .optional()
-      .meta({ description: "From the answer before; without it, from the oldest change that is kept." }),
-    wait: z.coerce
-      .number()
-      .min(0)
-      .max(60)
-      .default(0)
-      .meta({ description: "Seconds to wait while there is nothing new." }),
-    limit: z.coerce.number().int().min(1).max(500).default(50),
-  }),
-  answer: {
-    status: 200,
-    description: "Changes, oldest first; `cursor` to go on from.",
-    schema: z.object({
-      items: z.array(
-        z
-          .object({
-            id: z.string(),
-            kind: z.enum(CHANGE_KINDS),
-            object: z.string(),
-            time: instant.nullable(),
-            stored_at: instant,
-            actor: z.string().nullable(),
-            document: z
-              .record(z.string(), z.unknown())
-              .nullable()
-              .meta({ description: "Of a document that is there." }),
-            shortened: z.boolean().meta({ description: "Some text was too long and was cut." }),
-          })
-          .meta({ id: "Change" }),
-      ),
-      cursor: z.string(),
-      truncated: z
-        .boolean()
-        .meta({ description: "Without a cursor only: older changes are no longer kept." }),
-    }),
-  },
-  problems: ["cursor_expired", "contained", ...problems],
-  async handle({ deps, caller, params: { id }, query, untilGone }) {
-    const page = await deps.changes.read({
-      caller,
-      sync: id,
-      ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
-      waitMs: query.wait * 1_000,
-      limit: query.limit,
-      signal: untilGone(),
-    });
-    return {
-      items: page.changes.map((change) => ({
-        id: change.id,
-        kind: change.kind,
-        object: change.object,
-        time: orNull(change.time),
-        stored_at: rfc3339(change.storedAt),
-        actor: change.actor ?? null,
-        document: change.document === undefined ? null : wireDocument(change.document),
-        shortened: change.shortened,
-      })),
-      cursor: page.cursor,
-      truncated: page.truncated,
-    };
-  },
-});
-
-const snapshotLine = z
-  .discriminatedUnion("kind", [
-    z.object({
-      kind: z.literal("snapshot.begin"),
-      sync: z.string(),
-      cursor: z.string().meta({ description: "Read the changes from here once you have the last line." }),
-    }),
-    z.object({ kind: z.literal("document"), document: z.record(z.string(), z.unknown()) }),
-    z.object({
-      kind: z.literal("snapshot.end"),
-      documents: z.int(),
-      unreadable: z.int().meta({ description: "Rows of iManage without an id, number or version." }),
-    }),
-  ])
-  .meta({ id: "SnapshotLine" });
-
-export const getSyncSnapshot = route({
-  method: "get",
-  path: "/v1/syncs/{id}/snapshot",
-  operationId: "readSnapshot",
-  summary: "All documents of a sync as they are now",
-  description:
-    'One JSON value a line (NDJSON), read from iManage as you take them; nothing is stored. The first line has the `cursor` to read the changes from afterwards, the last one is `snapshot.end`: without it the snapshot was cut (a last line `{"problem": …}` may say why), and another has to be read. A document may be edited while you read, and then comes again as a change. Two at once for a client.',
-  params,
-  answer: { status: 200, description: "Lines, as they come.", lines: snapshotLine },
-  problems: [...accessTokenProblems, "sync_not_ready", "snapshots_busy", "not_library_admin"],
-  handle: async ({ deps, caller, params: { id }, note, untilGone }) =>
-    snapshotLines(deps.snapshots.read({ caller, sync: id, note, signal: untilGone() })),
-});
-
-async function* snapshotLines(
-  lines: AsyncIterable<SnapshotLine>,
-): AsyncGenerator<z.input<typeof snapshotLine>> {
-  for await (const line of lines) {
-    if (line.kind === "document") yield { kind: "document", document: wireDocument(line.document) };
-    else if (line.kind === "begin") yield { ...line, kind: "snapshot.begin" };
-    else yield { ...line, kind: "snapshot.end" };
-  }
-}
-
-/** Wire spelling: snake_case names, and instants as RFC 3339. */
-function wireDocument(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(document).map(([name, value]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      name.endsWith("At") && typeof value === "number" ? rfc3339(value) : value,
-    ]),
-  );
-}

@@ -74,6 +74,7 @@ const cli = buildCli({
         clock: broker.clock,
         random: broker.random,
         grants: broker.grantStore,
+        syncs: broker.operateSyncs,
         containment: broker.containment,
         recordSeals: broker.recordSeals,
         rotations: broker.rotations,

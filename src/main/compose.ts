@@ -226,7 +226,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const { subscriptions, deliverer, deliverySweep } = keepDeliveries({
     ...{ clock, random, log, sealer, stores, outbound, clients: letIn, settings },
   });
-  const { syncs, syncRuns, syncSweep, syncTidying, changes, snapshots } = keepSyncs({
+  const keptSyncs = keepSyncs({
     clock,
     random,
     log,
@@ -277,10 +277,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     refresher,
     revoker,
     containmentWork,
-    syncRuns,
-    syncSweep,
+    ...keptSyncs,
     trimEvents,
-    syncTidying,
     deliverer,
     deliverySweep,
     audit: auditPorts,
@@ -364,11 +362,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     api,
     backgroundApi,
     idempotency: stores.idempotency,
-    syncs,
-    snapshots,
+    ...keptSyncs,
     changePorts,
     operators,
-    changes,
     events,
     eventLog,
     subscriptions,

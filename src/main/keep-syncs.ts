@@ -1,5 +1,6 @@
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
+import { OperateSyncs } from "../sync/operate-syncs.ts";
 import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { Snapshots } from "../sync/read-snapshot.ts";
@@ -34,6 +35,7 @@ export function keepSyncs(by: {
     timers,
     sealer,
     syncs: stores.syncs,
+    space: stores.space,
     schedule: stores.syncs,
     announcements: stores.changed,
     documents,
@@ -42,12 +44,15 @@ export function keepSyncs(by: {
     accessToken: accessTokens.provide.bind(accessTokens),
     stops: stores.containment,
   };
-  const syncs = new Syncs(ports, simulated ? { minIntervalMs: 1_000 } : {});
-  const { space } = stores;
-  const runs: SyncPorts = { ...ports, accessToken: withinQuota(ports.accessToken, space, by.quotaBytes) };
+  const syncs = new Syncs(ports, { quotaBytes: by.quotaBytes, ...(simulated && { minIntervalMs: 1_000 }) });
+  const runs: SyncPorts = {
+    ...ports,
+    accessToken: withinQuota(ports.accessToken, ports.space, by.quotaBytes),
+  };
   return {
     syncs,
-    syncTidying: new SyncTidying({ clock, space }),
+    operateSyncs: new OperateSyncs(ports, syncs),
+    syncTidying: new SyncTidying(ports),
     syncRuns: new SyncRuns(runs, simulated ? { parkedRetryMs: 2_000 } : {}),
     syncSweep: new SyncSweep(ports),
     changes: new ChangeReader(ports, syncs),

@@ -7,14 +7,11 @@ import {
   type ServerId,
   type SyncId,
 } from "../domain/id.ts";
-import type { Instant, Milliseconds } from "../domain/instant.ts";
+import type { Milliseconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
-import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import type { DueSync } from "../domain/sync-turns.ts";
-import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "../sync/cursor.ts";
-import type { DocumentField } from "../sync/document-fields.ts";
 import type {
   BeginRunAnswer,
   ChangeId,
@@ -26,7 +23,6 @@ import type {
   Sync,
   SyncPage,
   SyncSchedule,
-  SyncState,
   SyncStore,
   Unmarked,
 } from "../sync/ports.ts";
@@ -42,6 +38,7 @@ import {
   syncsKey,
 } from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
+import { readRemembered, readSync, writeCursor } from "./sync-record.ts";
 
 export interface RedisSyncStoreOptions {
   /** Changes kept of one sync; the oldest go. */
@@ -110,6 +107,12 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       .map(({ counts, ...sync }) => ({ ...sync, failures: counts.failures }));
   }
 
+  async listAllSyncs(organisation: OrganisationId): Promise<readonly Sync[]> {
+    const ids = (await this.#store.call((redis) => redis.hvals(syncsKey(organisation)))) as SyncId[];
+    const syncs = await Promise.all(ids.sort().map((id) => this.findSync(id)));
+    return syncs.filter((sync) => sync !== undefined);
+  }
+
   async wantSync(id: SyncId): Promise<"wanted" | "paused" | "gone"> {
     return (await this.#steer(id, "want")) as "wanted" | "paused" | "gone";
   }
@@ -120,6 +123,14 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
 
   async resumeSync(id: SyncId, note: AuditNote): Promise<"resumed" | "gone"> {
     return (await this.#steer(id, "resume", note)) as "resumed" | "gone";
+  }
+
+  async resetSync(id: SyncId, note: AuditNote): Promise<"reset" | "gone"> {
+    return (await this.#steer(id, "reset", note)) as "reset" | "gone";
+  }
+
+  async changeInterval(id: SyncId, intervalMs: Milliseconds, note: AuditNote): Promise<"changed" | "gone"> {
+    return (await this.#steer(id, "every", note, intervalMs)) as "changed" | "gone";
   }
 
   async deleteSync(id: SyncId, note: AuditNote): Promise<"deleted" | "gone"> {
@@ -287,13 +298,18 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
     for (const id of ids) await this.restateHint(id as OrganisationId);
   }
 
-  async #steer(id: SyncId, how: "want" | "pause" | "resume", note?: AuditNote): Promise<unknown> {
+  async #steer(
+    id: SyncId,
+    how: "want" | "pause" | "resume" | "reset" | "every",
+    note?: AuditNote,
+    intervalMs?: Milliseconds,
+  ): Promise<unknown> {
     const answer = await this.#store.run(
       "sync-steer",
       [syncKey(id), syncDueKey(organisationOf(id)), startsKey(id)],
-      [id, how, note?.actor ?? "", note?.requestId ?? ""],
+      [id, how, note?.actor ?? "", note?.requestId ?? "", intervalMs ?? ""],
     );
-    if (answer === "wanted" || answer === "resumed") await this.#hintSooner(organisationOf(id), id);
+    if (answer !== "paused" && answer !== "gone") await this.#hintSooner(organisationOf(id), id);
     return answer;
   }
 
@@ -321,66 +337,4 @@ function isBefore(a: string, b: string): boolean {
   const [aPage = 0, aIndex = 0] = a.split("-").map(Number);
   const [bPage = 0, bIndex = 0] = b.split("-").map(Number);
   return aPage < bPage || (aPage === bPage && aIndex < bIndex);
-}
-
-/** A remembered object: `<digest>.<number of the scan, base 36>`. Short, for there may be a million. */
-function readRemembered(value: string): Remembered {
-  const dot = value.lastIndexOf(".");
-  return dot < 0
-    ? { version: value, scan: 0 }
-    : { version: value.slice(0, dot), scan: Number.parseInt(value.slice(dot + 1), 36) };
-}
-
-/** Also what is left of a cursor by a reset. */
-const NOT_BEGUN = { feed: { kind: "unknown" } } as const;
-
-/** Without what has a field of its own. */
-const writeCursor = ({ sequence: _, scans: __, ...cursor }: SyncCursor): string => JSON.stringify(cursor);
-
-const READABLE = new Set(["1"]);
-const instant = (text: string | undefined): Instant | undefined =>
-  text === undefined ? undefined : Number(text);
-
-function readSync(id: SyncId, field: Readonly<Record<string, string>>): Sync | undefined {
-  if (field.state === undefined) return undefined;
-  if (!READABLE.has(field.v ?? "")) {
-    throw new Problem("integrity_failure", {
-      detail: "A stored sync has no version that this broker reads.",
-    });
-  }
-  return {
-    v: 1,
-    id,
-    organisation: organisationOf(id),
-    client: field.client as ClientId,
-    server: field.server as ServerId,
-    library: field.library!,
-    wish: field.wish === undefined ? WHOLE_LIBRARY : (JSON.parse(field.wish) as SyncWish),
-    intervalMs: Number(field.interval),
-    fields: field.fields === undefined ? undefined : (JSON.parse(field.fields) as DocumentField[]),
-    createdAt: Number(field.created_at),
-    state: field.state as SyncState,
-    parkedBecause: field.because as ProblemCode | undefined,
-    cursor: {
-      ...(field.cursor === undefined ? NOT_BEGUN : (JSON.parse(field.cursor) as SyncCursor)),
-      sequence: Number(field.seq),
-      scans: Number(field.scans ?? 0),
-    },
-    passStartedAt: instant(field.started_at),
-    baselineAt: instant(field.baseline_at),
-    lastCompleteAt: instant(field.complete_at),
-    lastError:
-      field.error === undefined
-        ? undefined
-        : { code: field.error as ProblemCode, at: Number(field.error_at) },
-    dueAt: instant(field.due_at),
-    counts: {
-      passes: Number(field.passes ?? 0),
-      documents: Number(field.documents ?? 0),
-      changes: Number(field.changes ?? 0),
-      unreadable: Number(field.unreadable ?? 0),
-      objects: Number(field.objects ?? 0),
-      failures: Number(field.failures ?? 0),
-    },
-  };
 }

@@ -30,8 +30,12 @@ export function payloadOf(
   document: LibraryDocument,
   fields: readonly DocumentField[] | undefined,
 ): DocumentPayload {
-  const asked = fields === undefined ? DOCUMENT_FIELDS : DOCUMENT_FIELDS.filter((it) => fields.includes(it));
-  const told = asked.filter((field) => document[field] !== undefined);
   const { id, number, version } = document;
-  return { id, number, version, ...Object.fromEntries(told.map((field) => [field, document[field]])) };
+  const payload: Record<string, unknown> = { id, number, version };
+  // A plain loop: a scan comes by here a million times.
+  for (const field of DOCUMENT_FIELDS) {
+    if (document[field] === undefined || fields?.includes(field) === false) continue;
+    payload[field] = document[field];
+  }
+  return payload as unknown as DocumentPayload;
 }

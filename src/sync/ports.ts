@@ -14,6 +14,7 @@ import type { SyncWish } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "./cursor.ts";
 import type { DocumentField } from "./document-fields.ts";
 import type { DocumentSource } from "./library-source.ts";
+import type { SyncSpace } from "./reading-ports.ts";
 
 export type {
   DocumentPage,
@@ -32,6 +33,7 @@ export interface SyncPorts {
   readonly timers: Pick<Timers, "after">;
   readonly sealer: Pick<Sealer, "seal" | "open" | "fingerprint">;
   readonly syncs: SyncStore;
+  readonly space: SyncSpace;
   readonly schedule: SyncSchedule;
   readonly announcements: ChangeAnnouncements;
   readonly documents: DocumentSource;
@@ -130,11 +132,19 @@ export interface SyncStore {
   findSync(id: SyncId): Promise<Sync | undefined>;
   /** A client's syncs in one organisation, oldest first. */
   listSyncs(organisation: OrganisationId, client: ClientId): Promise<readonly Sync[]>;
+  /** Those of every client, for operators. */
+  listAllSyncs(organisation: OrganisationId): Promise<readonly Sync[]>;
   /** Makes a sync due. A pass that is under way is followed by another: it may have gone past what changed. */
   wantSync(id: SyncId): Promise<"wanted" | "paused" | "gone">;
   /** A paused sync is due no more, and whoever is running it can commit no further page. */
   pauseSync(id: SyncId, note: AuditNote): Promise<"paused" | "gone">;
   resumeSync(id: SyncId, note: AuditNote): Promise<"resumed" | "gone">;
+  /**
+   * Forgets how far a sync has read, not what it has told: the next pass looks at everything again and tells what is otherwise.
+   * Whoever is running it can commit no further page. Also ends what an operator was to decide.
+   */
+  resetSync(id: SyncId, note: AuditNote): Promise<"reset" | "gone">;
+  changeInterval(id: SyncId, intervalMs: Milliseconds, note: AuditNote): Promise<"changed" | "gone">;
   /** Ends a sync with its objects and its changes. */
   deleteSync(id: SyncId, note: AuditNote): Promise<"deleted" | "gone">;
 

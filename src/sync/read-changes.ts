@@ -43,12 +43,16 @@ export interface ReadChanges {
   /** How long to wait for a change while there is none; at most a minute. */
   readonly waitMs?: Milliseconds;
   readonly limit?: number;
+  /** Only these; the cursor goes past the others. */
+  readonly kinds?: readonly ChangeKind[];
   /** Ends the wait: the caller has gone. */
   readonly signal?: AbortSignal;
 }
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
+/** Of changes of other kinds: what takes longer is gone on with by the next request. */
+const LOOKS_MAX = 20;
 const WAIT_MAX_MS = seconds(60);
 
 type ReaderPorts = Pick<
@@ -75,28 +79,35 @@ export class ChangeReader {
     const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);
     const deadline = clock.monotonicMs() + Math.min(Math.max(0, request.waitMs ?? 0), WAIT_MAX_MS);
 
-    for (;;) {
+    let position: ChangeId | undefined;
+    let truncated = false;
+    for (let looks = 1; ; looks++) {
       // Each time anew: the policy may have gone while we waited, or tokens have been stopped.
       const { server, library } = await this.#syncs.find(caller, id);
       const asked = { client: caller.client, server, library };
       const stop = await stops.findStop(organisationOf(server), asked);
       if (stop !== undefined) throw new Problem("contained", { members: { containment: stop } });
-      const after = cursor === undefined ? undefined : await this.#cursors.read(id, cursor);
+      if (cursor !== undefined) position ??= await this.#cursors.read(id, cursor);
       const leftMs = deadline - clock.monotonicMs();
       // Listen first, then look: a change that comes in between is announced to us.
       const announced = leftMs > 0 ? announcements.next(id, leftMs) : undefined;
       const cancel = () => announced?.cancel();
       signal?.addEventListener("abort", cancel);
       try {
-        const answer = await syncs.readChanges(id, after, limit);
+        // Kinds are sealed, so what is asked for is looked for among many.
+        const answer = await syncs.readChanges(id, position, request.kinds === undefined ? limit : LIMIT_MAX);
         if (answer.kind === "expired") throw new Problem("cursor_expired");
-        if (answer.changes.length > 0 || announced === undefined || signal?.aborted) {
-          return {
-            changes: await this.#opened(id, server, answer.changes),
-            cursor: await this.#cursors.make(id, answer.changes.at(-1)?.id ?? after ?? START),
-            truncated: after === undefined && answer.truncated,
-          };
+        truncated ||= position === undefined && answer.truncated;
+        const opened = await this.#opened(id, server, answer.changes);
+        const wanted = opened.filter(({ kind }) => request.kinds?.includes(kind) ?? true);
+        const changes = wanted.slice(0, limit);
+        position = (wanted.length > limit ? changes.at(-1) : answer.changes.at(-1))?.id ?? position;
+        const more = answer.changes.length > 0;
+        const over = looks === LOOKS_MAX || signal?.aborted || (!more && announced === undefined);
+        if (changes.length > 0 || over) {
+          return { changes, cursor: await this.#cursors.make(id, position ?? START), truncated };
         }
+        if (more || announced === undefined) continue;
         await announced.arrived;
         // Its proof was looked at before it waited.
         const standing = await clients.findStanding(caller.client);

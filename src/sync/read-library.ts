@@ -59,10 +59,11 @@ export class LibraryCalls {
       subject: { type: "library", id: sync.library },
       note: { actor: "worker", requestId: `${sync.id}/${sequence}`, purpose: "sync" },
     };
-    if ((await this.#ports.clients.findStanding(sync.client))?.state !== "active") throw stoppedClient();
-    const { token, answer } = await withLentToken(this.#ports.accessToken, request, (lent) =>
-      act(lent, { customerId: lent.customerId, library: sync.library }),
-    );
+    const standing = this.#ports.clients.findStanding(sync.client);
+    const { token, answer } = await withLentToken(this.#ports.accessToken, request, async (lent) => {
+      if ((await standing)?.state !== "active") throw stoppedClient();
+      return act(lent, { customerId: lent.customerId, library: sync.library });
+    });
     if (answer.kind === "unauthorized") throw problemOf(answer, "refusal");
     return { token, answer };
   }

@@ -23,6 +23,7 @@ import {
 import { DOCUMENT_FIELDS, type DocumentField } from "./document-fields.ts";
 import { syncTiming } from "./plan.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
+import { type SyncView, viewSync } from "./sync-view.ts";
 
 export interface CreateSync {
   readonly caller: Caller;
@@ -35,17 +36,25 @@ export interface CreateSync {
   readonly note: AuditNote;
 }
 
-type SyncsPorts = Pick<SyncPorts, "clock" | "random" | "syncs" | "servers" | "clients">;
+type SyncsPorts = Pick<SyncPorts, "clock" | "random" | "syncs" | "space" | "servers" | "clients">;
+
+export interface SyncsOptions {
+  /** Less than 30 s for demos and tests alone: each pass is a call at a firm's iManage. */
+  readonly minIntervalMs?: Milliseconds;
+  /** What the syncs of an organisation may take of the store, in bytes. */
+  readonly quotaBytes?: number;
+}
 
 /** What clients do with their syncs. Another client's sync, or one in an organisation it does not know, is not there. */
 export class Syncs {
   readonly #ports: SyncsPorts;
   readonly #minIntervalMs: Milliseconds;
+  readonly #quotaBytes: number;
 
-  /** @param options.minIntervalMs less than 30 s for demos and tests alone: each pass is a call at a firm's iManage. */
-  constructor(ports: SyncsPorts, options: { readonly minIntervalMs?: Milliseconds } = {}) {
+  constructor(ports: SyncsPorts, options: SyncsOptions = {}) {
     this.#ports = ports;
     this.#minIntervalMs = options.minIntervalMs ?? syncTiming.minIntervalMs;
+    this.#quotaBytes = options.quotaBytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** One sync per client, library and set of workspaces: asked again, it answers the one there is, as it is. */
@@ -93,6 +102,22 @@ export class Syncs {
     );
   }
 
+  /** How syncs of one organisation stand, in their order. */
+  async views(syncs: readonly Sync[]): Promise<readonly SyncView[]> {
+    const [first] = syncs;
+    if (first === undefined) return [];
+    const { total, of } = await this.#ports.space.spaceOf(first.organisation);
+    const now = this.#ports.clock.now();
+    return syncs.map((sync) =>
+      viewSync(sync, now, { own: of.get(sync.id) ?? 0, organisation: total, quota: this.#quotaBytes }),
+    );
+  }
+
+  async view(sync: Sync): Promise<SyncView> {
+    const [view] = await this.views([sync]);
+    return view!;
+  }
+
   /** Makes it due now. @throws Problem("invalid_request") while it is paused. */
   async runNow(caller: Caller, id: SyncId): Promise<Sync> {
     await this.find(caller, id);
@@ -114,6 +139,21 @@ export class Syncs {
     return this.find(caller, id);
   }
 
+  /** Looks at everything again, and tells what is otherwise than it was told. */
+  async reset(caller: Caller, id: SyncId, note: AuditNote): Promise<Sync> {
+    await this.find(caller, id);
+    await this.#ports.syncs.resetSync(id, note);
+    return this.find(caller, id);
+  }
+
+  async changeInterval(caller: Caller, id: SyncId, intervalMs: Milliseconds, note: AuditNote): Promise<Sync> {
+    await this.find(caller, id);
+    const faults = [...this.#faultsOfInterval(intervalMs)];
+    if (faults.length > 0) throw new Problem("invalid_request", { faults });
+    await this.#ports.syncs.changeInterval(id, intervalMs, note);
+    return this.find(caller, id);
+  }
+
   async delete(caller: Caller, id: SyncId, note: AuditNote): Promise<void> {
     await this.find(caller, id);
     await this.#ports.syncs.deleteSync(id, note);
@@ -124,13 +164,16 @@ export class Syncs {
     mustAllow(policy, toSync(server, library, address), this.#ports.clock.now());
   }
 
+  *#faultsOfInterval(intervalMs: Milliseconds) {
+    if (!(Number.isInteger(intervalMs) && intervalMs >= this.#minIntervalMs))
+      yield { field: "interval", message: `is less than ${this.#minIntervalMs / 1_000} seconds` };
+  }
+
   #checked({ library, wish, intervalMs, fields }: CreateSync): readonly DocumentField[] | undefined {
     const faults: { field: string; message: string }[] = [];
     if (!/^[^\p{C}/]{1,100}$/u.test(library))
       faults.push({ field: "library", message: "is not a library id" });
-    if (intervalMs !== undefined && !(Number.isInteger(intervalMs) && intervalMs >= this.#minIntervalMs)) {
-      faults.push({ field: "interval", message: `is less than ${this.#minIntervalMs / 1_000} seconds` });
-    }
+    if (intervalMs !== undefined) faults.push(...this.#faultsOfInterval(intervalMs));
     for (const field of fields ?? []) {
       if (!isField(field)) faults.push({ field: "fields", message: `does not know ${field.slice(0, 40)}` });
     }

@@ -28,14 +28,14 @@ const EMITS: Readonly<Record<string, readonly (EventKind | "action")[]>> = {
   // `action`: library.parked or library.lifted, as its audit entry says.
   "put-standing.lua": ["action"],
   "job-put-aside.lua": ["sync.parked"],
+  "sync-commit.lua": ["sync.resumed", "sync.completed"],
+  "sync-end.lua": ["sync.failed", "sync.parked"],
   "containment-begin.lua": ["containment.begun"],
   "containment-lift.lua": ["containment.lifted"],
 };
-/** Scripts of syncs and of subscriptions tell these. */
-const ELSEWHERE: readonly EventKind[] = [
-  ...(["sync.completed", "sync.parked", "sync.resumed", "sync.failed", "test"] as const),
-];
-const OTHERS = /^(sync-|emit-test|events?-)/;
+/** Scripts of subscriptions tell these. */
+const ELSEWHERE: readonly EventKind[] = [...(["test"] as const)];
+const OTHERS = /^(emit-test|events?-)/;
 
 /** What each action of the audit is told as; a sentence: why it is not. */
 const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[] | string>> = {
@@ -52,11 +52,18 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
   "library.lifted": ["library.lifted"],
   "calendar.created": "a person's own",
   "calendar.revoked": "a person's own",
-  ...never("an operator did it, and the sync goes on", [
+  ...never("an operator did it, and the changes that follow are told", [
     "sync.deletions_released",
     "sync.deletions_discarded",
   ]),
-  ...never("the client did it itself", ["sync.created", "sync.paused", "sync.resumed", "sync.deleted"]),
+  ...never("the client did it itself", [
+    "sync.created",
+    "sync.paused",
+    "sync.resumed",
+    "sync.reset",
+    "sync.changed",
+    "sync.deleted",
+  ]),
   ...never("the client did it itself", [
     ...(["subscription.created", "subscription.changed", "subscription.secret_rotated"] as const),
     ...(["subscription.deleted", "event.replayed"] as const),

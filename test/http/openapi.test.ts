@@ -196,6 +196,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   runSync: [POLICY, "sync/syncs.ts"],
   pauseSync: [POLICY, "sync/syncs.ts"],
   resumeSync: [POLICY, "sync/syncs.ts"],
+  resetSync: [POLICY, "sync/syncs.ts"],
+  changeSync: [POLICY, "sync/syncs.ts"],
   deleteSync: [POLICY, "sync/syncs.ts"],
   explainPolicy: [POLICY, "http/explain-policies.ts"],
   listOrganisations: [],
@@ -332,6 +334,8 @@ describe("what is answered", () => {
     await expectLines(here, "readSnapshot", `/v1/syncs/${id}/snapshot`);
     await ask("pauseSync", id);
     await ask("resumeSync", id);
+    await ask("resetSync", id);
+    await ask("changeSync", id, { interval: 60 });
     await ask("getSync", id);
     await ask("deleteSync", id);
     await ask("withdrawLibrary", `${server} ACTIVE`);

@@ -35,6 +35,7 @@ const GOOD: Readonly<
     body: { subject: { type: "user", id: AMELIA.subject }, role: "user", return_url: RETURN_URL },
   },
   createSync: { body: { library: "ACTIVE" } },
+  changeSync: { body: { interval: 300 } },
   changeOrganisation: { body: { display_name: "Meridian Legal", enabled: true }, query: { dry_run: "true" } },
   putServer: {
     body: {

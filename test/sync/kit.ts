@@ -20,6 +20,7 @@ import { ChangeListener } from "../../src/store/change-listener.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { RedisSnapshotSlots } from "../../src/store/redis-snapshot-slots.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
+import { RedisSyncSpace } from "../../src/store/redis-sync-space.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import type { SyncPorts, SyncToken, SyncTokenRequest } from "../../src/sync/ports.ts";
 import { type Change, ChangeReader } from "../../src/sync/read-changes.ts";
@@ -157,6 +158,7 @@ export async function syncKit({
     },
     sealer,
     syncs,
+    space: new RedisSyncSpace(store),
     schedule: syncs,
     announcements: listener,
     documents: new ImanageDocuments(new ImanageApi(outboundTo([simulator.origin]))),

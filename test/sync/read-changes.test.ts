@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ReadChanges } from "../../src/sync/read-changes.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
 import { LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
 
@@ -113,6 +114,62 @@ test("a cursor made up, altered, or of another sync is refused", async () => {
     "invalid_request",
   );
 });
+
+test("a reader of some kinds gets these alone, and his cursor goes past the others", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.runs.run(sync);
+  const read = (more: Partial<ReadChanges>) => kit.reader.read({ caller: kit.caller, sync, ...more });
+  const { cursor } = await read({ kinds: ["document.deleted"] });
+  expect((await read({ cursor })).changes).toEqual([]);
+  kit.advance(5 * MINUTE);
+  kit.simulator.editDocument(LIBRARY, "ACTIVE!1004.1", { name: "Amended" });
+  kit.simulator.editDocument(LIBRARY, "ACTIVE!1009.1", { name: "Amended" });
+  await kit.runs.run(sync);
+  const kinds = (await kit.all(sync)).map(({ kind }) => kind);
+  for (const kind of new Set(kinds)) {
+    const some = await read({ kinds: [kind], limit: 500 });
+    expect(some.changes.map((change) => change.kind)).toEqual(kinds.filter((it) => it === kind));
+    expect((await read({ cursor: some.cursor })).changes).toEqual([]);
+  }
+  // Page by page as without a filter.
+  const first = await read({ kinds: ["document.changed"], cursor, limit: 1 });
+  const second = await read({ kinds: ["document.changed"], cursor: first.cursor, limit: 1 });
+  expect([...first.changes, ...second.changes].map(({ object }) => object)).toEqual([
+    "ACTIVE!1004.1",
+    "ACTIVE!1009.1",
+  ]);
+});
+
+test("a reader who waits for a kind is not woken by another, and is by his own", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.runs.run(sync);
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
+  const edit = async (id: string) => {
+    kit.advance(5 * MINUTE);
+    kit.simulator.editDocument(LIBRARY, id, { name: "Amended" });
+    await kit.runs.run(sync);
+  };
+  const waiting = kit.reader.read({
+    caller: kit.caller,
+    sync,
+    cursor,
+    kinds: ["document.deleted"],
+    waitMs: 1_500,
+  });
+  await edit("ACTIVE!1004.1");
+  expect((await waiting).changes).toEqual([]);
+  const woken = kit.reader.read({
+    caller: kit.caller,
+    sync,
+    cursor: (await waiting).cursor,
+    kinds: ["document.changed"],
+    waitMs: 30_000,
+  });
+  await edit("ACTIVE!1005.1");
+  expect((await woken).changes.map(({ object }) => object)).toEqual(["ACTIVE!1005.1"]);
+}, 15_000);
 
 test("a cursor older than what is kept is expired, one that has lost nothing is not", async () => {
   const kit = await syncKit({ changesKept: 15 });

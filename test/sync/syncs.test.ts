@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
+import { Problem } from "../../src/domain/problem.ts";
 import type { SyncWish } from "../../src/domain/sync-wish.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { withRules } from "../kit/policies.ts";
@@ -34,6 +35,8 @@ test("a client without the action sync may not, and one without a policy finds n
       problemCode(kit.stories.runNow(kit.caller, sync)),
       problemCode(kit.stories.pause(kit.caller, sync, NOTE)),
       problemCode(kit.stories.resume(kit.caller, sync, NOTE)),
+      problemCode(kit.stories.reset(kit.caller, sync, NOTE)),
+      problemCode(kit.stories.changeInterval(kit.caller, sync, 60_000, NOTE)),
       problemCode(kit.stories.delete(kit.caller, sync, NOTE)),
       problemCode(kit.reader.read({ caller: kit.caller, sync })),
     ]);
@@ -172,17 +175,101 @@ test("a sync that was deleted can be made again, and starts from the beginning",
   expect(await kit.runs.run(second)).toEqual({ kind: "complete", changes: 24 });
 });
 
-test("making, pausing, resuming and deleting a sync is audited", async () => {
+test("a sync that is reset looks at everything again and tells only what is otherwise; a run under way stores nothing more", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.runs.run(sync);
+  const told = (await kit.all(sync)).length;
+  const { cursor } = await kit.reader.read({ caller: kit.caller, sync, limit: 500 });
+  kit.simulator.editDocument(LIBRARY, "ACTIVE!1003.1", { name: "Amended" });
+  const before = kit.listed().length;
+  expect(await kit.stories.reset(kit.caller, sync, NOTE)).toMatchObject({ state: "active" });
+  expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([sync]);
+  await kit.runs.run(sync);
+  expect(kit.listed().length - before).toBeGreaterThan(2);
+  const { changes } = await kit.reader.read({ caller: kit.caller, sync, cursor, limit: 500 });
+  expect(changes.map(({ document }) => document?.name)).toEqual(["Amended"]);
+  expect((await kit.all(sync)).length).toBe(told + 1);
+
+  // While it runs.
+  let resets = 0;
+  await kit.stories.runNow(kit.caller, sync);
+  await kit.stories.reset(kit.caller, sync, NOTE);
+  const outcome = await kit.runs.run(sync, undefined, async () => {
+    if (resets++ === 0) await kit.stories.reset(kit.caller, sync, NOTE);
+  });
+  expect(outcome).toEqual({ kind: "overtaken" });
+  expect(await kit.runs.run(sync)).toMatchObject({ kind: "complete" });
+});
+
+test("a paused sync that is reset stays paused", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.stories.pause(kit.caller, sync, NOTE);
+  expect(await kit.stories.reset(kit.caller, sync, NOTE)).toMatchObject({
+    state: "paused",
+    dueAt: undefined,
+  });
+});
+
+test("another interval is no shorter than any may be, and counts at once", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  await kit.runs.run(sync);
+  const { dueAt } = await kit.stories.find(kit.caller, sync);
+  expect(await problemCode(kit.stories.changeInterval(kit.caller, sync, 29_999, NOTE))).toBe(
+    "invalid_request",
+  );
+  const changed = await kit.stories.changeInterval(kit.caller, sync, 30_000, NOTE);
+  expect(changed.intervalMs).toBe(30_000);
+  expect(changed.dueAt).toBeLessThan(dueAt! - 4 * 60_000);
+  kit.advance(30_000);
+  expect(await kit.runs.run(sync)).toMatchObject({ kind: "complete" });
+  expect((await kit.stories.changeInterval(kit.caller, sync, 3_600_000, NOTE)).intervalMs).toBe(3_600_000);
+});
+
+test("how a sync stands is told: what it does, how far it is behind, what it takes, and why it does not go on", async () => {
+  const kit = await syncKit();
+  const sync = await kit.create();
+  const view = async () => kit.stories.view(await kit.stories.find(kit.caller, sync));
+  expect(await view()).toMatchObject({
+    phase: "baseline",
+    waitsFor: undefined,
+    cursorAgeMs: undefined,
+    lagMs: undefined,
+    heldDeletions: 0,
+    space: { own: 0, organisation: 0 },
+  });
+  await kit.runs.run(sync);
+  const known = await view();
+  expect(["following", "window"]).toContain(known.phase);
+  expect(known.space.own).toBeGreaterThan(5_000);
+  expect(known.space.organisation).toBe(known.space.own);
+  kit.advance(10 * 60_000);
+  const later = await view();
+  expect(later.cursorAgeMs! - known.cursorAgeMs!).toBeGreaterThanOrEqual(10 * 60_000);
+  expect(later.lagMs).toBeLessThanOrEqual(later.cursorAgeMs!);
+  kit.tokens.refusal = new Problem("authorization_required");
+  await kit.runs.run(sync);
+  expect(await view()).toMatchObject({ waitsFor: "authorization_required", sync: { state: "parked" } });
+});
+
+test("making, pausing, resuming, resetting, changing and deleting a sync is audited", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
   await kit.stories.pause(kit.caller, sync, NOTE);
   await kit.stories.resume(kit.caller, sync, NOTE);
+  await kit.stories.reset(kit.caller, sync, NOTE);
+  await kit.stories.changeInterval(kit.caller, sync, 60_000, NOTE);
+  await kit.stories.changeInterval(kit.caller, sync, 60_000, NOTE);
   await kit.stories.delete(kit.caller, sync, NOTE);
   const entries = await kit.store.call((redis) => redis.xrange(`b1:{o:${kit.route}}:audit`, "-", "+"));
   expect(entries.map(([number, fields]) => [number, fields[fields.indexOf("action") + 1]])).toEqual([
     ["1-0", "sync.created"],
     ["2-0", "sync.paused"],
     ["3-0", "sync.resumed"],
-    ["4-0", "sync.deleted"],
+    ["4-0", "sync.reset"],
+    ["5-0", "sync.changed"],
+    ["6-0", "sync.deleted"],
   ]);
 });

@@ -144,11 +144,19 @@ export async function syncedLibraries(
     /** Of the libraries' names: each caller has its own. */
     readonly prefix?: string;
     readonly intervalMs?: Milliseconds;
+    /** Whether what is there at first is told. */
+    readonly existing?: "tell" | "skip";
   } = {},
 ): Promise<readonly { readonly id: SyncId; readonly library: string }[]> {
   const { authorization, syncs } = world.broker;
   const { simulator } = world;
-  const { server: at = world.server, client = world.client.id, prefix = "LIB", intervalMs } = whose;
+  const {
+    server: at = world.server,
+    client = world.client.id,
+    prefix = "LIB",
+    intervalMs,
+    existing = "tell",
+  } = whose;
   const server = (await authorization.servers.findServer(at))!;
   const pattern = simulator.libraries.find(5948, "ACTIVE")!.documents[0]!;
   const note = { actor: "test", requestId: "req_test" };
@@ -198,6 +206,7 @@ export async function syncedLibraries(
       server: at,
       library,
       ...(intervalMs !== undefined && { intervalMs }),
+      wish: { existing },
       note,
     });
     all.push({ id: sync.id, library });

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- What a client does with its sync: `want` makes it due, `pause` takes it off the schedule, `resume` puts it back, also
--- one that was put aside because it took its process down, and forgets that. Works when Redis is full.
+-- one that was put aside because it took its process down, and forgets that; `reset` forgets how far it has read, and what an
+-- operator was to decide, but not what it has told; `every` is another interval. Works when Redis is full.
 --
 -- KEYS  1 sync  2 due  3 starts
--- ARGV  1 sync id  2 want | pause | resume  3 actor  4 request id  5 clock offset (ms)
--- Answers wanted | paused | resumed | gone
+-- ARGV  1 sync id  2 want | pause | resume | reset | every  3 actor  4 request id  5 interval (ms) or ''  6 clock offset (ms)
+-- Answers wanted | paused | resumed | reset | changed | gone
 local now = now_ms()
 local at = string.format('%.0f', now)
-local s = redis.call('HMGET', KEYS[1], 'state', 'client', 'server', 'started_at', 'because')
+local s = redis.call('HMGET', KEYS[1], 'state', 'client', 'server', 'started_at', 'because', 'interval', 'due_at')
 if not s[1] then return 'gone' end
 
 local function make_due()
@@ -34,6 +35,29 @@ if ARGV[2] == 'pause' then
     note('sync.paused')
   end
   return 'paused'
+end
+if ARGV[2] == 'every' then
+  if s[6] ~= ARGV[5] then
+    redis.call('HSET', KEYS[1], 'interval', ARGV[5])
+    -- No later than it would be had it been so from the beginning; whoever waits for an answer waits on.
+    local soonest = now + tonumber(ARGV[5])
+    if s[1] == 'active' and s[7] and tonumber(s[7]) > soonest then
+      at = string.format('%.0f', soonest)
+      make_due()
+    end
+    note('sync.changed')
+  end
+  return 'changed'
+end
+if ARGV[2] == 'reset' then
+  -- Whoever is running it can commit no further page.
+  redis.call('HINCRBY', KEYS[1], 'seq', 1)
+  redis.call('HDEL', KEYS[1], 'cursor', 'started_at', 'running', 'wanted')
+  -- One that is parked is so until it has stored a page, as always.
+  redis.call('DEL', KEYS[3])
+  if s[1] ~= 'paused' then make_due() end
+  note('sync.reset')
+  return 'reset'
 end
 if s[1] == 'paused' or s[5] == 'worker_crashed' then
   redis.call('HSET', KEYS[1], 'state', 'active')
