@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { EventId } from "../../src/domain/id.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
 import { LIFE_MS } from "../../src/events/delivery-plan.ts";
+import { DeliverySweep } from "../../src/events/sweep-deliveries.ts";
 import { deliveryKit, type Received, receiver, status } from "./delivery-kit.ts";
 
 const dataOf = ({ body }: Received) => JSON.parse(body) as { type: string; data: Record<string, string> };
@@ -270,6 +271,23 @@ describe("a receiver", () => {
       lastFailure: { status: undefined, reason: expect.stringMatching(/^(deadline|headers_timeout)$/) },
     });
   });
+});
+
+it("an announcement that was lost is healed by a sweep within ten seconds", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  await kit.run(id);
+  let passed = 0;
+  const sweep = new DeliverySweep({ monotonicMs: () => passed }, kit.ports.deliveries);
+  await sweep.sweep();
+  await kit.sync("a");
+  expect(await sweep.sweep()).not.toContain(id);
+  passed = seconds(10);
+  expect(await sweep.sweep()).toContain(id);
+  await kit.run(id);
+  passed = seconds(20);
+  expect(await sweep.sweep()).not.toContain(id);
 });
 
 describe("a worker that dies", () => {

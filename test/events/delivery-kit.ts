@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
@@ -40,6 +41,7 @@ export async function receiver(
   answer: (got: Received, response: ServerResponse) => void = (_, it) => it.end(),
 ) {
   const got: Received[] = [];
+  const arrivals = new EventEmitter();
   let behave = answer;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -52,6 +54,7 @@ export async function receiver(
       };
       got.push(one);
       behave(one, response);
+      arrivals.emit("event");
     });
     request.on("error", () => {});
   });
@@ -69,6 +72,8 @@ export async function receiver(
     says(next: typeof answer) {
       behave = next;
     },
+    /** Resolves with the next that comes. */
+    next: () => once(arrivals, "event"),
     /** As a consumer sees it that dedupes by `webhook-id`. */
     distinct: () => [...new Map(got.map((one) => [one.id, one])).values()],
   };
@@ -83,18 +88,24 @@ export interface DeliveryKitOptions {
   /** Origins on loopback that may be called. */
   readonly origins: readonly string[];
   readonly deadlineMs?: Milliseconds;
+  readonly redisUrl?: string;
   /** In the place of the sender: what it would be given. */
   readonly send?: (delivery: SignedDelivery) => ReturnType<SubscriptionPorts["sender"]["send"]>;
 }
 
 /** Subscriptions and their deliveries on a real Redis, with real seals and real sockets; time is moved by `offset.ms`. */
-export async function deliveryKit({ origins, deadlineMs, send }: DeliveryKitOptions) {
-  const events = await eventLogKit();
+export async function deliveryKit({
+  origins,
+  deadlineMs,
+  send,
+  redisUrl = sharedRedisUrl(),
+}: DeliveryKitOptions) {
+  const events = await eventLogKit(redisUrl);
   const { offset, store, log, ids, organisation } = events;
   const { sealer, rootKeyset } = sealerKit();
   await sealer.prepare(`o:${ids.route}`);
   const sealed = new SealedRecords(makeRecordMac(rootKeyset), () => {});
-  const listening = connectRedis({ url: sharedRedisUrl() }, "durable");
+  const listening = connectRedis({ url: redisUrl }, "durable");
   onTestFinished(() => disconnect(listening));
   await whenReady(listening);
   const announcements = new EventListener(listening);
@@ -133,12 +144,15 @@ export async function deliveryKit({ origins, deadlineMs, send }: DeliveryKitOpti
     },
     stops: { findStop: async () => (state.contained ? "ctn_x" : undefined) },
   };
+  // The kit's organisation has no record: it is the only one that these sweeps look at.
+  Object.assign(ports.deliveries, { organisations: async () => [organisation] });
   const stories = new Subscriptions(ports);
   const caller = { client: ids.client, address: "192.0.2.1" };
   const deliverer = new Deliverer(ports);
   return {
     ...events,
     ...{ ports, stories, caller, deliverer, sealed, sealer, policies, policy, state, operators },
+    announcements,
     sweep: new DeliverySweep(clock, ports.deliveries),
     async subscribe(url: string, more: object = {}) {
       const { view, secret } = await stories.create(caller, organisation, { url, ...more }, BY);
