@@ -240,7 +240,7 @@ describe("a receiver", () => {
     expect(to.got).toHaveLength(3);
   });
 
-  it("is not followed to another address: a redirect is a failure", async () => {
+  it("T18 is not followed to another address: a redirect is a failure", async () => {
     const [to, other] = [await receiver(), await receiver()];
     to.says(status(307, { location: other.url }));
     const kit = await deliveryKit({ origins: [to.origin, other.origin] });
@@ -288,6 +288,40 @@ it("an announcement that was lost is healed by a sweep within ten seconds", asyn
   await kit.run(id);
   passed = seconds(20);
   expect(await sweep.sweep()).not.toContain(id);
+});
+
+it("T18 whoever writes another address into the record gets no event signed, were the record believed", async () => {
+  const [to, elsewhere] = [await receiver(), await receiver()];
+  const kit = await deliveryKit({ origins: [to.origin, elsewhere.origin] });
+  const { id } = await kit.subscribe(to.url);
+  const before = (await kit.ports.subscriptions.find(id))!;
+  const by = { before, fields: ["url"], note: { actor: "cli:somebody", requestId: "r" } };
+  await kit.ports.subscriptions.put({ ...before, url: elsewhere.url }, by);
+  await kit.sync("a");
+  await expect(kit.run(id)).rejects.toMatchObject({ code: "integrity_failure" });
+  expect([to.got.length, elsewhere.got.length]).toEqual([0, 0]);
+});
+
+it("T18 an address that nothing may be sent to is refused when it is named, and when it is changed to", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  for (const url of [
+    "http://app.example.com/events",
+    "https://127.0.0.1/",
+    "https://[::ffff:10.0.0.1]/",
+    "https://169.254.169.254/latest/meta-data",
+    "https://user:secret@app.example.com/",
+    "https://app.example.com:22/",
+    "https://localhost/",
+    `${to.origin.replace("http:", "https:")}/`,
+    "no url",
+  ]) {
+    const refused = { code: "invalid_request", details: { faults: [{ field: "url" }] } };
+    await expect(kit.subscribe(url), url).rejects.toMatchObject(refused);
+    const by = { actor: "client:test", requestId: "r" };
+    await expect(kit.stories.change(kit.caller, id, { url }, by), url).rejects.toMatchObject(refused);
+  }
 });
 
 describe("a worker that dies", () => {
