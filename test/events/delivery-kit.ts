@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/broker/ports.ts";
-import type { ClientId, EventId, SubscriptionId } from "../../src/domain/id.ts";
+import { type ClientId, type EventId, makeId, type SubscriptionId } from "../../src/domain/id.ts";
 import type { Milliseconds } from "../../src/domain/instant.ts";
 import type { Policy } from "../../src/domain/policy.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -154,8 +154,14 @@ export async function deliveryKit({
     ...{ ports, stories, caller, deliverer, sealed, sealer, policies, policy, state, operators },
     announcements,
     sweep: new DeliverySweep(clock, ports.deliveries),
-    async subscribe(url: string, more: object = {}) {
-      const { view, secret } = await stories.create(caller, organisation, { url, ...more }, BY);
+    /** Another client of the organisation, which may know as much. */
+    another() {
+      const client = makeId("cli", undefined, clock.now(), systemRandom.bytes(16));
+      policies.set(client, { ...policy, client });
+      return { client, address: "192.0.2.2" };
+    },
+    async subscribe(url: string, more: object = {}, by = caller) {
+      const { view, secret } = await stories.create(by, organisation, { url, ...more }, BY);
       return { id: view.subscription.id, secret: secret.reveal() };
     },
     /** Sends what is due now. */
