@@ -36,11 +36,11 @@ it("one receiver that hangs costs the others nothing: their p99 from event to ar
     { onEvent: (hear) => kit.announcements.each(hear) },
   );
   // As many of one client as it may have, and then of another.
-    let by = kit.another();
-    for (const [i, each] of receivers.entries()) {
-      if (i % 40 === 39) by = kit.another();
-      await kit.subscribe(each.url, {}, by);
-    }
+  let by = kit.another();
+  for (const [i, each] of receivers.entries()) {
+    if (i % 40 === 39) by = kit.another();
+    await kit.subscribe(each.url, {}, by);
+  }
 
   /** How long each event took to each receiver. */
   const round = async (): Promise<number[]> => {
