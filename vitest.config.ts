@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/kit/longest-first.ts";
 
 export default defineConfig({
   test: {
@@ -8,8 +9,9 @@ export default defineConfig({
     // Processes and not threads: tests start, stop and kill child processes, and a worker that dies takes
     // nothing along but its own file.
     pool: "forks",
-    // One more than the two cores: those that wait for a lease or a restart leave their core to others.
-    maxWorkers: 3,
+    // Twice as many as the two cores: half of the time goes by in waiting, for a lease, a restart, another process.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -19,6 +19,8 @@ export interface AppParts {
   readonly brokerUrl: string;
   readonly hint: string;
   readonly onConnected?: (session: ConnectSessionAnswer) => void;
+  /** Where the sample app answers, if it runs. */
+  readonly checklist?: string;
   /** Another firm of this client's, to begin with. */
   readonly newFirm?: NewFirm;
 }
@@ -91,13 +93,14 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
 
 const FORM_LIMIT = 10_000;
 
-const home = ({ hint, serverName, newFirm }: AppParts): string => `
+const home = ({ hint, serverName, checklist, newFirm }: AppParts): string => `
 <p>A downstream app in small. It knows its own client secret and nothing of ${escaped(serverName)}'s.</p>
 <ul>
 <li><a href="/connect">Connect as you</a>: sign in to ${escaped(serverName)} once ${escaped(hint)}</li>
 <li><a href="/token">Token</a>: get an access token and open iManage with it</li>
 <li><a href="/libraries">Background service authorization</a>: where a library admin lends a library</li>
 <li><a href="/changes">Changes</a>: what happened in the lent library</li>
+${checklist === undefined ? "" : `<li><a href="${escaped(checklist)}">Matter checklist</a>: the sample app, which shows that library as it changes</li>`}
 ${newFirm === undefined ? "" : `<li><a href="/new-firm">${escaped(newFirm.displayName)}</a>: a firm that has nothing yet, to set up from the beginning</li>`}
 </ul>`;
 

@@ -7,7 +7,9 @@ import { Sentence } from "./sentence.ts";
 
 export const HOST = "127.0.0.1";
 
-const PORTS = ["broker1", "broker2", "app", "simulator", "redis", "ops1", "ops2", "opsWorker"] as const;
+const PORTS = [
+  ...(["broker1", "broker2", "app", "tracker", "simulator", "redis", "ops1", "ops2", "opsWorker"] as const),
+] as const;
 export type PortName = (typeof PORTS)[number];
 export type Ports = Readonly<Record<PortName, number>>;
 
@@ -46,7 +48,7 @@ export class Folder {
     if (!existsSync(this.#memory)) return undefined;
     try {
       const memory = JSON.parse(readFileSync(this.#memory, "utf8")) as Memory;
-      if (memory.v === 1 && PORTS.every((name) => Number.isInteger(memory.ports[name]))) return memory;
+      if (memory.v === 1 && Object.values(memory.ports).every(Number.isInteger)) return memory;
     } catch {
       // Said below.
     }
@@ -90,19 +92,23 @@ export function moveAside(path: string): string | undefined {
 const LOWEST = 20_000;
 const RANGE = 10_000;
 
-export async function choosePorts(): Promise<Ports> {
-  const chosen: number[] = [];
-  while (chosen.length < PORTS.length) {
-    const port = LOWEST + Math.floor(Math.random() * RANGE);
-    if (!chosen.includes(port) && (await isFree(port))) chosen.push(port);
+/** @param known stay as they are: an older demo's folder may lack one */
+export async function choosePorts(known: Partial<Ports> = {}): Promise<Ports> {
+  const ports: Partial<Record<PortName, number>> = { ...known };
+  for (const name of PORTS) {
+    while (ports[name] === undefined) {
+      const port = LOWEST + Math.floor(Math.random() * RANGE);
+      if (!Object.values(ports).includes(port) && (await isFree(port))) ports[name] = port;
+    }
   }
-  return Object.fromEntries(PORTS.map((name, at) => [name, chosen[at]])) as Ports;
+  return ports as Ports;
 }
 
 const USES: Readonly<Record<PortName, string>> = {
   broker1: "the broker",
   broker2: "the second broker",
   app: "the demo app",
+  tracker: "the matter checklist",
   simulator: "the iManage simulator",
   redis: "Redis",
   ops1: "the broker's ops listener",
@@ -141,4 +147,6 @@ export async function isFree(port: number): Promise<boolean> {
 }
 
 export const portNames = (simulated: boolean, ownRedis: boolean): readonly PortName[] =>
-  PORTS.filter((name) => (name !== "simulator" || simulated) && (name !== "redis" || ownRedis));
+  PORTS.filter((name) => (simulated || !SIMULATED.includes(name)) && (name !== "redis" || ownRedis));
+
+const SIMULATED: readonly PortName[] = ["simulator", "tracker"];

@@ -131,7 +131,7 @@ function environment(
     ROOT_KEYSET_FILE: folder.file("root-keyset.json"),
     AUDIT_FILE: folder.file("audit.jsonl"),
     // Every process of the demo starts a second sooner once one has compiled what it is made of.
-    NODE_COMPILE_CACHE: folder.file("compile-cache"),
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? folder.file("compile-cache"),
     EGRESS_LOOPBACK_ORIGINS: loopbackOrigins.join(","),
   };
 }

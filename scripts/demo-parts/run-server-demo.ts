@@ -93,7 +93,7 @@ export async function runServerDemo(running: Running): Promise<"stay" | "done"> 
 
 async function rememberedOrChosen({ args, folder, teller }: Running): Promise<Memory> {
   const remembered = folder.read();
-  const known = remembered ?? { v: 1 as const, ports: await choosePorts(), runs: 0 };
+  const known = { v: 1 as const, runs: 0, ...remembered, ports: await choosePorts(remembered?.ports) };
   const memory: Memory = {
     ...known,
     ports: args.port === undefined ? known.ports : { ...known.ports, broker1: args.port },

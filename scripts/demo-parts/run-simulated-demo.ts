@@ -1,11 +1,14 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
+import { startTracker } from "../sample/tracker.ts";
 import { buildApp } from "./app.ts";
 import type { DemoArguments } from "./arguments.ts";
 import type { Children } from "./children.ts";
 import { choosePorts, type Folder, HOST, type Memory, mustBeFree, portNames } from "./folder.ts";
+import { LIBRARY, VIEWERS } from "./people.ts";
 import { namedRedis } from "./product.ts";
-import { startSimulatedFirm } from "./simulated.ts";
+import { type SimulatedFirm, startSimulatedFirm } from "./simulated.ts";
 import { tellStory } from "./story.ts";
 import type { Teller } from "./teller.ts";
 
@@ -22,7 +25,7 @@ export interface Running {
 export async function runSimulatedDemo(running: Running): Promise<"stay" | "done"> {
   const { args, folder, teller } = running;
   const remembered = folder.read();
-  let memory: Memory = remembered ?? { v: 1, ports: await choosePorts(), runs: 0 };
+  let memory: Memory = { v: 1, runs: 0, ...remembered, ports: await choosePorts(remembered?.ports) };
   const { ports } = memory;
   teller.say(
     remembered === undefined
@@ -36,6 +39,7 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
     startSimulatedFirm({ ...running, ports }, teller),
   );
   const appAddress = `http://${HOST}:${ports.app}`;
+  const trackerAddress = `http://${HOST}:${ports.tracker}`;
   const app = buildApp({
     client: firm.clients[0],
     server: firm.server,
@@ -43,6 +47,7 @@ export async function runSimulatedDemo(running: Running): Promise<"stay" | "done
     address: appAddress,
     brokerUrl: firm.product.brokerAddress(1),
     hint: "(simulated: amelia.hart / hart)",
+    checklist: `${trackerAddress}/`,
     newFirm: firm.newFirm,
   });
   await listen(app, ports.app, running);
@@ -60,7 +65,8 @@ ${firm.newFirm.displayName} has nothing yet. From there to its first token:
     memory = { ...memory, ...learned };
     folder.write(memory);
   };
-  await tellStory({ firm, teller, appAddress, memory, remember });
+  await startSample(firm, trackerAddress, running);
+  await tellStory({ firm, teller, appAddress, trackerAddress, memory, remember });
   remember({ runs: memory.runs + 1 });
   teller.saw("done");
   if (args.once) return "done";
@@ -70,6 +76,7 @@ ${firm.newFirm.displayName} has nothing yet. From there to its first token:
 Everything stays up; Ctrl-C ends it, and a second start goes on with the same data.
 
   Demo app            ${appAddress}/
+  Matter checklist    ${trackerAddress}/   (the sample app: scripts/sample)
   New firm            ${appAddress}/new-firm
   Library page        ${product.brokerAddress(1)}/servers/${server}/libraries
   API docs            ${product.brokerAddress(1)}/docs
@@ -78,6 +85,27 @@ Everything stays up; Ctrl-C ends it, and a second start goes on with the same da
   Logs                ${folder.shown("logs")}/
 `);
   return "stay";
+}
+
+/** The sample app, as the same client: who connected for one of them has connected for both. */
+async function startSample(
+  { clients: [client], clientSecretFile, organisation, server }: SimulatedFirm,
+  address: string,
+  { endings }: Pick<Running, "endings">,
+): Promise<void> {
+  const sample = await startTracker({
+    brokerUrl: client.base,
+    clientId: client.id,
+    clientSecret: readFileSync(clientSecretFile, "utf8").trim(),
+    organisation,
+    server,
+    library: LIBRARY,
+    viewers: VIEWERS,
+    address,
+    // Least that a broker outside production takes.
+    interval: 1,
+  });
+  endings.push(() => sample.close());
 }
 
 export async function listen(

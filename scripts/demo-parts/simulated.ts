@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { returnUrlOf as sampleReturnUrl } from "../sample/tracker.ts";
 import { WalkingClient } from "../walk/client.ts";
 import { returnUrlOf } from "./app.ts";
 import type { Child } from "./children.ts";
@@ -57,7 +58,10 @@ export async function startSimulatedFirm(
   // Configuration and processes do not wait for one another: in production they never do.
   const starting = Promise.all([product.startBroker(1), product.startBroker(2), product.startWorker()]);
   starting.catch(() => {});
-  const config = writeConfiguration(folder, control.origin, address(ports.app));
+  const config = writeConfiguration(folder, control.origin, [
+    returnUrlOf(address(ports.app)),
+    sampleReturnUrl(address(ports.tracker)),
+  ]);
   folder.writeSecret("meridian-dms", SIMULATED_APPLICATION.secret);
   const clientSecretFile = folder.secretPath(CLIENT);
   if (!isThere(clientSecretFile)) await cli(["keys", "client-secret", clientSecretFile], product.env);
@@ -94,7 +98,7 @@ export async function startSimulatedFirm(
   };
 }
 
-function writeConfiguration(folder: Folder, imanage: string, app: string): string {
+function writeConfiguration(folder: Folder, imanage: string, returnUrls: readonly string[]): string {
   const file = folder.file("meridian.yaml");
   writeFileSync(
     file,
@@ -125,13 +129,12 @@ organisations:
 clients:
   - name: ${CLIENT}
     display_name: Matter tracker
-    return_urls:
-      - ${returnUrlOf(app)}
+    return_urls: [${returnUrls.join(", ")}]
     secret_file: secrets/${CLIENT}
     policies:
       - organisation: meridian
         servers: [dms]
-        actions: [token, status, connect, revoke, sync]
+        actions: [token, status, connect, revoke, sync, events]
         tokens_per_minute: 6000
       - organisation: ${NEW_FIRM.name}
         actions: [token, status, connect, revoke, configure]

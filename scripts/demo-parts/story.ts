@@ -5,21 +5,14 @@ import type { AccessTokenAnswer, Answer, WalkingClient } from "../walk/client.ts
 import { connect, type Person } from "../walk/connect.ts";
 import { lendLibrary } from "../walk/lend-library.ts";
 import { returnUrlOf } from "./app.ts";
+import { ChecklistStory } from "./checklist-story.ts";
 import { cli } from "./cli.ts";
 import type { Memory } from "./folder.ts";
 import { type GrantBody, grantsTable } from "./grants-table.ts";
+import { HART, LIBRARY, LINDQVIST, MOREAU } from "./people.ts";
 import { CLIENT, type SimulatedFirm } from "./simulated.ts";
 import { must, type Teller } from "./teller.ts";
 
-/** Authorises once and works for months. */
-const MOREAU: Person = { subject: "u-moreau", username: "e.moreau", password: "moreau" };
-/** Whose token runs out at the worst moments. */
-const LINDQVIST: Person = { subject: "u-lindqvist", username: "d.lindqvist", password: "lindqvist" };
-/** Library admin. */
-const HART = { username: "amelia.hart", password: "hart", email: "amelia.hart@hartlowell.example" };
-
-const LIBRARY = "ACTIVE";
-const DOCUMENT = "ACTIVE!1001.1";
 const IDLE_MINUTES = 31;
 /** Between two refreshes that rejected tokens caused, the broker lets a minute pass; the library's came a little later. */
 const REJECTED_COOL_DOWN_MS = 75_000;
@@ -33,6 +26,7 @@ export interface StoryParts {
   readonly firm: SimulatedFirm;
   readonly teller: Teller;
   readonly appAddress: string;
+  readonly trackerAddress: string;
   readonly memory: Memory;
   /** At once: a run that fails later must not make the next one fail. */
   readonly remember: (learned: Partial<Memory>) => void;
@@ -47,6 +41,7 @@ class Story {
   readonly #firm: SimulatedFirm;
   readonly #teller: Teller;
   readonly #appAddress: string;
+  readonly #trackerAddress: string;
   readonly #memory: Memory;
   /** Marks this run's tokens in the audit. */
   readonly #purpose = `demo ${new Date().toISOString()}`;
@@ -54,10 +49,11 @@ class Story {
   #tokens = 0;
   #rejectedAt: number | undefined;
 
-  constructor({ firm, teller, appAddress, memory, remember }: StoryParts) {
+  constructor({ firm, teller, appAddress, trackerAddress, memory, remember }: StoryParts) {
     this.#firm = firm;
     this.#teller = teller;
     this.#appAddress = appAddress;
+    this.#trackerAddress = trackerAddress;
     this.#memory = memory;
     this.#rejectedAt = memory.rejectedAt;
     this.#remember = remember;
@@ -68,9 +64,9 @@ class Story {
     await this.#asks();
     await this.#diesIdle();
     await this.#lends();
-    await this.#syncs();
     await this.#expiresUnderLoad();
-    await this.#holderIsKilled();
+    // Half of it is a wait of fifteen seconds, in which life goes on.
+    await Promise.all([this.#holderIsKilled(), this.#checklist()]);
     await this.#redisIsKilled();
     await this.#grantsAreListed();
     await this.#operatorContains();
@@ -177,51 +173,14 @@ class Story {
     });
   }
 
-  #syncs() {
-    const expected = "the first documents, then the edit within seconds";
-    return this.#teller.step("the client hears of a change", expected, async () => {
-      const [client] = this.#firm.clients;
-      const sync = await client.call<{ id: string }>("POST", "/v1/syncs", {
-        server: this.#firm.server,
-        library: LIBRARY,
-        interval: 1,
-        existing: "tell",
-      });
-      must(sync.status === 201, () => told(sync));
-      const read = async (query: Record<string, string>) => {
-        const answer = await client.call<Changes>(
-          "GET",
-          `/v1/syncs/${sync.body.id}/changes?${new URLSearchParams({ limit: "500", ...query })}`,
-        );
-        must(answer.status === 200, () => told(answer));
-        return answer.body;
-      };
-
-      const run = await client.call("POST", `/v1/syncs/${sync.body.id}/run`);
-      must(run.status === 200, () => told(run));
-      let page = await read({ wait: "30" });
-      must(page.items.length > 0, () => "no document within 30 s");
-      let documents = page.items.length;
-      this.#teller.saw(
-        `sync of ${LIBRARY}: ${documents} changes so far, the first "${page.items[0]?.document.name}"`,
-      );
-      // To the end of the stream, so that what comes next is the edit.
-      while (page.items.length > 0) page = await read({ cursor: page.cursor });
-
-      const name = `Share purchase agreement, draft ${this.#memory.runs + 2}`;
-      await this.#firm.control.editDocument(LIBRARY, DOCUMENT, { name, last_user: "b.okafor" });
-      const editedAt = performance.now();
-      for (let hit: Change | undefined; hit === undefined; ) {
-        page = await read({ cursor: page.cursor, wait: "20" });
-        must(page.items.length > 0, () => "nothing by long-poll within 20 s");
-        documents += page.items.length;
-        hit = page.items.find(({ object, document }) => object === DOCUMENT && document.name === name);
-      }
-      const seconds = ((performance.now() - editedAt) / 1_000).toFixed(1);
-      this.#teller.saw(
-        `b.okafor saved ${DOCUMENT}; the client's long-poll had it after ${seconds} s: "${name}"`,
-      );
-    });
+  async #checklist(): Promise<void> {
+    await new ChecklistStory({
+      teller: this.#teller,
+      control: this.#firm.control,
+      address: this.#trackerAddress,
+      libraries: `${this.#firm.product.brokerAddress(1)}/servers/${this.#firm.server}/libraries`,
+      draft: this.#memory.runs + 2,
+    }).tell();
   }
 
   #expiresUnderLoad() {
@@ -526,15 +485,6 @@ interface Lent {
     readonly state: string;
     readonly lent_by: { readonly user_id: string };
   }[];
-}
-
-interface Change {
-  readonly object: string;
-  readonly document: { readonly name?: string };
-}
-interface Changes {
-  readonly items: readonly Change[];
-  readonly cursor: string;
 }
 
 /** What iManage answers to a token. */

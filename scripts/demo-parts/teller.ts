@@ -2,7 +2,8 @@
 export class Teller {
   readonly #startedAt = performance.now();
   readonly #print: (text: string) => void;
-  #current: { readonly name: string; readonly expected: string } | undefined;
+  /** Steps under way, in the order in which they were begun. */
+  readonly #current = new Set<{ readonly name: string; readonly expected: string }>();
 
   constructor(print: (text: string) => void) {
     this.#print = print;
@@ -36,8 +37,9 @@ export class Teller {
 
   /** An error that came from outside the step that was being told, as that step's failure. */
   failure(error: unknown): unknown {
-    if (this.#current === undefined || error instanceof StepFailed) return error;
-    return new StepFailed(this.#current.name, this.#current.expected, error);
+    const last = [...this.#current].at(-1);
+    if (last === undefined || error instanceof StepFailed) return error;
+    return new StepFailed(last.name, last.expected, error);
   }
 
   #line(mark: string, text: string): void {
@@ -46,7 +48,8 @@ export class Teller {
 
   /** One step of the story. Whatever goes wrong in it is told as: which step, what was expected, what was seen. */
   async step<T>(name: string, expected: string, act: () => Promise<T>): Promise<T> {
-    this.#current = { name, expected };
+    const step = { name, expected };
+    this.#current.add(step);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -56,7 +59,7 @@ export class Teller {
     });
     try {
       const done = await Promise.race([act(), late]);
-      this.#current = undefined;
+      this.#current.delete(step);
       return done;
     } catch (error) {
       throw new StepFailed(name, expected, error);

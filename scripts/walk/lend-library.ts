@@ -11,17 +11,37 @@ export async function lendLibrary(
   admin: Pick<Person, "username" | "password"> & { readonly email: string },
   browser = new WalkingBrowser(),
 ): Promise<Visit> {
-  const base = new URL(page).origin;
   const form = `${page}/${encodeURIComponent(library)}/authorize`;
+  const csrf = await signInFor(form, page, admin, browser);
+  const toConsent = await browser.post(form, { csrf, email: admin.email });
+  return browser.get(await signInAt(browser, new URL(page).origin, leadsTo(toConsent), admin));
+}
 
+/** He takes it back there. */
+export async function withdrawLibrary(
+  page: string,
+  library: string,
+  admin: Pick<Person, "username" | "password">,
+  browser = new WalkingBrowser(),
+): Promise<Visit> {
+  const form = `${page}/${encodeURIComponent(library)}/withdraw`;
+  return browser.post(form, { csrf: await signInFor(form, page, admin, browser) });
+}
+
+/** @returns what goes back with the form */
+async function signInFor(
+  form: string,
+  page: string,
+  admin: Pick<Person, "username" | "password">,
+  browser: WalkingBrowser,
+): Promise<string> {
   const toSignIn = await browser.post(`${page}/sign-in`, {});
-  await signInAt(browser, base, leadsTo(toSignIn), admin);
+  await signInAt(browser, new URL(page).origin, leadsTo(toSignIn), admin);
   const shown = await browser.get(form);
   const csrf = /name="csrf" value="([^"]+)"/.exec(shown.body)?.[1];
   if (csrf === undefined)
     throw new Error(`${form} answered ${shown.status}, and without the form: ${titleOf(shown)}`);
-  const toConsent = await browser.post(form, { csrf, email: admin.email });
-  return browser.get(await signInAt(browser, base, leadsTo(toConsent), admin));
+  return csrf;
 }
 
 /** The page between a form and iManage leads on by `meta refresh`. */

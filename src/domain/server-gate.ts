@@ -24,14 +24,15 @@ export const serverLimits = {
 
 /**
  * What one iManage server's REST API may be asked, by all replicas together (`store/lua/calls.lua`). Where iManage tells what
- * remains of a window, that counts; these say who may have it, and what holds where it tells nothing. `callsPerSecond` of
- * above holds for these calls by themselves.
+ * remains of a window, that counts; these say who may have it, and what holds where it tells nothing.
  */
 export const callLimits = {
   /** Calls under way at once that nobody waits for, */
   backgroundCalls: 6,
   /** and of these the pages of long scans: a short one finds a place. */
   scanCalls: 4,
+  /** More than these places can use at a real iManage: where it tells nothing, they are the bound and its own answers the pace. */
+  callsPerSecond: 400,
   /** Of each window, for people and for callers who wait. */
   reserve: 0.2,
   /** Kept from long scans: the short ones may have what is between. */

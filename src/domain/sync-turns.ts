@@ -19,8 +19,10 @@ export interface SyncTurn {
   readonly late: boolean;
 }
 
-/** Turns from here on are long passes that have had one already. */
-const LONG = 1_000;
+/** So many passes that begin go before the long ones of everybody; what an organisation has beyond them does not. */
+const BEFORE_LONG = 4;
+/** Odd turns are those of long passes, which have had one already. */
+const isLong = (turn: number): boolean => turn % 2 === 1;
 /** Whoever has waited so long is long no more, nor too big. */
 const PATIENCE_MS: Milliseconds = minutes(1);
 
@@ -43,8 +45,11 @@ export function inTurns(organisations: readonly (readonly DueSync[])[], now: Ins
         return { ...one, late, long: one.underWay && !late, size: late ? 0 : magnitude(one.objects) };
       });
       seen.sort((a, b) => Number(a.long) - Number(b.long) || a.size - b.size || a.dueAt - b.dueAt);
-      let [quick, long] = [0, LONG];
-      return seen.map(({ id, late, ...one }) => ({ id, late, turn: one.long ? long++ : ++quick }));
+      const quick = seen.filter(({ long }) => !long).length;
+      return seen.map(({ id, late, long }, i) => {
+        const rank = long ? Math.max(BEFORE_LONG, quick) + (i - quick) : i;
+        return { id, late, turn: 2 * (rank + 1) + (long ? 1 : 0) };
+      });
     })
     .sort((a, b) => a.turn - b.turn);
 }
@@ -76,12 +81,14 @@ export function whoGivesWay(
 
   const told: SyncId[] = [];
   // Places that are being left already go to the first of them.
-  for (const { id, turn } of waiting.slice(running.length - staying.length)) {
+  const leaving = running.length - staying.length;
+  for (const { id } of waiting.slice(0, leaving)) count(id, 1);
+  for (const { id, turn } of waiting.slice(leaving)) {
     const own = organisationOf(id);
     const mayTake = (run: RunningSync): boolean => {
       const more = placesOf(run.id) - placesOf(id);
       if (organisationOf(run.id) !== own && more <= 0) return false;
-      const soon = turn < LONG || more > 1;
+      const soon = !isLong(turn) || more > 1;
       return run.forMs >= (soon ? turnLengths.beforeQuick : turnLengths.beforeLong);
     };
     const [victim] = staying

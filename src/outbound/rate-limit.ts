@@ -12,11 +12,11 @@ export function readRateLimit(
   const reset = readCount(headers["x-ratelimit-reset"]);
   if (remaining === undefined || reset === undefined) return undefined;
   const resetMs = reset >= FIRST_MOMENT ? seconds(reset) - now : seconds(reset);
-  return { remaining, resetMs: Math.min(hours(1), Math.max(seconds(1), resetMs)) };
+  return { remaining: Math.floor(remaining), resetMs: Math.min(hours(1), Math.max(seconds(1), resetMs)) };
 }
 
 /** Of September 2001, in seconds: no window lasts thirty years. */
 const FIRST_MOMENT = 1_000_000_000;
 
 const readCount = (value: string | undefined): number | undefined =>
-  value !== undefined && /^\d{1,12}(\.\d+)?$/.test(value.trim()) ? Math.floor(Number(value)) : undefined;
+  value !== undefined && /^\d{1,12}(\.\d+)?$/.test(value.trim()) ? Number(value) : undefined;

@@ -29,6 +29,8 @@ export interface Context {
   shelves: Shelves;
   /** Resolves when everything up to now is in the state file; at once without one. */
   save: () => Promise<void>;
+  /** What is to end before the state is saved for the last time. */
+  onClose: (end: () => void) => void;
 }
 
 export const findRegistration = (in_: Context, clientId: string | null): Registration | undefined =>

@@ -1,5 +1,6 @@
 import express, { type ErrorRequestHandler, type Request, type Router } from "express";
 import { ZodError } from "zod";
+import { contentRoutes } from "./content-control.ts";
 import type { Context } from "./context.ts";
 import type { SimulatorEvent } from "./events.ts";
 import type { Simulator } from "./simulator-handle.ts";
@@ -125,10 +126,6 @@ export function controlRouter(in_: Context, simulator: Simulator): Router {
     }),
   );
   router.post(
-    "/documents",
-    route(({ body }) => simulator.editDocument(body.library, body.id, body.change ?? {})),
-  );
-  router.post(
     "/tokens",
     route(({ body }) => simulator.issueTokens(body)),
   );
@@ -145,6 +142,8 @@ export function controlRouter(in_: Context, simulator: Simulator): Router {
       simulator.restoreBackup({ agoMs: body.ago_ms });
     }),
   );
+
+  contentRoutes(router, simulator, route);
 
   const { registrations, users, libraries } = simulator;
   router.get(

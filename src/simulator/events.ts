@@ -20,6 +20,8 @@ export interface SimulatorEvent {
     | "revoked"
     | "logged_out"
     | "document_edited"
+    | "object_edited"
+    | "activity_ended"
     | "advanced"
     | "rolled_back";
   route?: string;
@@ -34,6 +36,11 @@ export interface SimulatorEvent {
   error?: string;
   library?: string;
   document?: string;
+  /** A container, a user, a group. */
+  object?: string;
+  item_type?: string;
+  action?: string;
+  activity?: string;
 }
 
 export type NewEvent = Omit<SimulatorEvent, "seq" | "at">;

@@ -207,6 +207,11 @@ export class GeneratedLibrary {
     return place === undefined ? undefined : this.foldersOf(place.workspace)[place.folder - 1];
   }
 
+  /** No container of the recipe has a higher number. */
+  get highestContainer(): number {
+    return this.workspaces * CONTAINER_NUMBERS;
+  }
+
   workspaceId(workspace: number): string {
     return this.#containerId(workspace, 0);
   }

@@ -77,7 +77,9 @@ async function story(
   const answer = answerWith(todo, () => act(in_, call));
   // Written down before anything is said: a simulator that is killed here and started again has rotated.
   // Reading the API only renews an inactivity timeout; that may wait for the next write.
-  if (call.method !== "GET" || (call.route !== "api" && call.route !== "discovery")) await in_.save();
+  const isApi = call.route === "api" || call.route === "discovery";
+  const reads = isApi && (call.method === "GET" || call.resource === "documents/search");
+  if (!reads) await in_.save();
 
   const after = await standStill(in_, "after", subject, fault, todo, aborted);
   if (after === "closing") return drop(res, "close");

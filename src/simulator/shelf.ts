@@ -35,6 +35,8 @@ export class Shelf {
   readonly #byDate: Row[] = [];
   /** Indexes of made documents that are no longer where they were made. */
   readonly #gone: number[] = [];
+  /** The highest number there ever was: numbers do not come back. */
+  #highest: number;
   /** Views of lists, by question; none outlives a change. */
   readonly #views = new Map<string, ListView>();
 
@@ -57,6 +59,9 @@ export class Shelf {
       }
     }
     this.#gone.sort((a, b) => a - b);
+    this.#highest = this.made === undefined ? 0 : this.made.numberOf(this.made.documents - 1);
+    for (const { document_number } of [...library.documents, ...library.trash])
+      this.#highest = Math.max(this.#highest, document_number);
     this.#byNumber.sort(compareRows);
     this.#byDate.sort(compareRows);
   }
@@ -69,6 +74,10 @@ export class Shelf {
       library.documents.length === this.#kept.size &&
       library.generated === (this.made?.recipe ?? null)
     );
+  }
+
+  get highestNumber(): number {
+    return this.#highest;
   }
 
   get count(): number {
@@ -190,6 +199,7 @@ export class Shelf {
   #list(document: Document): void {
     const kept = keptOf(document);
     this.#kept.set(document.id, kept);
+    this.#highest = Math.max(this.#highest, document.document_number);
     insertSorted(this.#byNumber, kept.byNumber, compareRows);
     insertSorted(this.#byDate, kept.byDate, compareRows);
   }

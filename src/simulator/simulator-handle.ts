@@ -1,10 +1,11 @@
+import { type ContentHandle, contentHandle } from "./content-handle.ts";
 import type { Context } from "./context.ts";
 import { findLibrary, findRegistration, findUser } from "./context.ts";
 import { type Counts, noCounts } from "./counts.ts";
-import { type DocumentChange, editDocument } from "./edit-document.ts";
 import type { SimulatorEvent } from "./events.ts";
 import type { Fault, LoadedFault } from "./faults.ts";
-import { type ChangeEvent, type Library, type LibraryInput, librarySchema } from "./libraries.ts";
+import { type Library, type LibraryInput, librarySchema } from "./libraries.ts";
+import { isNamed, must } from "./named.ts";
 import type { Hold } from "./pauses.ts";
 import { type Registration, type RegistrationInput, registrationSchema } from "./registrations.ts";
 import type { LoggedRequest } from "./request-log.ts";
@@ -29,7 +30,7 @@ export interface Truth {
 }
 
 /** What drives a simulator from the process it runs in. The control endpoint offers the same over HTTP. */
-export interface Simulator {
+export interface Simulator extends ContentHandle {
   /** How clients reach it. */
   readonly origin: string;
   /** Where it listens: the same, unless a public origin was given. */
@@ -60,9 +61,6 @@ export interface Simulator {
     patch(customerId: number, id: string, change: Partial<LibraryInput>): Library;
     remove(customerId: number, id: string): void;
   };
-  /** By library id, which must be unique across customers then, or `customer/library`. */
-  editDocument(library: string, id: string, change: DocumentChange): ChangeEvent;
-
   switches(): Switches;
   setSwitches(change: Partial<Switches>): Switches;
   resetSwitches(): Switches;
@@ -154,15 +152,7 @@ export function simulatorHandle(
       },
       remove: (customer_id, id) => remove(world.libraries, (known) => samePerson(known, { customer_id, id })),
     },
-    editDocument: (library, id, change) => {
-      const found = must(
-        world.libraries.find((known) => isNamed(known, library)),
-        `library ${library}`,
-      );
-      const event = editDocument(found, in_.shelves.of(found), id, change, in_.now());
-      in_.events.emit({ type: "document_edited", library: found.id, document: id });
-      return event;
-    },
+    ...contentHandle(in_),
 
     switches: () => ({ ...in_.state.switches }),
     // Assigned in place: the parts of the simulator hold this object.
@@ -256,15 +246,6 @@ const samePerson = (
   a: { customer_id: number; id: string },
   b: { customer_id: number; id: string },
 ): boolean => a.customer_id === b.customer_id && a.id === b.id;
-
-// Asked of everyone in turn: with tens of thousands of users a text made for each would be most of the work.
-const isNamed = (known: { customer_id: number; id: string }, name: string): boolean =>
-  known.id === name || (name.endsWith(known.id) && `${known.customer_id}/${known.id}` === name);
-
-function must<T>(found: T | undefined, what: string): T {
-  if (found === undefined) throw new RangeError(`there is no ${what}`);
-  return found;
-}
 
 function put<T>(all: T[], one: T, same: (a: T, b: T) => boolean): T {
   const index = all.findIndex((known) => same(known, one));

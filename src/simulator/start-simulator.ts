@@ -40,6 +40,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const realNow = options.now ?? Date.now;
   const now = () => realNow() + state.offset_ms;
 
+  const endings: (() => void)[] = [];
   const context: Context = {
     state,
     now,
@@ -54,6 +55,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     rateLimit: new RateLimit(state.switches, now),
     shelves: new Shelves(),
     save: () => file?.save() ?? Promise.resolve(),
+    onClose: (end) => void endings.push(end),
   };
 
   const server = createServer();
@@ -68,6 +70,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     localOrigin,
     origin: options.publicOrigin ?? localOrigin,
     close: async () => {
+      for (const end of endings) end();
       context.pauses.close();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -80,9 +83,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return simulator;
 }
 
+export type { Activity, ActivityOptions } from "./activities.ts";
 export type { Counts } from "./counts.ts";
 export { defaultWorld } from "./default-world.ts";
-export type { DocumentChange } from "./edit-document.ts";
+export type { DocumentChange } from "./edit-documents.ts";
+export type { Edit, EditMade } from "./edits.ts";
 export type { SimulatorEvent } from "./events.ts";
 export type { Fault } from "./faults.ts";
 export type { RegistrationInput } from "./registrations.ts";

@@ -231,6 +231,12 @@ export const switchesSchema = z.strictObject({
     .describe(
       "[?] What a document's security looks like. trustees: {data: []} of them. object: {data: {default_security, trustees: []}}.",
     ),
+  edit_date_of_moves_and_security: z
+    .enum(["kept", "set"])
+    .default("kept")
+    .describe(
+      "[?] Whether a document's edit_date changes when it is moved or its security changes. kept: only the feed, or a full scan, tells of it.",
+    ),
   new_version: z
     .enum(["replaces", "adds"])
     .default("replaces")

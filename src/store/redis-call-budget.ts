@@ -1,12 +1,10 @@
 import type { CallAnswer, CallBudget, CallId, CallWish, RateLimitSaid } from "../broker/ports.ts";
 import type { ServerId } from "../domain/id.ts";
-import { type CallWait, callLimits, serverLimits } from "../domain/server-gate.ts";
+import { type CallWait, callLimits } from "../domain/server-gate.ts";
 import { serverGateKey } from "./keys.ts";
 import type { RedisStore } from "./redis-store.ts";
 
-export type CallLimits = { readonly [Name in keyof typeof callLimits]: number } & {
-  readonly callsPerSecond: number;
-};
+export type CallLimits = { readonly [Name in keyof typeof callLimits]: number };
 
 /** The budget lies in the server's gate, where refreshes look as well (`lua/calls.lua`). */
 export class RedisCallBudget implements CallBudget {
@@ -15,7 +13,7 @@ export class RedisCallBudget implements CallBudget {
 
   constructor(store: RedisStore, limits: Partial<CallLimits> = {}) {
     this.#store = store;
-    this.#limits = { ...callLimits, callsPerSecond: serverLimits.callsPerSecond, ...limits };
+    this.#limits = { ...callLimits, ...limits };
   }
 
   async ask(server: ServerId, { call, asker, priority, patienceMs }: CallWish): Promise<CallAnswer> {

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  eventId,
+  eventPosition,
   findRoute,
   makeId,
   makeRoute,
@@ -28,6 +30,23 @@ describe("ids", () => {
     expect(findRoute(client)).toBeUndefined();
     expect(parseId("cli", client)).toBe(client);
     expect(parseId("reg", makeId("reg", undefined, NOW, randomBytes(16)))).toBeDefined();
+  });
+
+  it("an event's id is its place in its organisation's log, and nothing else is one", () => {
+    const organisation = organisationId(route);
+    const whole = { min: 1, max: Number.MAX_SAFE_INTEGER };
+    fc.assert(
+      fc.property(fc.integer(whole), fc.integer({ min: 0, max: 2 ** 47 }), (number, at) => {
+        const id = eventId(organisation, { number, at });
+        expect(parseId("evt", id)).toBe(id);
+        expect(organisationId(routeOf(id))).toBe(organisation);
+        expect(eventPosition(id)).toEqual({ number, at });
+      }),
+    );
+    for (const letter of ["0", "z"]) {
+      const id = `evt_${route}${letter.repeat(26)}` as const;
+      expect(eventPosition(id), id).toBeUndefined();
+    }
   });
 
   it("ids made later sort later (RFC 9562 §5.7)", () => {

@@ -51,13 +51,11 @@ export async function openChromium(options: BrowserContextOptions): Promise<Open
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+const LOOK = `${AXE};axe.run(document,{runOnly:${JSON.stringify(WCAG)},resultTypes:["violations"]}).then(({violations}) =>
+  violations.flatMap(({id,help,nodes}) => nodes.map(({html}) => id + ": " + help + ": " + html)))`;
+
 /** What axe finds, as lines. The page's own CSP forbids scripts; axe comes in by the debugger. */
-export async function axeFindings(page: Page): Promise<string[]> {
-  const { violations } = (await page.evaluate(
-    `${AXE};axe.run(document,{runOnly:${JSON.stringify(WCAG)}})`,
-  )) as { violations: { id: string; help: string; nodes: { html: string }[] }[] };
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
-}
+export const axeFindings = (page: Page): Promise<string[]> => page.evaluate<string[]>(LOOK);
 
 function isProgram(path: string | undefined): path is string {
   if (path === undefined || path === "") return false;

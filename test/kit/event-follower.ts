@@ -11,7 +11,7 @@ export interface SeenEvent {
 
 /** A client that follows an organisation's events by cursor, as an application does. */
 export class EventFollower {
-  readonly client: WalkingClient;
+  client: WalkingClient;
   readonly organisation: string;
   readonly seen: SeenEvent[] = [];
   cursor: string | undefined;

@@ -28,7 +28,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("compileCache", compileCache);
   const teardown = await setUpRedis(project);
   return async () => {
-    await rm(compileCache, { recursive: true, force: true });
+    // A process that ends while this begins writes there once more.
+    await rm(compileCache, { recursive: true, force: true, maxRetries: 5 });
     await teardown();
   };
 }

@@ -5,8 +5,11 @@ import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { World } from "./world.ts";
 
-/** Gives a world many users with a grant each, by the broker's own story but without a browser for each of them. */
-export async function manyGrants(world: World, count: number): Promise<readonly GrantId[]> {
+/**
+ * Gives a world many users with a grant each, by the broker's own story but without a browser for each of them.
+ * @param first number of the first of them
+ */
+export async function manyGrants(world: World, count: number, first = 0): Promise<readonly GrantId[]> {
   world.simulator.registrations.patch("token-broker", { access: "all_users" });
   const { authorization } = world.broker;
   const server = (await authorization.servers.findServer(world.server))!;
@@ -46,7 +49,7 @@ export async function manyGrants(world: World, count: number): Promise<readonly 
   // Few at a time: with tens of thousands, the simulator's own part of fifty holds this process up for longer than Redis may take.
   for (let i = 0; i < count; i += 10) {
     grants.push(
-      ...(await Promise.all(Array.from({ length: Math.min(10, count - i) }, (_, j) => one(i + j)))),
+      ...(await Promise.all(Array.from({ length: Math.min(10, count - i) }, (_, j) => one(first + i + j)))),
     );
   }
   return grants;

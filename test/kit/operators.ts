@@ -11,6 +11,38 @@ import { type World, world } from "./world.ts";
 /** Who is what at the firm's identity provider: an operator, support of one organisation, and nobody here. */
 const GROUPS = { olga: ["dms-operators"], sam: ["staff", "dms-support"], guest: ["staff"] };
 
+export interface OperatorsSetUp {
+  readonly provider: IdentityProvider;
+  /** The organisation by this name is named for support. */
+  readonly supported: string;
+  /** Of a broker whose operators sign in there; it may be opened once the broker's address is known. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Where browsers may come back to. */
+  open(...bases: readonly string[]): Promise<void>;
+}
+
+export async function operatorsSetUp(): Promise<OperatorsSetUp> {
+  // Others share this Redis: the name is of this firm alone.
+  const supported = `supported-${randomUUID().slice(0, 8)}`;
+  const provider = await startIdentityProvider(GROUPS);
+  const folder = await mkdtemp(join(tmpdir(), "operators-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const secret = join(folder, "secret");
+  await writeFile(secret, provider.clientSecret);
+  return {
+    provider,
+    supported,
+    settings: {
+      OPERATORS_ISSUER: provider.origin,
+      OPERATORS_CLIENT_ID: provider.clientId,
+      OPERATORS_CLIENT_SECRET_FILE: secret,
+      OPERATORS_VALUES: "dms-operators",
+      OPERATORS_SUPPORT: `dms-support=${supported}`,
+    },
+    open: (...bases) => provider.open(...bases.map((base) => `${base}/operators/callback`)),
+  };
+}
+
 export async function firmWithOperators(
   more: Readonly<Record<string, string>> = {},
   ...otherBases: readonly string[]
@@ -20,24 +52,9 @@ export async function firmWithOperators(
   other: string;
   supported: string;
 }> {
-  // Others share this Redis: the name is of this firm alone.
-  const supported = `supported-${randomUUID().slice(0, 8)}`;
-  const provider = await startIdentityProvider(GROUPS);
-  const folder = await mkdtemp(join(tmpdir(), "operators-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const secret = join(folder, "secret");
-  await writeFile(secret, provider.clientSecret);
-  const here = await world({
-    settings: {
-      OPERATORS_ISSUER: provider.origin,
-      OPERATORS_CLIENT_ID: provider.clientId,
-      OPERATORS_CLIENT_SECRET_FILE: secret,
-      OPERATORS_VALUES: "dms-operators",
-      OPERATORS_SUPPORT: `dms-support=${supported}`,
-      ...more,
-    },
-  });
-  await provider.open(...[here.base, ...otherBases].map((base) => `${base}/operators/callback`));
+  const { provider, supported, settings, open } = await operatorsSetUp();
+  const here = await world({ settings: { ...settings, ...more } });
+  await open(here.base, ...otherBases);
   const { organisation: other } = await addOrganisation(here, {
     servers: { dms: { simulator: here.simulator } },
   });

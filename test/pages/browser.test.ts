@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -5,7 +8,7 @@ import { days, minutes } from "../../src/domain/instant.ts";
 import { axeFindings, chromiumPath, type OpenChromium, openChromium, pictures } from "../kit/chromium.ts";
 import { withRules } from "../kit/policies.ts";
 import { hostileTexts } from "./hostile-text.ts";
-import { IMANAGE, type Served, serve, World } from "./kit.ts";
+import { IMANAGE, World } from "./kit.ts";
 import { type State, settingsStates, type Tools } from "./settings-states.ts";
 
 const SIZES = { desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } } as const;
@@ -24,32 +27,21 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
   let chromium: OpenChromium;
   let context: BrowserContext;
   let world: World;
-  let served: Served;
-  let settings: Parameters<typeof serve>[1];
+  /** One origin for all: at another one each page would get a process of Chromium's of its own. */
+  let listener: Server;
+  let served: { readonly origin: string };
+  let settings: NonNullable<Parameters<World["app"]>[0]>;
   let page: Page;
   let libraries: string;
   /** What the browser was not allowed to do, and what it asked others for. */
-  let complaints: string[];
+  let complaints: string[] = [];
 
   beforeAll(async () => {
     chromium = await openChromium({ viewport: SIZES.desk });
     context = chromium.context;
-  });
-  afterAll(() => chromium.close());
-
-  beforeEach(async () => {
-    world = await World.open();
-    world.administers(
-      "ACTIVE",
-      "EMPLOYMENT",
-      { id: "LEGACY", displayName: "Old matters", hidden: true },
-      "LITIGATION",
-    );
-    settings = { plainCookies: true };
-    served = await serve(world, settings);
-    libraries = `${served.origin}/servers/${world.server.id}/libraries`;
-    complaints = [];
-    await context.clearCookies();
+    listener = createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    served = { origin: `http://127.0.0.1:${(listener.address() as AddressInfo).port}` };
     page = await context.newPage();
     page.on("console", (message) => complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -63,11 +55,33 @@ describe.skipIf(chromiumPath === undefined)("in a real Chromium", () => {
         return route.fulfill({ status: 204 });
       },
     );
-    return async () => {
-      await page.close();
-      await context.unrouteAll();
-      await served.close();
-    };
+  });
+  afterAll(async () => {
+    await chromium.close();
+    listener.closeAllConnections();
+    listener.close();
+  });
+
+  beforeEach(async () => {
+    world = await World.open();
+    world.administers(
+      "ACTIVE",
+      "EMPLOYMENT",
+      { id: "LEGACY", displayName: "Old matters", hidden: true },
+      "LITIGATION",
+    );
+    settings = { plainCookies: true };
+    libraries = `${served.origin}/servers/${world.server.id}/libraries`;
+    await context.clearCookies();
+    // What the test before looked at may refresh itself: from here on it is gone.
+    listener.removeAllListeners("request").on("request", (_request, response) => {
+      response.setHeader("Content-Type", "text/html").setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      response.end("<!doctype html><title>Nothing</title>");
+    });
+    await page.goto(served.origin);
+    await page.setViewportSize(SIZES.desk);
+    listener.removeAllListeners("request").on("request", world.app(settings));
+    complaints = [];
   });
 
   const signIn = async (): Promise<void> => {

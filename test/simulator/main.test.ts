@@ -1,7 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { simulator } from "./visitor.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main/simulator.ts", import.meta.url));
 
@@ -33,6 +37,24 @@ test("the command says where it listens, answers, and closes on SIGTERM", async 
   expect(output()).toContain(`control   ${address}/_simulator/`);
   child.kill("SIGTERM");
   expect((await exit).code).toBe(0);
+});
+
+test("the command plays a script of edits into a simulator that runs, and says what it cannot", async () => {
+  const sim = await simulator();
+  const folder = await mkdtemp(join(tmpdir(), "simulator-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, "edits.jsonl");
+  await writeFile(
+    file,
+    '{"library":"ACTIVE","kind":"document","id":"ACTIVE!1001.1","change":{"name":"Played"}}\n',
+  );
+  const { child, exit, output } = run("--edits", file, "--to", sim.origin);
+  await once(child, "close");
+  expect([(await exit).code, output()]).toEqual([0, "1 edits made\n"]);
+  expect(sim.edits()).toMatchObject([{ event: { object_id: "ACTIVE!1001.1" } }]);
+  await writeFile(file, '{"library":"ACTIVE","kind":"explode"}\n');
+  const refused = await run("--edits", file, "--to", sim.origin).exit;
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("line 1")]);
 });
 
 test("a port that is taken is one clear sentence and exit code 1", async () => {

@@ -40,6 +40,29 @@ test("a simulator started again knows every token, code, session, switch, fault 
   expect(await page.text()).toContain("Continue as Benedict Okafor");
 });
 
+test("a generated library is kept as its recipe and what differs from it, and a file of before knows what came since", async () => {
+  const stateFile = join(await folder(), "state.json");
+  const before = await simulator({ stateFile });
+  before.libraries.put({ customer_id: 5948, id: "BIG", generated: { documents: 100_000, seed: 5 } });
+  before.startActivity({ library: "BIG", count: 40 });
+  const some = (of: typeof before) => of.documents("BIG", { offset: 50_000, limit: 100 });
+  const [seen, last] = [some(before), before.documents("BIG", { offset: 99_990 })];
+  await before.close();
+  const text = await readFile(stateFile, "utf8");
+  expect(text.length).toBeLessThan(200_000);
+
+  const state = JSON.parse(text);
+  delete state.counts.resources;
+  delete state.switches.change_events;
+  for (const library of state.world.libraries) if (library.id !== "BIG") delete library.workspaces;
+  await writeFile(stateFile, JSON.stringify(state));
+  const after = await simulator({ stateFile });
+  expect(some(after)).toEqual(seen);
+  expect(after.documents("BIG", { offset: 99_990 })).toEqual(last);
+  expect(after.switches().change_events).toBe("there");
+  expect(after.counts().resources).toEqual({});
+});
+
 test("the state is on disk before the answer is sent, so that a kill loses no rotation", async () => {
   const stateFile = join(await folder(), "state.json");
   const sim = await simulator({ stateFile });

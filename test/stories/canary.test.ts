@@ -4,14 +4,18 @@ import { expect, it } from "vitest";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connect, connectUntilReturn } from "../../scripts/walk/connect.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
+import type { OrganisationId } from "../../src/domain/id.ts";
 import { QUEUES } from "../../src/workers/queues.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
 import { expireSoon } from "../kit/expire.ts";
+import { type OperatorsSetUp, operatorsSetUp, signInOperator } from "../kit/operators.ts";
 import { enterPortal, submit } from "../kit/portal.ts";
-import { type RecordedExchange, recordHttp } from "../kit/record-http.ts";
+import { put } from "../kit/put-records.ts";
+import { recordHttp } from "../kit/record-http.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, MOREAU, RETURN_URL, type World, world } from "../kit/world.ts";
+import { isOurs, misplaced, secretsOf } from "./canary-secrets.ts";
 
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const LIBRARY_ADMIN = { ...AMELIA, email: "amelia.hart@hartlowell.example" };
@@ -23,11 +27,15 @@ const LIBRARY_ADMIN = { ...AMELIA, email: "amelia.hart@hartlowell.example" };
 it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the logs, the audit or an answer it does not belong in", async () => {
   const redis = await ownRedisForThisTest({ extraArgs: READABLE_FILES });
   const recorded = recordHttp();
-  const here = await world({ redisUrl: redis.url });
-  const worker = await tellTheStory(here, redis);
+  const operators = await operatorsSetUp();
+  const { provider } = operators;
+  const here = await world({ redisUrl: redis.url, settings: operators.settings });
+  await operators.open(here.base);
+  const parties = { here, provider };
+  const worker = await tellTheStory(here, redis, operators);
   const dashboard = await whatOperatorsSee(worker.ops);
 
-  const secrets = await secretsOf(here, recorded);
+  const secrets = await secretsOf(parties, recorded);
   const kinds = new Set(Object.keys(secrets).map((name) => name.replace(/ \d+$/, "")));
   expect([...kinds].toSorted()).toEqual(KINDS);
   const needles = needlesOf(secrets);
@@ -65,21 +73,23 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
   expect(files).toContain("file dump.rdb");
   expect(files.filter((where) => where.includes(".aof"))).not.toEqual([]);
 
-  const ours = recorded.filter((exchange) => isOurs(here, exchange));
+  const ours = recorded.filter((exchange) => isOurs(parties, exchange));
   expect(ours.length).toBeGreaterThan(40);
   expect(told(ours.flatMap((exchange) => misplaced(exchange, secrets)))).toEqual([]);
 
-  // T19: what goes to iManage goes in headers and bodies, `state` excepted, which is made for an address.
-  const upstream = recorded.filter((exchange) => !isOurs(here, exchange));
+  // T19: what goes upstream goes in headers and bodies, but for what a browser carries in the address of a sign-in.
+  const upstream = recorded.filter((exchange) => !isOurs(parties, exchange));
   const inAddresses = upstream
-    .filter(({ url }) => !url.startsWith("/auth/oauth2/authorize"))
-    .flatMap(({ url }) => scan(url, needles, `iManage's ${url.split("?")[0]}`));
+    .filter(({ url }) => !/^\/auth(\/oauth2\/authorize)?\?/.test(url))
+    .flatMap(({ url }) => scan(url, needles, `upstream's ${url.split("?")[0]}`));
   expect(told(inAddresses)).toEqual([]);
 }, 60_000);
 
 /** All that anybody made, and the kinds of it: a story that made none of a kind proves nothing about it. */
 const KINDS = [
-  ...["access token", "authorization code", "broker token", "client secret", "client secret at iManage"],
+  ...["access token", "authorization code", "broker token"],
+  ...["client secret", "client secret at iManage", "client secret at the identity provider"],
+  ...["operator's access token", "operator's code", "operator's ID token", "operator's nonce"],
   ...[
     "calendar link",
     "portal link",
@@ -95,7 +105,11 @@ const KINDS = [
   ],
 ].toSorted();
 
-async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart(): Promise<void> }) {
+async function tellTheStory(
+  here: World,
+  redis: { kill(): Promise<void>; restart(): Promise<void> },
+  operators: OperatorsSetUp,
+) {
   const { client, simulator, server, organisation, broker } = here;
   const subject = { type: "user", id: AMELIA.subject };
   const ask = { server, subject };
@@ -251,11 +265,15 @@ async function tellTheStory(here: World, redis: { kill(): Promise<void>; restart
   await broker.refresher.settled();
   await answered(200);
 
+  await operatorsWork(here, operators);
+
   // The end: iManage does not listen at first, so the tokens wait in the outbox.
   faultOn("revoke", { status: 500, body: "no {{access_token}}" });
   expect((await client.call("DELETE", `/v1/grants/${last.grant}`)).status).toBe(204);
   await broker.revoker.settled();
   await answered(409);
+  // When everything has happened that may be told.
+  for (const name of ["olga", "sam"]) await visitOperatorsPages(here, operators, name);
   await broker.workerStories.exportAudit();
   return worker;
 }
@@ -266,11 +284,66 @@ async function visitPages(here: World): Promise<void> {
   const user = await enterPortal(here, { subject: { type: "user", id: "u-on-pages" } });
   await submit(user.browser, user.page, `/my-integrations/${server}/authorize`);
   const admin = await enterPortal(here, { role: "organisation_admin" });
-  for (const page of ["", `/servers/${server}`, `/servers/${server}/diagnosis`, "/servers/new"])
-    expect((await admin.browser.get(`${base}/settings${page}`)).status, page).toBeLessThan(500);
+  for (const page of settingsPages(server))
+    expect((await admin.browser.get(`${base}/settings${page}`)).status, page).toBe(200);
   await submit(admin.browser, await admin.browser.get(`${base}/settings`), "/portal/leave");
   for (const page of ["/openapi.json", "/docs", "/docs/problems", "/.well-known/oauth-authorization-server"])
     expect((await user.browser.get(base + page)).status, page).toBe(200);
+}
+
+const settingsPages = (server: string) => [
+  ...["", "/access", "/audit", "/new-server", `/servers/${server}`],
+  ...["authorities", "diagnosis", "support-bundle", "package/control-center"].map(
+    (page) => `/servers/${server}/${page}`,
+  ),
+];
+
+const CONTAINMENTS = "/operators/containments";
+
+/** An operator stops a user's tokens, from the form to the list of who authorises again, has his server checked, and lifts it. */
+async function operatorsWork(here: World, { provider, supported }: OperatorsSetUp): Promise<void> {
+  const { base, broker, organisation, server } = here;
+  const firm = (await broker.configuration.findOrganisation(organisation as OrganisationId))!;
+  // So that support sees it too.
+  await put.organisation(broker.configuration, { ...firm, name: supported });
+  const { browser } = await signInOperator(here, provider, "olga");
+  const form = await browser.get(`${base}${CONTAINMENTS}/new`);
+  const target = { kind: "user", server: `${supported}/dms`, what: "5948/e.moreau" };
+  const told = { ...target, effect: "revoke", reason: "a stolen laptop" };
+  const review = await submit(browser, form, `${CONTAINMENTS}/new`, told);
+  const { location } = await submit(browser, review, `${CONTAINMENTS}/new`, { ...told, confirm: "yes" });
+  await broker.containmentWork.settled();
+  await broker.revoker.settled();
+  const one = await browser.get(location!);
+  expect(one.body).toContain("e.moreau");
+  expect((await browser.get(`${location}/reauthorizations.csv`)).body).toContain("e.moreau");
+  await submit(browser, one, `${new URL(location!).pathname}/lift`, { reason: "found it" });
+
+  const diagnosis = `/operators/${organisation}/settings/servers/${server}/diagnosis`;
+  await submit(browser, await browser.get(base + diagnosis), diagnosis);
+}
+
+/** Every page that an operator, or support, may look at, from the way in to the way out. */
+async function visitOperatorsPages(here: World, { provider }: OperatorsSetUp, name: string): Promise<void> {
+  const { browser, landed } = await signInOperator(here, provider, name);
+  expect(landed.body).toContain("Meridian Legal");
+  const look = async (path: string) => {
+    const { status, body } = await browser.get(here.base + path);
+    // Support is told on a page of its own what is not for it to change.
+    expect(name === "olga" ? [200] : [200, 403], path).toContain(status);
+    return body;
+  };
+  const list = await look(CONTAINMENTS);
+  const [one] = /\/operators\/containments\/ctn_\w+/.exec(list)!;
+  expect(await look(one)).toContain("a stolen laptop");
+  await look(`${one}/reauthorizations.csv`);
+  for (const page of settingsPages(here.server)) {
+    const body = await look(`/operators/${here.organisation}/settings${page}`);
+    // What has happened stands there: it is no empty page that is looked through.
+    const action = page === "/audit" ? ["token.issued", "containment.lifted"] : [];
+    for (const each of action) expect(body).toContain(`<code>${each}`);
+  }
+  await submit(browser, landed, "/operators/sign-out");
 }
 
 /** All of the operators' listener: health, the dashboard's own requests, and each job that there is. */
@@ -307,109 +380,4 @@ async function subscribeToRenewals(here: World, admin: WalkingBrowser): Promise<
       await fetch(at).then((answer) => answer.text());
   }
   await press("/calendar/revoke");
-}
-
-/** Every secret of the story by its kind, as it went over the wire or was made. */
-async function secretsOf(
-  here: World,
-  recorded: readonly RecordedExchange[],
-): Promise<Record<string, string>> {
-  const secrets: Record<string, string> = {};
-  const known = new Map<string, number>();
-  const add = (kind: string, value: string | undefined | null) => {
-    if (value === undefined || value === null || value === "" || Object.values(secrets).includes(value))
-      return;
-    const number = (known.get(kind) ?? 0) + 1;
-    known.set(kind, number);
-    secrets[`${kind} ${number}`] = value;
-  };
-  const wire = recorded
-    .flatMap(({ url, requestHeaders, requestBody, answerHeaders, answerBody }) => [
-      ...[url, requestHeaders, requestBody, answerHeaders, answerBody],
-    ])
-    .join("\n");
-  for (const [kind, prefix] of [
-    ["access token", "sim_at_"],
-    ["refresh token", "sim_rt_"],
-    ["authorization code", "sim_code_"],
-    ["broker token", "imb_at_"],
-    ["webhook secret", "whsec_"],
-  ] as const) {
-    for (const [value] of wire.matchAll(new RegExp(`${prefix}[A-Za-z0-9_+/=-]{20,}`, "g"))) add(kind, value);
-  }
-  for (const { url, requestBody, answerHeaders, answerBody, port } of recorded) {
-    const ours = isOurs(here, { port });
-    const location = /^location: (.+)$/im.exec(answerHeaders)?.[1];
-    const went = new URL(location ?? "/", here.base).searchParams;
-    if (ours) {
-      add("state", went.get("state"));
-      add("completion", went.get("completion"));
-      add("calendar link", /\/calendars\/([\w-]{53})\.ics/.exec(answerBody)?.[1]);
-      add("portal link", /\/portal\/open\/([\w-]+)/.exec(answerBody)?.[1]);
-      add("start link", /\/connect\/start\/([\w-]+)/.exec(answerBody)?.[1]);
-      add("form token", /name="csrf" value="([^"]+)"/.exec(answerBody)?.[1]);
-      for (const [, value] of answerHeaders.matchAll(/^set-cookie: [^=]+=([^;\n]+)/gim)) add("cookie", value);
-    } else {
-      add("state", new URL(url, here.base).searchParams.get("state"));
-      add("code verifier", new URLSearchParams(requestBody).get("code_verifier"));
-    }
-  }
-  add("client secret", here.credentials.secret);
-  add("client secret at iManage", "sim_secret_token-broker");
-  const keyset = await readFile(here.environment.ROOT_KEYSET_FILE!, "utf8");
-  for (const [, key] of keyset.matchAll(/"([A-Za-z0-9+/_=-]{40,})"/g)) add("root key", key);
-  return secrets;
-}
-
-/** Every server in this process is a replica of the broker, but one. */
-const isOurs = ({ simulator }: World, { port }: { readonly port: number }): boolean =>
-  new URL(simulator.localOrigin).port !== String(port);
-
-/** Where each kind of secret belongs in an answer of ours; nowhere else, and the other kinds nowhere at all. */
-const BELONGS: readonly { readonly kind: string; readonly path: RegExp; readonly place: RegExp }[] = [
-  {
-    kind: "access token",
-    path: /^POST \/(v1\/access-tokens|oauth2\/token)$/,
-    place: /"access_token":"[^"]+"/,
-  },
-  { kind: "broker token", path: /^POST \/oauth2\/token$/, place: /"access_token":"[^"]+"/ },
-  {
-    kind: "webhook secret",
-    path: /^POST \/v1\/event-subscriptions(\/[^/]+\/rotate-secret)?$/,
-    place: /"secret":"[^"]+"/,
-  },
-  { kind: "start link", path: /^POST \/v1\/connect-sessions$/, place: /"start_url":"[^"]+"/ },
-  { kind: "portal link", path: /^POST \/v1\/portal-sessions$/, place: /"url":"[^"]+"/ },
-  { kind: "state", path: /^GET \/connect\/start\//, place: /^location: .*$/m },
-  {
-    kind: "state",
-    path: /^POST \/(servers\/[^/]+\/libraries\/|my-integrations\/)/,
-    place: /<meta http-equiv="refresh"[^>]+>|<a class="button"[^>]+>/g,
-  },
-  {
-    kind: "calendar link",
-    path: /^POST \/servers\/[^/]+\/libraries\/calendar$/,
-    place: /value="http[^"]+\.ics"|href="webcal:[^"]+"/g,
-  },
-  { kind: "completion", path: /^GET \/oauth2\/callback\//, place: /^location: .*$/m },
-  {
-    kind: "cookie",
-    path: /^(GET|POST) \/(connect\/start|oauth2\/callback|servers|my-integrations|portal|settings)\b/,
-    place: /^set-cookie: .*$/gm,
-  },
-  {
-    kind: "form token",
-    path: /^GET \/(servers|my-integrations|settings)\b/,
-    place: /name="csrf" value="[^"]+"/g,
-  },
-];
-
-function misplaced(exchange: RecordedExchange, secrets: Readonly<Record<string, string>>): readonly Hit[] {
-  const route = `${exchange.method} ${exchange.url.split("?")[0]}`;
-  const whole = `${exchange.answerHeaders}\n${exchange.answerBody}`;
-  return Object.entries(secrets).flatMap(([name, secret]) => {
-    const belongs = BELONGS.filter(({ kind, path }) => name.startsWith(kind) && path.test(route));
-    const rest = belongs.reduce((text, { place }) => text.replace(place, ""), whole);
-    return scan(rest, needlesOf({ [name]: secret }), `the answer to ${route.replaceAll(/[\w-]{20,}/g, "…")}`);
-  });
 }

@@ -1,8 +1,10 @@
 import { expect, it } from "vitest";
 import { contain, liftContainment } from "../../src/broker/containment/contain.ts";
+import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { EVENT_KINDS, EVERY_EVENT, type EventKind } from "../../src/domain/event-kinds.ts";
 import type { ClientId, GrantId, OrganisationId } from "../../src/domain/id.ts";
 import { days, hours, minutes, seconds } from "../../src/domain/instant.ts";
+import { grantKey } from "../../src/store/keys.ts";
 import { anotherClient } from "../kit/another-client.ts";
 import { EventFollower } from "../kit/event-follower.ts";
 import { expireSoon } from "../kit/expire.ts";
@@ -76,12 +78,24 @@ it("an authorization from its beginning to its end: each client is told what is 
   ]);
   expect(one.seen.at(-1)!.data).toMatchObject({ organisation, server, remedy: "resource-owner" });
 
-  // A late answer brings it back by itself.
   const grant = String(one.seen.at(-1)!.data.grant) as GrantId;
   await here.connect();
   expect(await both()).toEqual([
     ["grant.authorized ACTIVE TEMPLATES u-amelia"],
     ["grant.authorized TEMPLATES"],
+  ]);
+
+  // It is given up while an answer is on its way, which then brings it back by itself.
+  simulator.addFault({ on: { route: "token", grant_type: "refresh_token" }, do: { hold_after: true } });
+  await expireSoon(here, grant, -1);
+  const late = here.client.accessToken({ server, subject: user });
+  await expect.poll(() => simulator.held().length).toBe(1);
+  await broker.stores.fast.call((redis) => redis.hset(grantKey(grant), "state", "reauthorization_required"));
+  simulator.release();
+  await late;
+  expect(await both()).toEqual([
+    ["grant.recovered ACTIVE TEMPLATES u-amelia"],
+    ["grant.recovered TEMPLATES"],
   ]);
 
   // Its owner loses his role, and gets it back.
@@ -132,6 +146,12 @@ it("an authorization from its beginning to its end: each client is told what is 
   await other.accessToken({ server, subject: user });
   expect(await both()).toEqual([[], []]);
 
+  // Operators see all that is kept, and of people their number. What is older than fourteen days the worker has let go.
+  const listed = await eventsListed(here, ["--kind", "grant.revoked"]);
+  expect(listed.map(({ reason }) => reason)).toEqual(["withdrawn", "withdrawn", "unused"]);
+  expect(listed[1]).toMatchObject({ grant, users_and_libraries: 1 });
+  expect(await eventsListed(here, ["--after", String(listed[2]!.id)])).toEqual([]);
+
   // All of it is in the log, and each kind tells what it says and nothing else.
   for (const { type, data } of [...one.seen, ...two.seen]) {
     const may: readonly string[] = [...EVERY_EVENT, ...EVENT_KINDS[type as EventKind].tells];
@@ -143,6 +163,27 @@ it("an authorization from its beginning to its end: each client is told what is 
 });
 
 const NOTE = { actor: "test", requestId: "req_test" };
+
+/** `cli events list` on the broker of a world. */
+async function eventsListed({ broker, organisation }: World, more: readonly string[]) {
+  let out = "";
+  const { name } = (await broker.configuration.findOrganisation(organisation as never))!;
+  const deps: Partial<CliDeps> = {
+    write: (text) => {
+      out += text;
+    },
+    complain: (text) => {
+      throw new Error(text);
+    },
+    withBroker: (use) => use({ store: broker.configuration, events: broker.eventLog } as never),
+  };
+  const args = ["events", "list", "--organisation", name, "--json", ...more];
+  await buildCli(deps as CliDeps).parseAsync(args, { from: "user" });
+  return out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
 
 it("a wrong client secret is told once, and its end once, whatever happens in between", async () => {
   const { here, one, two } = await twoClients();

@@ -28,12 +28,14 @@ export interface Declared {
   readonly members?: unknown;
   /** The operator's registration for many firms, at this origin. */
   readonly sharedAt?: string;
+  /** Beside that of the vendor's product: where people come back to another app of the same client. */
+  readonly returnUrls?: readonly string[];
 }
 
 /** Names are looked for across organisations in a Redis that others use too, so each has letters of its own. */
 export async function declareFirm(
   { broker, base }: Pick<World, "broker" | "base">,
-  { displayName, servers = [], members, sharedAt }: Declared,
+  { displayName, servers = [], members, sharedAt, returnUrls = [] }: Declared,
 ): Promise<Firm & { readonly shared: string }> {
   const tag = Buffer.from(systemRandom.bytes(6)).toString("hex");
   const [name, shared, tracker] = [`firm-${tag}`, `cloud-${tag}`, `tracker-${tag}`];
@@ -59,11 +61,11 @@ export async function declareFirm(
         {
           name: tracker,
           display_name: "Matter tracker",
-          return_urls: [app.returnUrl],
+          return_urls: [app.returnUrl, ...returnUrls],
           policies: [
             {
               organisation: name,
-              actions: ["token", "status", "connect", "revoke", "configure", "sync"],
+              actions: ["token", "status", "connect", "revoke", "configure", "sync", "events"],
               tokens_per_minute: 600_000,
             },
           ],

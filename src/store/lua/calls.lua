@@ -13,8 +13,8 @@
 -- A window is told in whole seconds, so that two answers of one window may differ by one; half a second for the way.
 local SAME_WINDOW_MS = 1500
 -- Where 429 is all that iManage says: twice as slow for each, at most this slow, and with each good answer a little quicker.
-local SLOW_MS, SLOW_MAX_MS, SLOW_EASE = 100, 30000, 0.95
--- Of a quick call's time so much is taken from the scans: where there are more quick ones than fit, a quarter is left to those.
+local SLOW_MS, SLOW_MAX_MS, SLOW_EASE = 100, 30000, 0.98
+-- Of a quick call's time so much is taken from the scans: where there are more quick ones than fit, some is left to those.
 local TAKEN_FROM_SCANS = 0.75
 local BUSY_MS, AWAY_MAX_MS = 250, 60000
 

@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import type { CallAnswer, CallWish, RateLimitSaid } from "../../src/broker/ports.ts";
+import { Problem } from "../../src/domain/problem.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { type ApiCallPorts, callApi } from "../../src/imanage/api-call.ts";
+import { outboundTo, serverAt, startServer } from "./kit.ts";
+
+const TOKEN = new Secret("sim_at_test");
+
+/** A budget that answers as told, in turn; timers that note how long they were asked to wait. */
+async function budgeted(answers: readonly (CallAnswer | Problem)[], answer = { status: 200, headers: {} }) {
+  const iManage = await startServer((_seen, _req, res) => {
+    res.writeHead(answer.status, answer.headers).end("{}");
+  });
+  const asked: CallWish[] = [];
+  const told: RateLimitSaid[] = [];
+  const waited: number[] = [];
+  const left = [...answers];
+  const ports: ApiCallPorts = {
+    outbound: outboundTo([iManage.origin]),
+    now: Date.now,
+    deadlineMs: 5_000,
+    budget: {
+      makeCallId: () => "call",
+      timers: {
+        after: (ms) => {
+          waited.push(ms);
+          return { elapsed: Promise.resolve(), cancel() {} };
+        },
+      },
+      calls: {
+        async ask(_server, wish) {
+          asked.push(wish);
+          const next = left.shift()!;
+          if (next instanceof Problem) throw next;
+          return next;
+        },
+        async tell(_server, _call, said) {
+          told.push(said);
+        },
+      },
+    },
+  };
+  const call = (priority: CallWish["priority"], path = "/libraries/ACTIVE/documents") =>
+    callApi(ports, serverAt(iManage.origin), new URL(path, iManage.origin), TOKEN, priority);
+  return { call, asked, told, waited, iManage };
+}
+
+const go = (afterMs = 0): CallAnswer => ({ kind: "go", afterMs });
+const wait = (waitMs: number): CallAnswer => ({ kind: "wait", waitMs, why: "paced" });
+
+test("a call leaves when the budget lets it go, and tells what iManage said of its limits", async () => {
+  const headers = { "x-ratelimit-remaining": "17", "x-ratelimit-reset": "40" };
+  const kit = await budgeted([go(300)], { status: 200, headers });
+  expect(await kit.call("scan")).toEqual({ kind: "ok", value: {} });
+  expect(kit.waited).toEqual([300]);
+  expect(kit.asked).toMatchObject([{ priority: "scan", asker: "/libraries/ACTIVE/documents" }]);
+  expect(kit.told).toEqual([{ window: { remaining: 17, resetMs: 40_000 } }]);
+});
+
+test("a short wait is waited for; at a longer one nothing is sent, and the caller hears how long it is", async () => {
+  const kit = await budgeted([wait(250), go(), wait(600), wait(30_000)]);
+  expect((await kit.call("quick")).kind).toBe("ok");
+  expect(kit.asked.map(({ patienceMs }) => patienceMs)).toEqual([1_000, 750]);
+  expect(await kit.call("scan")).toEqual({ kind: "throttled", retryAfterMs: 30_000 });
+  expect(kit.waited).toEqual([250, 600]);
+  expect([kit.iManage.seen.length, kit.told.length]).toEqual([1, 1]);
+});
+
+test.each([
+  ["Retry-After", { "retry-after": "70", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" }, 70_000],
+  ["the end of the window", { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" }, 9_000],
+  ["nothing", {}, 5_000],
+])("F07 a 429 that says %s is a pause for everybody", async (_says, headers, waitMs) => {
+  const kit = await budgeted([go()], { status: 429, headers });
+  expect(await kit.call("quick")).toEqual({ kind: "throttled", retryAfterMs: waitMs });
+  expect(kit.told).toMatchObject([{ waitMs }]);
+});
+
+test("with the store away whoever waits is served, and nobody else", async () => {
+  const away = new Problem("store_unavailable");
+  const kit = await budgeted([away, away]);
+  expect((await kit.call("interactive")).kind).toBe("ok");
+  await expect(kit.call("scan")).rejects.toThrow(away);
+  expect(kit.iManage.seen).toHaveLength(1);
+});
+
+test("a call that fails gives its place back", async () => {
+  const kit = await budgeted([go()], { status: 503, headers: {} });
+  expect(await kit.call("scan")).toEqual({ kind: "unavailable", reason: "status_503" });
+  expect(kit.told).toEqual([{}]);
+});
