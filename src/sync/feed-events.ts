@@ -1,5 +1,6 @@
 import type { Instant } from "../domain/instant.ts";
-import type { SyncWant } from "../domain/sync-wish.ts";
+import type { SyncWant, SyncWish } from "../domain/sync-wish.ts";
+import type { ChangeKind, SealedChange } from "./change.ts";
 import type { LibraryEvent } from "./library-source.ts";
 import { latest } from "./plan.ts";
 
@@ -40,6 +41,36 @@ export function touchedObjects(
   }
   return [...touched.values()];
 }
+
+/**
+ * Containers and people, as the feed names them: that something happened to them, and when. They are not loaded, and nothing is
+ * remembered of them, so it is the feed alone that tells.
+ */
+export function otherChanges(
+  events: readonly LibraryEvent[],
+  { wants, workspaces }: SyncWish,
+): readonly SealedChange[] {
+  const containers = wants.includes("containers")
+    ? touchedObjects(events, "container")
+        .filter(({ object, root }) => isAbout(workspaces, object) || isAbout(workspaces, root))
+        .map(({ gone, ...of }) => told(gone ? "container.deleted" : "container.changed", of))
+    : [];
+  const people = wants.includes("people")
+    ? (["user", "group"] as const).flatMap((item) =>
+        touchedObjects(events, item).map((of) => told(`${item}.changed`, of)),
+      )
+    : [];
+  return [...containers, ...people];
+}
+
+const isAbout = (workspaces: readonly string[] | undefined, id: string | undefined): boolean =>
+  workspaces === undefined || (id !== undefined && workspaces.includes(id));
+
+const told = (kind: ChangeKind, { object, at }: Pick<TouchedObject, "object" | "at">): SealedChange => ({
+  kind,
+  object,
+  at,
+});
 
 /** What the feed is asked for. Which words it knows for actions is documented in two places and no more; so all are taken. */
 export function itemTypesOf(wants: readonly SyncWant[]): readonly string[] {

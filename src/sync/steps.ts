@@ -13,7 +13,7 @@ import {
   type Brake,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
-import { itemTypesOf, touchedObjects } from "./feed-events.ts";
+import { itemTypesOf, otherChanges, touchedObjects } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
@@ -131,9 +131,12 @@ export class Steps {
     page: EventPage,
     server: Server,
   ): Promise<Told & { readonly loaded: number; readonly unloadable: number }> {
-    const touched = touchedObjects(page.events, "document");
+    const { wish } = this.#sync;
+    const about = wish.wants.includes("documents") || wish.wants.includes("security");
+    const touched = about ? touchedObjects(page.events, "document") : [];
+    const others = otherChanges(page.events, wish);
     const there = touched.filter(({ gone }) => !gone);
-    if (touched.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
+    if (touched.length + others.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
     const { found, unloadable } = await this.#load(cursor.sequence, there);
     const seen = there.flatMap(({ object, ...what }) => {
       const document = found.get(object);
@@ -144,6 +147,7 @@ export class Steps {
       this.#telling(cursor, server, cursor.scan?.number ?? cursor.scans, false),
       seen,
       touched.filter(({ gone }) => gone),
+      others,
     );
     return { ...told, loaded: found.size, unloadable };
   }

@@ -48,12 +48,13 @@ export class Teller {
 
   /**
    * What is new of these documents, in their order; and `gone`, of which the feed or a proven scan says so. A document that
-   * stands in the page twice is told as it stands there last.
+   * stands in the page twice is told as it stands there last. `others` are no documents: nothing is remembered of them.
    */
   async tell(
     of: Telling,
     seen: readonly SeenDocument[],
     gone: readonly { readonly object: string; readonly at: Instant | undefined }[],
+    others: readonly SealedChange[] = [],
   ): Promise<Told> {
     const { sync, mark } = of;
     const documents = [...new Map(seen.map((one) => [one.document.id, one])).values()];
@@ -104,6 +105,7 @@ export class Teller {
       const before = known[documents.length + i];
       if (before !== undefined) forget(object, before, at);
     }
+    changes.push(...others);
     const sealed = of.silent ? [] : await this.#seal(of, changes);
     return { changes: sealed, marks, forgotten, marked, cameOrWent, outside };
   }

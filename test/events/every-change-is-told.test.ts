@@ -52,10 +52,6 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
   "library.lifted": ["library.lifted"],
   "calendar.created": "a person's own",
   "calendar.revoked": "a person's own",
-  ...never("an operator did it, and the changes that follow are told", [
-    "sync.deletions_released",
-    "sync.deletions_discarded",
-  ]),
   ...never("the client did it itself", [
     "sync.created",
     "sync.paused",
@@ -63,6 +59,10 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
     "sync.reset",
     "sync.changed",
     "sync.deleted",
+  ]),
+  ...never("an operator did it, and the changes that follow are told", [
+    "sync.deletions_released",
+    "sync.deletions_discarded",
   ]),
   ...never("the client did it itself", [
     ...(["subscription.created", "subscription.changed", "subscription.secret_rotated"] as const),

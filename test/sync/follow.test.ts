@@ -321,3 +321,29 @@ test("far more deletions than usual are held until an operator decides: discarde
     "sync.completed 4 1",
   ]);
 });
+
+test("who asks for containers, people and security is told of them; who does not is not", async () => {
+  const kit = await following();
+  const wish = { wants: ["containers", "people", "security"] } as const;
+  const { sync } = await kit.stories.create({
+    ...{ caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE, wish },
+    wish: { ...wish, workspaces: ["ACTIVE!11", "ACTIVE!12"] },
+  });
+  expect(await kit.runs.run(sync.id)).toEqual({ kind: "complete", changes: 0 });
+  const listed = kit.listed().length;
+  kit.simulator.edit(LIBRARY, { kind: "container", id: "ACTIVE!11", change: { name: "Closed" } });
+  kit.simulator.edit(LIBRARY, { kind: "container", id: "ACTIVE!122", change: { deleted: true } });
+  kit.simulator.edit(LIBRARY, { kind: "group", id: "TEAM", change: { full_name: "The team" } });
+  kit.simulator.edit(LIBRARY, { kind: "security", id: "ACTIVE!1003.1", visible_to: ["e.moreau"] });
+  kit.simulator.edit(LIBRARY, { kind: "document", id: "ACTIVE!1004.1", change: { name: "Edited" } });
+  // To whoever wants documents it is a field of the document that changed.
+  expect(await kit.pass()).toEqual(["document.changed ACTIVE!1003.1", "document.changed ACTIVE!1004.1"]);
+  expect(await kit.runs.run(sync.id)).toMatchObject({ kind: "complete" });
+  expect((await kit.all(sync.id)).map(({ kind, object }) => `${kind} ${object}`).sort()).toEqual([
+    "container.changed ACTIVE!11",
+    "container.deleted ACTIVE!122",
+    "document.security_changed ACTIVE!1003.1",
+    "group.changed TEAM",
+  ]);
+  expect(kit.listed()).toHaveLength(listed);
+});
