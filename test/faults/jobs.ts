@@ -109,9 +109,9 @@ export const jobsFaults: readonly ProvenPromise[] = [
         full: { TEST_WORKER_KILLS: "200" },
         without: {
           guard: "what was told of an object is remembered with the page that told it",
-          file: "src/sync/run-sync.ts",
-          replace: "if (version === told[i]) return undefined;",
-          by: "",
+          file: "src/sync/tell.ts",
+          replace: 'if (before?.version !== version && wants.includes("documents")) {',
+          by: 'if (wants.includes("documents")) {',
         },
       },
     ],
