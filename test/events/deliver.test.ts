@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
 import type { EventId } from "../../src/domain/id.ts";
@@ -183,6 +184,31 @@ describe("a receiver", () => {
     ]);
   });
 
+  it("that is well again is sent what waits for an hour yet, because one lane alone had failed before", async () => {
+    const to = await receiver();
+    const kit = await deliveryKit({ origins: [to.origin] });
+    const { id } = await kit.subscribe(to.url);
+    const laneOf = (got: Received) => dataOf(got).data.sync;
+    to.says((got, response) => status(laneOf(got) === "syn_a" ? 500 : 200)(got, response));
+    await kit.sync("a");
+    for (let i = 0; i < 3; i++) {
+      // Another lane is taken in between, so the receiver is not down.
+      await kit.sync("b");
+      await kit.runWhenDue(id);
+    }
+    await kit.sync("b");
+    to.says(status(500));
+    for (let i = 0; i < 3; i++) await kit.runWhenDue(id);
+    expect((await kit.ports.deliveries.summary(id)).receiver.probeAt).toBeDefined();
+    const lanes = await kit.ports.deliveries.take(id, 5, true);
+    expect(lanes.find(({ lane }) => lane.includes("syn_a"))!.tries).toBeGreaterThan(2);
+    to.says(status(200));
+    const before = kit.ports.clock.now();
+    await kit.runWhenDue(id);
+    expect(kit.ports.clock.now() - before).toBeLessThan(minutes(6));
+    expect(await kit.ports.deliveries.summary(id)).toMatchObject({ waiting: 0, dead: 0 });
+  });
+
   it("that took nothing for three days leaves dead letters of what waited all that time, and of nothing else", async () => {
     const to = await receiver(status(500));
     const kit = await deliveryKit({ origins: [to.origin] });
@@ -359,9 +385,17 @@ describe("a worker that dies", () => {
     const to = await receiver();
     const kit = await deliveryKit({ origins: [to.origin] });
     const { id } = await kit.subscribe(to.url);
-    for (let i = 0; i < 10; i++) await kit.sync(`lane${i % 3}`);
-    await Promise.all([kit.run(id), kit.run(id), kit.run(id)]);
-    expect(to.got).toHaveLength(10);
-    expect(to.distinct()).toHaveLength(10);
+    for (let i = 0; i < 3; i++) await kit.sync("a");
+    const { promise: held, resolve: hold } = Promise.withResolvers<ServerResponse>();
+    to.says((_, response) => hold(response));
+    const first = kit.run(id);
+    const response = await held;
+    await kit.run(id);
+    expect(to.got).toHaveLength(1);
+    to.says(status(200));
+    response.end();
+    await first;
+    expect(to.got).toHaveLength(3);
+    expect(to.distinct()).toHaveLength(3);
   });
 });

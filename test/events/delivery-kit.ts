@@ -74,6 +74,8 @@ export async function receiver(
     },
     /** Resolves with the next that comes. */
     next: () => once(arrivals, "event"),
+    /** Ends what hangs. */
+    hangUp: () => server.closeAllConnections(),
     /** As a consumer sees it that dedupes by `webhook-id`. */
     distinct: () => [...new Map(got.map((one) => [one.id, one])).values()],
   };

@@ -126,6 +126,16 @@ export const jobsFaults: readonly ProvenPromise[] = [
         title: "F39 a receiver that is down for a day misses nothing",
         full: { TEST_RECEIVER_EVENTS: "10000" },
         without: {
+          guard: "a probe of a receiver that is down is no attempt at the event it carries",
+          file: "src/events/delivery-plan.ts",
+          replace: "if (!probing) return { ...calm, receiver: next, ...again(tries + 1) };",
+          by: "return { ...calm, receiver: next, ...again(tries + 1) };",
+        },
+      },
+      {
+        file: "test/events/deliver.test.ts",
+        title: "that is well again is sent what waits for an hour yet",
+        without: {
           guard: "the first event that it takes makes every lane due",
           file: "src/events/delivery-plan.ts",
           replace: "const wake = isDown(receiver) || receiver.pausedUntil !== undefined;",
