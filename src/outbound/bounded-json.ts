@@ -6,25 +6,37 @@ export function boundedJson(
   text: string,
   bounds: { readonly depth: number; readonly members: number },
 ): { readonly value: unknown } | undefined {
-  let depth = 0;
-  let members = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    if (inString) {
-      if (char === BACKSLASH) i++;
-      else if (char === QUOTE) inString = false;
-    } else if (char === QUOTE) inString = true;
-    else if (char === OPEN_BRACE || char === OPEN_BRACKET) {
-      if (++depth > bounds.depth) return undefined;
-    } else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--;
-    else if (char === COLON && ++members > bounds.members) return undefined;
-  }
+  if (!isWithin(Buffer.from(text), bounds)) return undefined;
   try {
     return { value: JSON.parse(text) };
   } catch {
     return undefined;
   }
+}
+
+/** Over bytes: several times as quick as over a text, and what is looked for is never part of another character (UTF-8). */
+function isWithin(bytes: Uint8Array, bounds: { readonly depth: number; readonly members: number }): boolean {
+  let depth = 0;
+  let members = 0;
+  const end = bytes.length;
+  for (let i = 0; i < end; i++) {
+    switch (bytes[i]) {
+      case QUOTE:
+        for (i++; i < end && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        if (++depth > bounds.depth) return false;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth--;
+        break;
+      case COLON:
+        if (++members > bounds.members) return false;
+    }
+  }
+  return true;
 }
 
 const QUOTE = 0x22;
