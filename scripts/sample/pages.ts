@@ -61,7 +61,7 @@ function standingNote({ sync, trouble, reading }: Standing): Html {
   const waits = sync?.state === "parked" ? sync.waits_for : null;
   if (waits !== null)
     return html`<div class="note bad"><p><b>Parked: this list does not change until somebody acts.</b> ${waits.title}</p>
-<p>${waits.action} ${waits.link !== null && html`<a href="${waits.link}">Background service authorization</a>`}</p></div>`;
+<p>${waits.action} ${waits.link !== null && html`<a href="${waits.link}">Open the page of the library</a>`}</p></div>`;
   if (reading) return html`<p class="note">Reading the library…</p>`;
   return html`<p class="note good"><b>Live.</b> What is edited in iManage appears here by itself.</p>`;
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { parseId, type SyncId } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
-import { PROBLEMS } from "../domain/problem-catalogue.ts";
+import { syncWait } from "../domain/sync-wait.ts";
 import type { SyncView } from "../sync/sync-view.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
@@ -109,7 +109,7 @@ const orNull = (at: number | undefined): string | null => (at === undefined ? nu
 const seconds = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms / 1_000));
 
 function syncRow({ sync, phase, waitsFor, lagMs, cursorAgeMs, heldDeletions, space }: SyncView): Row {
-  const kind = waitsFor === undefined ? undefined : PROBLEMS[waitsFor];
+  const wait = waitsFor === undefined ? undefined : syncWait(waitsFor);
   return {
     id: sync.id,
     client: sync.client,
@@ -120,8 +120,8 @@ function syncRow({ sync, phase, waitsFor, lagMs, cursorAgeMs, heldDeletions, spa
     state: sync.state,
     phase,
     waits_for: waitsFor ?? null,
-    who_acts: kind === undefined ? null : kind.remedy,
-    action: kind === undefined ? null : kind.action,
+    who_acts: wait?.remedy ?? null,
+    action: wait?.action ?? null,
     interval_s: sync.intervalMs / 1_000,
     last_complete_at: orNull(sync.lastCompleteAt),
     cursor_age_s: seconds(cursorAgeMs),

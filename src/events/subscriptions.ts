@@ -223,7 +223,7 @@ export class Subscriptions {
     if ("event" in wish) {
       const event = organisationOf(wish.event) === organisation ? await events.find(wish.event) : undefined;
       if (event === undefined || (event.kind === "test" && event.fields.to !== id)) {
-        throw new Problem("not_found", { detail: "There is no such event, or it is no longer kept." });
+        throw new Problem("not_found");
       }
       await again([event]);
     } else if ("dead" in wish) {

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { organisationOf } from "../domain/id.ts";
 import { type Instant, rfc3339 } from "../domain/instant.ts";
-import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
+import type { ProblemCode } from "../domain/problem-catalogue.ts";
+import { syncWait } from "../domain/sync-wait.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
 import type { Sync } from "../sync/ports.ts";
 import type { SyncView } from "../sync/sync-view.ts";
@@ -118,9 +119,9 @@ function viewBody({ settings }: Pick<HttpDeps, "settings">, view: SyncView): z.i
 }
 
 function waitsForBody(base: string, { server, library }: Sync, code: ProblemCode) {
-  const { title, remedy, action } = PROBLEMS[code];
+  const wait = syncWait(code);
   const page = `${base}/servers/${server}/libraries/${encodeURIComponent(library)}/details`;
-  return { code, title, remedy, action, link: remedy === "resource-owner" ? page : null };
+  return { ...wait, link: wait.remedy === "resource-owner" ? page : null };
 }
 
 const syncBody = async (deps: HttpDeps, of: Sync) => viewBody(deps, await deps.syncs.view(of));

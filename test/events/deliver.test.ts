@@ -1,8 +1,10 @@
+import type { ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
 import type { EventId } from "../../src/domain/id.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
 import { LIFE_MS } from "../../src/events/delivery-plan.ts";
+import { DeliverySweep } from "../../src/events/sweep-deliveries.ts";
 import { deliveryKit, type Received, receiver, status } from "./delivery-kit.ts";
 
 const dataOf = ({ body }: Received) => JSON.parse(body) as { type: string; data: Record<string, string> };
@@ -182,6 +184,31 @@ describe("a receiver", () => {
     ]);
   });
 
+  it("that is well again is sent what waits for an hour yet, because one lane alone had failed before", async () => {
+    const to = await receiver();
+    const kit = await deliveryKit({ origins: [to.origin] });
+    const { id } = await kit.subscribe(to.url);
+    const laneOf = (got: Received) => dataOf(got).data.sync;
+    to.says((got, response) => status(laneOf(got) === "syn_a" ? 500 : 200)(got, response));
+    await kit.sync("a");
+    for (let i = 0; i < 3; i++) {
+      // Another lane is taken in between, so the receiver is not down.
+      await kit.sync("b");
+      await kit.runWhenDue(id);
+    }
+    await kit.sync("b");
+    to.says(status(500));
+    for (let i = 0; i < 3; i++) await kit.runWhenDue(id);
+    expect((await kit.ports.deliveries.summary(id)).receiver.probeAt).toBeDefined();
+    const lanes = await kit.ports.deliveries.take(id, 5, true);
+    expect(lanes.find(({ lane }) => lane.includes("syn_a"))!.tries).toBeGreaterThan(2);
+    to.says(status(200));
+    const before = kit.ports.clock.now();
+    await kit.runWhenDue(id);
+    expect(kit.ports.clock.now() - before).toBeLessThan(minutes(6));
+    expect(await kit.ports.deliveries.summary(id)).toMatchObject({ waiting: 0, dead: 0 });
+  });
+
   it("that took nothing for three days leaves dead letters of what waited all that time, and of nothing else", async () => {
     const to = await receiver(status(500));
     const kit = await deliveryKit({ origins: [to.origin] });
@@ -239,7 +266,7 @@ describe("a receiver", () => {
     expect(to.got).toHaveLength(3);
   });
 
-  it("is not followed to another address: a redirect is a failure", async () => {
+  it("T18 is not followed to another address: a redirect is a failure", async () => {
     const [to, other] = [await receiver(), await receiver()];
     to.says(status(307, { location: other.url }));
     const kit = await deliveryKit({ origins: [to.origin, other.origin] });
@@ -270,6 +297,57 @@ describe("a receiver", () => {
       lastFailure: { status: undefined, reason: expect.stringMatching(/^(deadline|headers_timeout)$/) },
     });
   });
+});
+
+it("an announcement that was lost is healed by a sweep within ten seconds", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  await kit.run(id);
+  let passed = 0;
+  const sweep = new DeliverySweep({ monotonicMs: () => passed }, kit.ports.deliveries);
+  await sweep.sweep();
+  await kit.sync("a");
+  expect(await sweep.sweep()).not.toContain(id);
+  passed = seconds(10);
+  expect(await sweep.sweep()).toContain(id);
+  await kit.run(id);
+  passed = seconds(20);
+  expect(await sweep.sweep()).not.toContain(id);
+});
+
+it("T18 whoever writes another address into the record gets no event signed, were the record believed", async () => {
+  const [to, elsewhere] = [await receiver(), await receiver()];
+  const kit = await deliveryKit({ origins: [to.origin, elsewhere.origin] });
+  const { id } = await kit.subscribe(to.url);
+  const before = (await kit.ports.subscriptions.find(id))!;
+  const by = { before, fields: ["url"], note: { actor: "cli:somebody", requestId: "r" } };
+  await kit.ports.subscriptions.put({ ...before, url: elsewhere.url }, by);
+  await kit.sync("a");
+  await expect(kit.run(id)).rejects.toMatchObject({ code: "integrity_failure" });
+  expect([to.got.length, elsewhere.got.length]).toEqual([0, 0]);
+});
+
+it("T18 an address that nothing may be sent to is refused when it is named, and when it is changed to", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  for (const url of [
+    "http://app.example.com/events",
+    "https://127.0.0.1/",
+    "https://[::ffff:10.0.0.1]/",
+    "https://169.254.169.254/latest/meta-data",
+    "https://user:secret@app.example.com/",
+    "https://app.example.com:22/",
+    "https://localhost/",
+    `${to.origin.replace("http:", "https:")}/`,
+    "no url",
+  ]) {
+    const refused = { code: "invalid_request", details: { faults: [{ field: "url" }] } };
+    await expect(kit.subscribe(url), url).rejects.toMatchObject(refused);
+    const by = { actor: "client:test", requestId: "r" };
+    await expect(kit.stories.change(kit.caller, id, { url }, by), url).rejects.toMatchObject(refused);
+  }
 });
 
 describe("a worker that dies", () => {
@@ -307,9 +385,17 @@ describe("a worker that dies", () => {
     const to = await receiver();
     const kit = await deliveryKit({ origins: [to.origin] });
     const { id } = await kit.subscribe(to.url);
-    for (let i = 0; i < 10; i++) await kit.sync(`lane${i % 3}`);
-    await Promise.all([kit.run(id), kit.run(id), kit.run(id)]);
-    expect(to.got).toHaveLength(10);
-    expect(to.distinct()).toHaveLength(10);
+    for (let i = 0; i < 3; i++) await kit.sync("a");
+    const { promise: held, resolve: hold } = Promise.withResolvers<ServerResponse>();
+    to.says((_, response) => hold(response));
+    const first = kit.run(id);
+    const response = await held;
+    await kit.run(id);
+    expect(to.got).toHaveLength(1);
+    to.says(status(200));
+    response.end();
+    await first;
+    expect(to.got).toHaveLength(3);
+    expect(to.distinct()).toHaveLength(3);
   });
 });

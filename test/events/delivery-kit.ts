@@ -1,8 +1,9 @@
+import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/broker/ports.ts";
-import type { ClientId, EventId, SubscriptionId } from "../../src/domain/id.ts";
+import { type ClientId, type EventId, makeId, type SubscriptionId } from "../../src/domain/id.ts";
 import type { Milliseconds } from "../../src/domain/instant.ts";
 import type { Policy } from "../../src/domain/policy.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -40,6 +41,7 @@ export async function receiver(
   answer: (got: Received, response: ServerResponse) => void = (_, it) => it.end(),
 ) {
   const got: Received[] = [];
+  const arrivals = new EventEmitter();
   let behave = answer;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -52,6 +54,7 @@ export async function receiver(
       };
       got.push(one);
       behave(one, response);
+      arrivals.emit("event");
     });
     request.on("error", () => {});
   });
@@ -69,6 +72,10 @@ export async function receiver(
     says(next: typeof answer) {
       behave = next;
     },
+    /** Resolves with the next that comes. */
+    next: () => once(arrivals, "event"),
+    /** Ends what hangs. */
+    hangUp: () => server.closeAllConnections(),
     /** As a consumer sees it that dedupes by `webhook-id`. */
     distinct: () => [...new Map(got.map((one) => [one.id, one])).values()],
   };
@@ -83,18 +90,24 @@ export interface DeliveryKitOptions {
   /** Origins on loopback that may be called. */
   readonly origins: readonly string[];
   readonly deadlineMs?: Milliseconds;
+  readonly redisUrl?: string;
   /** In the place of the sender: what it would be given. */
   readonly send?: (delivery: SignedDelivery) => ReturnType<SubscriptionPorts["sender"]["send"]>;
 }
 
 /** Subscriptions and their deliveries on a real Redis, with real seals and real sockets; time is moved by `offset.ms`. */
-export async function deliveryKit({ origins, deadlineMs, send }: DeliveryKitOptions) {
-  const events = await eventLogKit();
+export async function deliveryKit({
+  origins,
+  deadlineMs,
+  send,
+  redisUrl = sharedRedisUrl(),
+}: DeliveryKitOptions) {
+  const events = await eventLogKit(redisUrl);
   const { offset, store, log, ids, organisation } = events;
   const { sealer, rootKeyset } = sealerKit();
   await sealer.prepare(`o:${ids.route}`);
   const sealed = new SealedRecords(makeRecordMac(rootKeyset), () => {});
-  const listening = connectRedis({ url: sharedRedisUrl() }, "durable");
+  const listening = connectRedis({ url: redisUrl }, "durable");
   onTestFinished(() => disconnect(listening));
   await whenReady(listening);
   const announcements = new EventListener(listening);
@@ -133,15 +146,24 @@ export async function deliveryKit({ origins, deadlineMs, send }: DeliveryKitOpti
     },
     stops: { findStop: async () => (state.contained ? "ctn_x" : undefined) },
   };
+  // The kit's organisation has no record: it is the only one that these sweeps look at.
+  Object.assign(ports.deliveries, { organisations: async () => [organisation] });
   const stories = new Subscriptions(ports);
   const caller = { client: ids.client, address: "192.0.2.1" };
   const deliverer = new Deliverer(ports);
   return {
     ...events,
     ...{ ports, stories, caller, deliverer, sealed, sealer, policies, policy, state, operators },
+    announcements,
     sweep: new DeliverySweep(clock, ports.deliveries),
-    async subscribe(url: string, more: object = {}) {
-      const { view, secret } = await stories.create(caller, organisation, { url, ...more }, BY);
+    /** Another client of the organisation, which may know as much. */
+    another() {
+      const client = makeId("cli", undefined, clock.now(), systemRandom.bytes(16));
+      policies.set(client, { ...policy, client });
+      return { client, address: "192.0.2.2" };
+    },
+    async subscribe(url: string, more: object = {}, by = caller) {
+      const { view, secret } = await stories.create(by, organisation, { url, ...more }, BY);
       return { id: view.subscription.id, secret: secret.reveal() };
     },
     /** Sends what is due now. */

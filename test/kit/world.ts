@@ -67,6 +67,8 @@ export interface WorldOptions {
   readonly serverSettings?: Partial<ServerSettings>;
   readonly customerId?: string | undefined;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Origins on loopback, besides iManage, that may be called: receivers of events. */
+  readonly receivers?: readonly string[];
   /** Runs before the first sign-in: switches of the simulator. */
   readonly prepare?: (simulator: Simulator) => void;
   /** Puts a fault proxy between broker and iManage. */
@@ -119,7 +121,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         ? {}
         : { REDIS_CLUSTER_NODES: options.clusterNodes.map(({ host, port }) => `${host}:${port}`).join(",") }),
       PUBLIC_BASE_URL: base,
-      EGRESS_LOOPBACK_ORIGINS: simulator.origin,
+      EGRESS_LOOPBACK_ORIGINS: [simulator.origin, ...(options.receivers ?? [])].join(","),
       AUDIT_FILE: join(folder, "audit.jsonl"),
       ROOT_KEYSET_FILE: keysetFile,
       LOG_LEVEL: "trace",

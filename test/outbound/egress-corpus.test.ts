@@ -4,6 +4,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { endpointsOf } from "../../src/domain/server.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../../src/imanage/imanage-authorization-server.ts";
+import { makeWebhookSender } from "../../src/outbound/webhook-sender.ts";
 import { credentials, outboundTo, serverAt } from "../imanage/kit.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { addressesIn, DENIED_IPV4, DENIED_IPV6, spellingsOf, spellingsOfIpv6 } from "./addresses.ts";
@@ -139,4 +140,48 @@ test("T14 a server record with such an address is sent nothing: tokens, codes, r
     });
   }
   expect(counts.connections).toBe(0);
+});
+
+test("T18 a receiver of events at such an address is not taken, and not called if it is named all the same", async () => {
+  const { port, ipv6, counts } = await startCanaries();
+  await touch("127.0.0.1", port);
+  expect(counts.connections).toBe(1);
+  counts.connections = 0;
+  const seeded = new Seeded(SEED);
+  const next = () => seeded.below(2 ** 32);
+  const hosts = new Set([
+    ...DENIED_IPV4.flatMap((cidr) => addressesIn(cidr, 6, next)).flatMap(spellingsOf),
+    ...DENIED_IPV6.flatMap((base) => spellingsOfIpv6(base, 6, next)),
+    // Names that anybody may give to loopback, and change after he has subscribed.
+    "hooks.firm.example",
+    "metadata.google.internal",
+  ]);
+  let names = 0;
+  const rules = { ports: [port] };
+  const outbound = outboundTo([], {
+    ...rules,
+    lookup: async () => [
+      names++ % 2 === 0 && ipv6 ? { address: "::1", family: 6 } : { address: "127.0.0.1", family: 4 },
+    ],
+  });
+  const sender = makeWebhookSender(outbound, { now: () => Date.now(), rules });
+  const secrets = [new Secret(`whsec_${Buffer.alloc(32, 7).toString("base64")}`)];
+  const through: string[] = [];
+  const taken = new Set<string>();
+  for (const host of hosts) {
+    for (const url of [`https://${host}:${port}/events`, `http://${host}:${port}/`, `https://${host}/`]) {
+      if (sender.refusal(url) === undefined) taken.add(host);
+      const sent = await sender.send({ url, id: "evt_1", body: "{}", secrets });
+      if (sent.status !== undefined || sent.elapsedMs > 0) through.push(`seed ${SEED}: ${url}`);
+    }
+  }
+  console.log(
+    `T18 seed ${SEED}: ${hosts.size} spellings, ${hosts.size - taken.size} refused when they are named, ${names} names led to loopback, ${counts.connections} connections`,
+  );
+  expect(through).toEqual([]);
+  expect(counts.connections).toBe(0);
+  expect(hosts.size).toBeGreaterThan(5_000);
+  // Every literal is refused at once; what is left are names, which only a look-up tells.
+  expect([...taken].filter((host) => /^\d+(\.\d+){3}\.?$|^\[/.test(host))).toEqual([]);
+  expect(taken).toContain("hooks.firm.example");
 });

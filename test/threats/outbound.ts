@@ -177,8 +177,61 @@ export const outboundThreats: readonly ProvenPromise[] = [
   {
     id: "T18",
     promise: "No webhook tells secrets, or is sent where an organisation may not send.",
-    proofs: [],
-    open: "nothing is sent to webhooks yet: changes are fetched (`GET /v1/syncs/{id}/changes`)",
+    proofs: [
+      {
+        file: "test/outbound/egress-corpus.test.ts",
+        title:
+          "T18 a receiver of events at such an address is not taken, and not called if it is named all the same",
+        without: {
+          guard: "only what is routed on the Internet is an address to connect to",
+          file: "src/outbound/egress-guard.ts",
+          replace:
+            'return range === "unicast" && (address.kind() === "ipv4" || isWithin(address, "2000::/3"));',
+          by: "return true;",
+        },
+      },
+      {
+        file: "test/events/deliver.test.ts",
+        title:
+          "T18 an address that nothing may be sent to is refused when it is named, and when it is changed to",
+        without: {
+          guard: "the look at an address before it is stored",
+          file: "src/events/subscriptions.ts",
+          replace: "this.#ports.sender.refusal(url);",
+          by: "undefined;",
+        },
+      },
+      {
+        file: "test/events/deliver.test.ts",
+        title: "T18 is not followed to another address",
+        without: {
+          guard: "a redirect is an answer (here an agent that follows is put in)",
+          file: "src/outbound/outbound.ts",
+          replace: "this.#agentTrusting(request.trusted).dispatch(",
+          by: 'this.#agentTrusting(request.trusted).compose(process.getBuiltinModule("module").createRequire(import.meta.url)("undici").interceptors.redirect({ maxRedirections: 3 })).dispatch(',
+        },
+      },
+      {
+        file: "test/events/deliver.test.ts",
+        title: "T18 whoever writes another address into the record",
+        without: {
+          guard: "the receiver's origin among what is authenticated beside the secret that signs",
+          file: "src/broker/seal-contexts.ts",
+          replace: "tokenOrigin: new URL(of.url).origin,",
+          by: 'tokenOrigin: "",',
+        },
+      },
+      {
+        file: "test/events/payloads.test.ts",
+        title: "T18 what events tell",
+        without: {
+          guard: "an event tells the fields that its kind names, whatever the log has",
+          file: "src/events/tell-event.ts",
+          replace: '["organisation", ...EVENT_KINDS[kind].tells].flatMap',
+          by: "Object.keys(values).flatMap",
+        },
+      },
+    ],
   },
   {
     id: "T19",

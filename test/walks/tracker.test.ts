@@ -15,7 +15,6 @@ import { arrives, declareFirm, type Firm, registered, SUPPORT, signsIn, takesPic
 
 const HART = { username: "amelia.hart", password: "hart", email: "amelia.hart@hartlowell.example" };
 const VOSS = { subject: "u-voss", username: "clara.voss", password: "voss" };
-const PAGE = "Background service authorization";
 const MATTER = "Northgate Holdings – Acquisition of Pell Ltd";
 
 /** The product with workers that sync, the sample app as a process of its own, and people at a browser. */
@@ -72,7 +71,7 @@ describe.skipIf(chromiumPath === undefined)("the sample app in a real Chromium",
     await arrives(page, MATTER);
     await takesPicture(page, "tracker-parked", { height: 640, width: 1100 });
     edit(1007, "Exhibit bundle, while it was parked");
-    const link = await page.getByRole("link", { name: PAGE }).getAttribute("href");
+    const link = await page.getByRole("link", { name: "Open the page of the library" }).getAttribute("href");
     await authorizes(await page.context().newPage(), link!);
     await appears(1007, "while it was parked");
     await stands(page, "Live");
