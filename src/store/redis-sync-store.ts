@@ -232,14 +232,14 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
 
   async decideDeletions(
     id: SyncId,
-    { cursor, action }: { readonly cursor: SyncCursor; readonly action: string },
+    { cursor, how }: { readonly cursor: SyncCursor; readonly how: "released" | "discarded" },
     note: AuditNote,
   ): Promise<"decided" | "overtaken" | "gone"> {
     const organisation = organisationOf(id);
     const answer = (await this.#store.run(
       "sync-decide",
       [syncKey(id), syncDueKey(organisation)],
-      [id, cursor.sequence, writeCursor(cursor), action, note.actor, note.requestId],
+      [id, cursor.sequence, writeCursor(cursor), how, note.actor, note.requestId],
     )) as "decided" | "overtaken" | "gone";
     if (answer === "decided") await this.#hintSooner(organisation, id);
     return answer;

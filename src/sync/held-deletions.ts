@@ -38,7 +38,7 @@ async function decide(
     overlapMs: syncTiming.overlapMs,
   };
   const next = how === "released" ? afterRelease(cursor, scan) : afterDiscard(cursor, scan, at);
-  const answer = await syncs.decideDeletions(id, { cursor: next, action: `sync.deletions_${how}` }, note);
+  const answer = await syncs.decideDeletions(id, { cursor: next, how }, note);
   if (answer === "gone") throw new Problem("not_found");
   // Somebody else has decided meanwhile.
   if (answer === "overtaken") return decide({ clock, syncs }, id, how, note);

@@ -173,7 +173,7 @@ export interface SyncStore {
     id: SyncId,
     decision: {
       readonly cursor: SyncCursor;
-      readonly action: "sync.deletions_released" | "sync.deletions_discarded";
+      readonly how: "released" | "discarded";
     },
     note: AuditNote,
   ): Promise<"decided" | "overtaken" | "gone">;

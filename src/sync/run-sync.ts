@@ -100,7 +100,7 @@ export class SyncRuns {
         cursor = { ...page.cursor, sequence: cursor.sequence + 1 };
         if (pass === "complete") return { kind: "complete", changes };
         if (pass === "again") return { kind: "gave_way", changes };
-        if (mustEnd()) {
+        if (mustEnd() && isLong(next)) {
           await syncs.endRun(id, cursor.sequence, GAVE_WAY);
           return { kind: "gave_way", changes };
         }
@@ -137,6 +137,13 @@ export class SyncRuns {
     else this.#ports.log.warn({ ...fields, code: problem.code, detail: problem.message }, "sync");
   }
 }
+
+/** A run gives way before what may be one of many pages: a small library is read in one turn. */
+const isLong = (next: Step | undefined): boolean =>
+  next?.kind === "sweep" ||
+  (next?.kind === "take" && next.cursor !== undefined) ||
+  (next?.kind === "list" && next.scan.page !== undefined) ||
+  (next?.kind === "window" && next.page !== undefined);
 
 /** A scan goes on in the next pass once that is due: what has changed comes first. */
 function passEnd(

@@ -3,8 +3,10 @@
 -- since he looked. Works when Redis is full.
 --
 -- KEYS  1 sync  2 due
--- ARGV  1 sync id  2 number of the page that is due  3 cursor (JSON)  4 audit action  5 actor  6 request id  7 clock offset (ms)
+-- ARGV  1 sync id  2 number of the page that is due  3 cursor (JSON)  4 released | discarded  5 actor  6 request id  7 clock offset (ms)
 -- Answers decided | overtaken | gone
+local DECISIONS = { released = 'sync.deletions_released', discarded = 'sync.deletions_discarded' }
+
 local now = now_ms()
 local at = string.format('%.0f', now)
 local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'client', 'server')
@@ -17,6 +19,6 @@ if s[1] ~= 'paused' then
   redis.call('HSET', KEYS[1], 'due_at', at)
   redis.call('ZADD', KEYS[2], at, ARGV[1])
 end
-audit(prefix_of(KEYS[1]), now, { 'action', ARGV[4], 'actor', ARGV[5], 'client', s[3], 'server', s[4], 'sync', ARGV[1],
+audit(prefix_of(KEYS[1]), now, { 'action', DECISIONS[ARGV[4]], 'actor', ARGV[5], 'client', s[3], 'server', s[4], 'sync', ARGV[1],
   'request', ARGV[6] })
 return 'decided'
