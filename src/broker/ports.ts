@@ -39,6 +39,11 @@ export interface Sealer {
    * without giving it away. 22 characters, base64url.
    */
   fingerprint(owner: KeyOwner, token: Secret): Promise<string>;
+  /**
+   * The same for many texts at once, which are compared and never read again: a million of a library's documents. Another key
+   * than that of tokens. 22 characters each, base64url, in their order.
+   */
+  digests(owner: KeyOwner, texts: readonly string[]): Promise<readonly string[]>;
 }
 
 /** Where the sealer keeps its data keys, wrapped by the root key. */

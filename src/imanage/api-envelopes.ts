@@ -107,25 +107,3 @@ export const eventSchema = z.object({
   root_id: idSchema.nullish().catch(undefined),
   event_date: textSchema,
 });
-
-export const documentSchema = z.object({
-  id: z.string().min(1).max(256),
-  document_number: z.number().int(),
-  version: z.number().int(),
-  name: textSchema,
-  extension: textSchema,
-  size: z.number().optional().catch(undefined),
-  class: textSchema,
-  author: textSchema,
-  last_user: textSchema,
-  create_date: textSchema,
-  edit_date: textSchema,
-  edit_profile_date: textSchema,
-  file_edit_date: textSchema,
-  workspace_id: textSchema,
-  workspace_name: textSchema,
-  default_security: textSchema,
-  is_checked_out: z.boolean().optional().catch(undefined),
-  custom1: textSchema,
-  custom2: textSchema,
-});

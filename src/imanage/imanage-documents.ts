@@ -14,7 +14,6 @@ import type {
 } from "../sync/library-source.ts";
 import { unavailable } from "./api-call.ts";
 import {
-  documentSchema,
   documentsSchema,
   eventSchema,
   eventsSchema,
@@ -22,6 +21,7 @@ import {
   oneDocumentSchema,
 } from "./api-envelopes.ts";
 import type { ImanageApi } from "./imanage-api.ts";
+import { instantOf, readDocument } from "./read-document.ts";
 
 const PAGE_LIMIT_MAX = 9_999;
 
@@ -127,40 +127,6 @@ function readEvent(row: unknown): LibraryEvent | undefined {
     root: root_id ?? undefined,
     at: instantOf(event_date),
   };
-}
-
-function readDocument(row: unknown): LibraryDocument | undefined {
-  const parsed = documentSchema.safeParse(row);
-  if (!parsed.success) return undefined;
-  const document = parsed.data;
-  return {
-    id: document.id,
-    number: document.document_number,
-    version: document.version,
-    name: document.name,
-    extension: document.extension,
-    size: document.size,
-    class: document.class,
-    author: document.author,
-    lastUser: document.last_user,
-    createdAt: instantOf(document.create_date),
-    editedAt: instantOf(document.edit_date),
-    profileEditedAt: instantOf(document.edit_profile_date),
-    fileEditedAt: instantOf(document.file_edit_date),
-    workspaceId: document.workspace_id,
-    workspaceName: document.workspace_name,
-    defaultSecurity: document.default_security,
-    checkedOut: document.is_checked_out,
-    custom1: document.custom1,
-    custom2: document.custom2,
-  };
-}
-
-/** Dates are UTC with milliseconds (C). One without a zone is taken for UTC, not for the zone of this process. */
-function instantOf(date: string | undefined): Instant | undefined {
-  if (date === undefined) return undefined;
-  const at = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/.test(date) ? date : `${date}Z`);
-  return Number.isNaN(at) ? undefined : at;
 }
 
 const dateOf = (at: Instant | undefined): string | undefined =>

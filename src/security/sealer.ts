@@ -6,6 +6,7 @@ import { makeDataKeyCache, type OwnerKeys } from "./data-key-cache.ts";
 import { FINGERPRINT, newDataKeys } from "./data-keys.ts";
 import { makeEnvelopes, parseEnvelope } from "./envelope.ts";
 import { integrityFailure } from "./integrity.ts";
+import { keyedDigests } from "./keyed-digests.ts";
 import type { RootKeyset } from "./root-keyset.ts";
 
 export interface EnvelopeSealer extends Sealer {
@@ -78,6 +79,10 @@ export function makeSealer({
       const key = (await keysOf(owner)).get(FINGERPRINT);
       const digest = createHmac("sha256", key).update(token.reveal()).digest();
       return digest.subarray(0, FINGERPRINT_BYTES).toString("base64url");
+    },
+
+    async digests(owner, texts) {
+      return keyedDigests((await keysOf(owner)).get(FINGERPRINT), texts);
     },
 
     forget: cache.forget,

@@ -199,11 +199,13 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         quietMs,
         this.#changesKept,
         changes.length,
-        marks.length,
         forgotten.length,
         page.scanned ? 1 : 0,
+        // One argument, because of a scan's page there are thousands.
+        JSON.stringify(
+          marks.flatMap(([object, { version, scan }]) => [object, `${version}.${scan.toString(36)}`]),
+        ),
         ...changes,
-        ...marks.flatMap(([object, { version, scan }]) => [object, `${version}.${scan.toString(36)}`]),
         ...forgotten,
       ],
     )) as CommitAnswer;

@@ -25,6 +25,14 @@ export type DocumentField = (typeof DOCUMENT_FIELDS)[number];
 export type DocumentPayload = Pick<LibraryDocument, "id" | "number" | "version"> &
   Partial<Pick<LibraryDocument, DocumentField>>;
 
+/** What a change would tell of `document`, as one text to compare: no two that differ have the same. */
+export function comparedText(document: LibraryDocument, fields: readonly DocumentField[]): string {
+  const values: unknown[] = [document.id, document.number, document.version];
+  // A plain loop over an array: a scan comes by here a million times.
+  for (const field of fields) values.push(document[field]);
+  return JSON.stringify(values);
+}
+
 /** What a change tells of `document`, fields always in the same order. What iManage does not say is left out. */
 export function payloadOf(
   document: LibraryDocument,
@@ -32,7 +40,6 @@ export function payloadOf(
 ): DocumentPayload {
   const { id, number, version } = document;
   const payload: Record<string, unknown> = { id, number, version };
-  // A plain loop: a scan comes by here a million times.
   for (const field of DOCUMENT_FIELDS) {
     if (document[field] === undefined || fields?.includes(field) === false) continue;
     payload[field] = document[field];

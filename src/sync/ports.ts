@@ -31,7 +31,7 @@ export interface SyncPorts {
   readonly random: Random;
   readonly log: Log;
   readonly timers: Pick<Timers, "after">;
-  readonly sealer: Pick<Sealer, "seal" | "open" | "fingerprint">;
+  readonly sealer: Pick<Sealer, "seal" | "open" | "fingerprint" | "digests">;
   readonly syncs: SyncStore;
   readonly space: SyncSpace;
   readonly schedule: SyncSchedule;

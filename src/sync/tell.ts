@@ -1,11 +1,10 @@
 import { changeContext, serverOwner } from "../broker/seal-contexts.ts";
 import type { Instant } from "../domain/instant.ts";
 import type { Sealed } from "../domain/sealed.ts";
-import { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { Remembering } from "./advance.ts";
 import { encodeChange, type SealedChange } from "./change.ts";
-import { payloadOf } from "./document-fields.ts";
+import { comparedText, DOCUMENT_FIELDS, payloadOf } from "./document-fields.ts";
 import type { LibraryDocument } from "./library-source.ts";
 import type { Remembered, Sync, SyncPage, SyncPorts } from "./ports.ts";
 
@@ -72,6 +71,11 @@ export class Teller {
       changes.push({ kind: "document.deleted", object, at });
     };
 
+    // Keyed: whoever reads the store cannot try out names until one fits.
+    const { fields = DOCUMENT_FIELDS } = sync;
+    const texts = documents.map(({ document }) => comparedText(document, fields));
+    const digests = await this.#ports.sealer.digests(serverOwner(of.server), texts);
+
     for (const [i, one] of documents.entries()) {
       const { document } = one;
       const before = known[i];
@@ -83,21 +87,23 @@ export class Teller {
         if (before !== undefined) forget(document.id, before, at);
         continue;
       }
-      const payload = payloadOf(document, sync.fields);
-      const version = await this.#version(of.server, payload);
+      const version = digests[i]!.slice(0, VERSION_LENGTH);
       if (before?.scan !== mark) marked++;
       if (before === undefined) cameOrWent++;
       if (before?.version !== version || before.scan !== mark)
         marks.push([document.id, { version, scan: mark }]);
       if (of.silent) continue;
 
+      const isSecurity = one.security === true && sync.wish.wants.includes("security");
+      if (before?.version === version && !isSecurity) continue;
+      const payload = payloadOf(document, sync.fields);
       const change = { object: document.id, at, actor: document.lastUser, document: payload };
       const { wants } = sync.wish;
       if (before?.version !== version && wants.includes("documents")) {
         const isNew = before === undefined && (one.came === true || !of.baseline || of.scanning);
         changes.push({ kind: isNew ? "document.created" : "document.changed", ...change });
       }
-      if (one.security === true && wants.includes("security")) {
+      if (isSecurity) {
         changes.push({ kind: "document.security_changed", ...change });
       }
     }
@@ -108,15 +114,6 @@ export class Teller {
     changes.push(...others);
     const sealed = of.silent ? [] : await this.#seal(of, changes);
     return { changes: sealed, marks, forgotten, marked, cameOrWent, outside };
-  }
-
-  /** Keyed: whoever reads the store cannot try out names until one fits. */
-  async #version(server: Server, payload: object): Promise<string> {
-    const digest = await this.#ports.sealer.fingerprint(
-      serverOwner(server),
-      new Secret(`sync-object\n${JSON.stringify(payload)}`),
-    );
-    return digest.slice(0, VERSION_LENGTH);
   }
 
   #seal(of: Telling, changes: readonly SealedChange[]): Promise<readonly Sealed[]> {

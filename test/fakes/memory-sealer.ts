@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Sealer } from "../../src/broker/ports.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { KeyOwner, SealContext, Sealed } from "../../src/domain/sealed.ts";
@@ -28,6 +29,12 @@ export class MemorySealer implements Sealer {
   async fingerprint(owner: KeyOwner, token: Secret): Promise<string> {
     const text = Buffer.from(`${owner} ${token.reveal()}`).toString("base64url");
     return text.slice(-22).padStart(22, "A");
+  }
+
+  async digests(owner: KeyOwner, texts: readonly string[]): Promise<readonly string[]> {
+    return texts.map((text) =>
+      createHash("sha256").update(`${owner} ${text}`).digest("base64url").slice(0, 22),
+    );
   }
 }
 

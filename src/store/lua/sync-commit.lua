@@ -6,9 +6,9 @@
 -- KEYS  1 sync  2 due  3 objects  4 changes
 -- ARGV  1 sync id  2 page number  3 documents shown  4 unreadable rows  5 cursor (JSON)  6 newest scan
 --       7 pass is over 0|1  8 all is known 0|1  9 due again at once 0|1  10 baseline is complete 0|1
---       11 quiet time (ms)  12 changes kept  13 how many changes  14 how many objects are remembered  15 how many forgotten
---       16 a full scan ends with this page 0|1
---       17 … sealed changes, then object and value of each that is remembered, then objects forgotten     last: clock offset (ms)
+--       11 quiet time (ms)  12 changes kept  13 how many changes  14 how many objects are forgotten
+--       15 a full scan ends with this page 0|1  16 object and value of each that is remembered (JSON)
+--       17 … sealed changes, then objects forgotten     last: clock offset (ms)
 -- Answers committed | overtaken | paused | gone
 local now = now_ms()
 local key, id = KEYS[1], ARGV[1]
@@ -18,19 +18,18 @@ if not s[1] then return 'gone' end
 if s[2] ~= ARGV[2] then return 'overtaken' end
 if s[1] == 'paused' then return 'paused' end
 
-local changes, marks, forgotten = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local changes, forgotten, marks = tonumber(ARGV[13]), tonumber(ARGV[14]), cjson.decode(ARGV[16])
 local at = 16
 for i = 1, changes do
   redis.call('XADD', KEYS[4], ARGV[2] .. '-' .. i, 'at', text(now), 'c', ARGV[at + i])
 end
 -- In parts: Lua's stack is not endless.
-local function in_parts(from, to, command)
-  for i = from, to, 2000 do redis.call(command, KEYS[3], unpack(ARGV, i, math.min(to, i + 1999))) end
+local function in_parts(list, from, to, command)
+  for i = from, to, 2000 do redis.call(command, KEYS[3], unpack(list, i, math.min(to, i + 1999))) end
 end
+in_parts(marks, 1, #marks, 'HSET')
 at = at + changes
-in_parts(at + 1, at + 2 * marks, 'HSET')
-at = at + 2 * marks
-in_parts(at + 1, at + forgotten, 'HDEL')
+in_parts(ARGV, at + 1, at + forgotten, 'HDEL')
 
 -- Some at a time, should the bound have been lowered.
 drop_changes(key, KEYS[4], now, tonumber(ARGV[12]), changes + 1000)
@@ -42,7 +41,7 @@ redis.call('HINCRBY', key, 'changes', changes)
 redis.call('HSET', key, 'state', 'active', 'cursor', ARGV[5], 'scans', ARGV[6], 'objects', redis.call('HLEN', KEYS[3]))
 redis.call('HDEL', key, 'because', 'error', 'error_at', 'failures')
 if changes > 0 then redis.call('HINCRBY', key, 'pass_changes', changes) end
-if ARGV[16] == '1' then redis.call('HSET', key, 'pass_scan', '1') end
+if ARGV[15] == '1' then redis.call('HSET', key, 'pass_scan', '1') end
 if s[1] == 'parked' then emit_sync(prefix_of(key), now, 'sync.resumed', id) end
 if ARGV[10] == '1' then redis.call('HSETNX', key, 'baseline_at', text(now)) end
 if ARGV[8] == '1' then
