@@ -151,13 +151,13 @@ export const OPERATION_PROBLEMS = {
     409,
     "time",
     "The sync has not seen all of its library yet.",
-    "Ask again after Retry-After. Its state says how far it is, and who must act where it waits for somebody.",
+    "Ask again in a while. Its state says how far it is, and who must act where it waits for somebody.",
   ),
   snapshots_busy: kind(
     429,
     "time",
     "This client reads as many snapshots as it may at once.",
-    "Read one to its end, or close it; then ask again after Retry-After.",
+    "Read one to its end, or close it; then ask again.",
   ),
   deletions_held: kind(
     409,

@@ -108,7 +108,7 @@ export const outboundThreats: readonly ProvenPromise[] = [
         without: {
           guard: "the depth of JSON",
           file: "src/outbound/bounded-json.ts",
-          replace: "if (++depth > bounds.depth) return undefined;",
+          replace: "if (++depth > bounds.depth) return false;",
           by: "depth++;",
         },
       },
