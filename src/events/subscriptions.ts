@@ -25,7 +25,7 @@ import { Problem } from "../domain/problem.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { StoredEvent } from "./ports.ts";
 import type { DeliveryRecord, DeliverySummary, SubscriptionPorts } from "./subscription-ports.ts";
-import { laneOf } from "./tell-event.ts";
+import { laneOf, tellEvent } from "./tell-event.ts";
 
 export interface Told {
   readonly url: string;
@@ -167,7 +167,7 @@ export class Subscriptions {
     return found === undefined ? [] : [viewIn(organisation)(found)];
   }
 
-  /** Answers how many are sent again at the most: those that the client may not know of are left out as they leave. */
+  /** Answers how many are sent again at the most: those that it did not subscribe to are left out as they leave. */
   async replay(caller: Caller, id: SubscriptionId, wish: ReplayWish, note: AuditNote): Promise<number> {
     return this.#replay(await this.#find(caller, id), wish, note);
   }
@@ -210,9 +210,15 @@ export class Subscriptions {
     wish: ReplayWish,
     note: AuditNote,
   ): Promise<number> {
-    const { deliveries, events } = this.#ports;
+    const { deliveries, events, clients, clock } = this.#ports;
+    const { policy } = await clients.findPolicy(client, organisation);
+    // Whoever asks: what its client may not know of is not put on a lane, or the list of deliveries would tell that it was (T29).
+    const mayBeTold = (event: StoredEvent) =>
+      (event.kind !== "test" || event.fields.to === id) &&
+      tellEvent(event, { client, policy, address: undefined }, clock.now()) !== undefined;
     let count = 0;
-    const again = async (found: readonly StoredEvent[]) => {
+    const again = async (all: readonly StoredEvent[]) => {
+      const found = all.filter(mayBeTold);
       count += found.length;
       await deliveries.sendAgain(
         id,
@@ -222,9 +228,7 @@ export class Subscriptions {
     };
     if ("event" in wish) {
       const event = organisationOf(wish.event) === organisation ? await events.find(wish.event) : undefined;
-      if (event === undefined || (event.kind === "test" && event.fields.to !== id)) {
-        throw new Problem("not_found");
-      }
+      if (event === undefined || !mayBeTold(event)) throw new Problem("not_found");
       await again([event]);
     } else if ("dead" in wish) {
       for (let after = 0; count < REPLAYED_MAX; ) {
@@ -233,14 +237,13 @@ export class Subscriptions {
         after = dead.at(-1)!.number;
         await again(await this.#eventsAt(organisation, dead));
       }
-    } else await this.#ofTime(organisation, wish, id, again);
+    } else await this.#ofTime(organisation, wish, again);
     return count;
   }
 
   async #ofTime(
     organisation: OrganisationId,
     { from, to }: { readonly from: Instant; readonly to: Instant },
-    id: SubscriptionId,
     again: (found: readonly StoredEvent[]) => Promise<void>,
   ): Promise<void> {
     const { events } = this.#ports;
@@ -255,11 +258,7 @@ export class Subscriptions {
         continue;
       }
       const due = answer.events.filter(
-        ({ position, kind, fields }) =>
-          position.number <= newest &&
-          position.at >= from &&
-          position.at <= to &&
-          (kind !== "test" || fields.to === id),
+        ({ position }) => position.number <= newest && position.at >= from && position.at <= to,
       );
       await again(due);
       const last = answer.events.at(-1)?.position;

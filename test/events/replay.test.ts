@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import { Problem } from "../../src/domain/problem.ts";
+import { BY, deliveryKit, receiver } from "./delivery-kit.ts";
+
+const refusal = (asked: Promise<unknown>) =>
+  asked.then(
+    (answer) => answer,
+    (error: unknown) => (error instanceof Problem ? error.code : String(error)),
+  );
+
+it("T29 a replay tells nothing of what is not the client's: neither how much there is, nor when, nor which kinds", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  await kit.emit("sync.resumed", { sync: "syn_theirs", client: "cli_another", library: "ACTIVE" });
+  await kit.sync("mine");
+  const answer = await kit.log.read(kit.organisation, undefined, 10);
+  const [theirs, mine] = answer.kind === "read" ? answer.events : [];
+  await kit.run(id);
+
+  const ever = { from: 0, to: Number.MAX_SAFE_INTEGER };
+  expect(await kit.stories.replay(kit.caller, id, ever, BY)).toBe(1);
+  expect(await kit.stories.operators.replay(id, ever, BY)).toBe(1);
+  // As for one that never was.
+  expect(await refusal(kit.stories.replay(kit.caller, id, { event: theirs!.id }, BY))).toBe("not_found");
+  await kit.run(id);
+  const told = await kit.stories.deliveries(kit.caller, id, { limit: 10 });
+  expect(told.map(({ event }) => event)).toEqual([mine!.id]);
+  expect(to.got.map((got) => got.id)).toEqual([mine!.id, mine!.id, mine!.id]);
+});
