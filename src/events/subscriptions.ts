@@ -19,7 +19,7 @@ import {
   routeOf,
   type SubscriptionId,
 } from "../domain/id.ts";
-import type { Instant, Milliseconds } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes } from "../domain/instant.ts";
 import { mustAllow } from "../domain/policy-refusal.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -53,8 +53,9 @@ export interface DeliveryView extends Omit<DeliveryRecord, "position"> {
 }
 
 const AT_ONCE = 500;
-/** Of a replay: what is more is asked for in parts. */
+/** Of a replay: what is more is asked for in parts. As many wait for a subscription at the most. */
 const REPLAYED_MAX = 100_000;
+const FULL_MS = minutes(1);
 
 type Ports = Pick<
   SubscriptionPorts,
@@ -64,9 +65,11 @@ type Ports = Pick<
 /** What clients do with their subscriptions. Another client's is not there, nor is one where its policy has no `events`. */
 export class Subscriptions {
   readonly #ports: Ports;
+  readonly #waitingMax: number;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, { waitingMax = REPLAYED_MAX }: { readonly waitingMax?: number } = {}) {
     this.#ports = ports;
+    this.#waitingMax = waitingMax;
   }
 
   /** @returns the secret beside it, which nobody is shown again */
@@ -219,12 +222,18 @@ export class Subscriptions {
     let count = 0;
     const again = async (all: readonly StoredEvent[]) => {
       const found = all.filter(mayBeTold);
-      count += found.length;
-      await deliveries.sendAgain(
+      if (found.length === 0) return;
+      const put = await deliveries.sendAgain(
         id,
         found.map((event) => ({ lane: laneOf(event), position: event.position })),
-        count === found.length && found.length > 0 ? { client, note } : undefined,
+        this.#waitingMax,
+        count === 0 ? { client, note } : undefined,
       );
+      if (put === "full") {
+        const detail = `So many events wait for this subscription already that these are not added; ${count} were.`;
+        throw new Problem("too_much_at_once", { detail, retryAfterMs: FULL_MS });
+      }
+      count += found.length;
     };
     if ("event" in wish) {
       const event = organisationOf(wish.event) === organisation ? await events.find(wish.event) : undefined;

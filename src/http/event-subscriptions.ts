@@ -371,7 +371,7 @@ export const postEventReplay = route({
     description: "How many are sent at the most: what you did not subscribe to is left out as they leave.",
     schema: z.object({ events: z.int() }),
   },
-  problems: [...problems],
+  problems: [...problems, "too_much_at_once"],
   async handle({ deps, caller, params: { id }, body: sent, note }) {
     return { events: await deps.subscriptions.replay(caller, id, wishOf(sent), note) };
   },

@@ -150,11 +150,11 @@ export class RedisDeliveryStore implements DeliveryStore {
   async sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
+    most: number,
     audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
-  ): Promise<void> {
-    if (events.length === 0) return;
+  ): Promise<"queued" | "gone" | "full"> {
     const organisation = organisationOf(id);
-    await this.#store.run(
+    const answer = (await this.#store.run(
       "delivery-again",
       [
         deliveryKey(id),
@@ -168,10 +168,12 @@ export class RedisDeliveryStore implements DeliveryStore {
         audited?.note.actor ?? "",
         audited?.note.requestId ?? "",
         audited?.note.address ?? "",
+        most,
         ...events.flatMap(({ lane, position }) => [lane, inWords(position)]),
       ],
-    );
-    await this.#dueHint.atMost(organisation, await this.#store.now());
+    )) as "queued" | "gone" | "full";
+    if (answer === "queued") await this.#dueHint.atMost(organisation, await this.#store.now());
+    return answer;
   }
 
   async dead(id: SubscriptionId, after: number, limit: number): Promise<readonly EventPosition[]> {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
+import { Subscriptions } from "../../src/events/subscriptions.ts";
 import { BY, deliveryKit, receiver } from "./delivery-kit.ts";
 
 const refusal = (asked: Promise<unknown>) =>
@@ -27,4 +28,22 @@ it("T29 a replay tells nothing of what is not the client's: neither how much the
   const told = await kit.stories.deliveries(kit.caller, id, { limit: 10 });
   expect(told.map(({ event }) => event)).toEqual([mine!.id]);
   expect(to.got.map((got) => got.id)).toEqual([mine!.id, mine!.id, mine!.id]);
+});
+
+it("a receiver that takes nothing makes nobody keep more than so much for it, however often all is replayed, and is told so", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  for (let i = 0; i < 4; i++) await kit.sync(`s${i}`);
+  const stories = new Subscriptions(kit.ports, { waitingMax: 10 });
+  const ever = { from: 0, to: Number.MAX_SAFE_INTEGER };
+  const all = (by = kit.caller) => refusal(stories.replay(by, id, ever, BY));
+  // Also where they come at the same moment.
+  const answers = await Promise.all(Array.from({ length: 6 }, () => all()));
+  expect(answers.filter((answer) => answer === 4)).toHaveLength(2);
+  expect(answers.filter((answer) => answer === "too_much_at_once")).toHaveLength(4);
+  expect(await refusal(stories.operators.replay(id, ever, BY))).toBe("too_much_at_once");
+  expect(await kit.ports.deliveries.summary(id)).toMatchObject({ waiting: 8 });
+  await kit.run(id);
+  expect(await all()).toBe(4);
 });
