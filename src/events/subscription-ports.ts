@@ -38,7 +38,7 @@ export interface SubscriptionStore {
   put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void>;
   /** Takes it away with everything that waits for it. @throws Problem("configuration_conflict") */
   delete(before: EventSubscription, note: AuditNote): Promise<void>;
-  /** Writes a test event for one subscription into the log. */
+  /** Writes a test event for one subscription into the log. @throws Problem("too_much_at_once") */
   emitTest(subscription: EventSubscription): Promise<EventPosition>;
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { SubscriptionId } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { Subscriptions } from "../../src/events/subscriptions.ts";
 import { BY, deliveryKit, receiver } from "./delivery-kit.ts";
@@ -46,4 +47,23 @@ it("a receiver that takes nothing makes nobody keep more than so much for it, ho
   expect(await kit.ports.deliveries.summary(id)).toMatchObject({ waiting: 8 });
   await kit.run(id);
   expect(await all()).toBe(4);
+});
+
+it("a client that asks for one test after the other pushes nobody's events out of the log", async () => {
+  const to = await receiver();
+  const kit = await deliveryKit({ origins: [to.origin] });
+  const { id } = await kit.subscribe(to.url);
+  const other = await kit.subscribe(to.url);
+  const tests = async (of: SubscriptionId, by = kit.caller) => {
+    const asked = await Promise.all(Array.from({ length: 12 }, () => refusal(kit.stories.test(by, of))));
+    return asked.filter((answer) => answer !== "too_much_at_once").length;
+  };
+  expect(await tests(id)).toBe(10);
+  expect(await tests(other.id)).toBe(0);
+  const another = kit.another();
+  expect(await tests((await kit.subscribe(to.url, {}, another)).id, another)).toBe(10);
+  const refused = await kit.stories.test(kit.caller, id).catch((error: Problem) => error);
+  expect(refused).toMatchObject({ details: { retryAfterMs: expect.any(Number) } });
+  kit.offset.ms += (refused as Problem).details.retryAfterMs!;
+  expect(await refusal(kit.stories.test(kit.caller, id))).toMatch(/^evt_/);
 });
