@@ -3,6 +3,7 @@ import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
 import type { EventId } from "../../src/domain/id.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
+import { Deliverer } from "../../src/events/deliver.ts";
 import { LIFE_MS } from "../../src/events/delivery-plan.ts";
 import { DeliverySweep } from "../../src/events/sweep-deliveries.ts";
 import { deliveryKit, type Received, receiver, status } from "./delivery-kit.ts";
@@ -398,4 +399,27 @@ describe("a worker that dies", () => {
     expect(to.got).toHaveLength(3);
     expect(to.distinct()).toHaveLength(3);
   });
+});
+
+it("a receiver that takes its time, with ever more to take, gives its place to those who wait for one", async () => {
+  let skipped = 0;
+  let sent = 0;
+  const kit = await deliveryKit({
+    origins: ["http://127.0.0.1:1"],
+    send: async () => {
+      sent++;
+      skipped += 9_000;
+      return { status: 200, elapsedMs: 9_000 };
+    },
+  });
+  const { id } = await kit.subscribe("http://127.0.0.1:1/x");
+  for (let i = 0; i < 30; i++) await kit.sync("a");
+  const clock = { ...kit.ports.clock, monotonicMs: () => performance.now() + skipped };
+  const deliverer = new Deliverer({ ...kit.ports, clock });
+  expect(await deliverer.run(id)).toBe("goes_on");
+  expect(sent).toBeLessThan(10);
+  // Whoever looks for what is due finds it too, should this process die now.
+  expect(await kit.sweep.sweep()).toContain(id);
+  for (let runs = 0; (await deliverer.run(id)) === "goes_on"; runs++) expect(runs).toBeLessThan(20);
+  expect(sent).toBe(30);
 });
