@@ -183,7 +183,6 @@ class DeliveryRun {
     if (clock.monotonicMs() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = clock.monotonicMs();
     const subscription = await subscriptions.find(this.#id);
-    this.#heldMs = undefined;
     if (subscription === undefined || !subscription.enabled) {
       this.#heldMs = 0;
       return;
@@ -194,8 +193,8 @@ class DeliveryRun {
       clients.findPolicy(client, organisation),
       stops.findStop(organisation, { client }),
     ]);
-    if (standing?.state !== "active") this.#heldMs = STOPPED_MS;
-    if (stop !== undefined) this.#heldMs = CONTAINED_MS;
+    // Told at once, after all was looked up: lanes go on meanwhile by what was known before.
+    this.#heldMs = stop !== undefined ? CONTAINED_MS : standing?.state === "active" ? undefined : STOPPED_MS;
     if (this.#heldMs !== undefined) return;
     const known = this.#addressee;
     const secrets =

@@ -409,7 +409,7 @@ it("a receiver that takes its time, with ever more to take, gives its place to t
     send: async () => {
       sent++;
       skipped += 9_000;
-      return { status: 200, elapsedMs: 9_000 };
+      return { status: 200, retryAfterMs: undefined, elapsedMs: 9_000 };
     },
   });
   const { id } = await kit.subscribe("http://127.0.0.1:1/x");
@@ -422,4 +422,39 @@ it("a receiver that takes its time, with ever more to take, gives its place to t
   expect(await kit.sweep.sweep()).toContain(id);
   for (let runs = 0; (await deliverer.run(id)) === "goes_on"; runs++) expect(runs).toBeLessThan(20);
   expect(sent).toBe(30);
+});
+
+it("T18 nothing leaves while it is being looked up once more whether its client is still contained", async () => {
+  const first = Promise.withResolvers<void>();
+  let sent = 0;
+  const kit = await deliveryKit({
+    origins: ["http://127.0.0.1:1"],
+    send: async () => {
+      sent++;
+      if (sent === 1) await first.promise;
+      return { status: 200, retryAfterMs: undefined, elapsedMs: 1 };
+    },
+  });
+  const { id } = await kit.subscribe("http://127.0.0.1:1/x");
+  await kit.sync("a");
+  await kit.sync("a");
+  const settled = async () => {
+    while ((await kit.ports.deliveries.summary(id)).waiting > 1);
+    // Longer than the next one would take to leave.
+    for (let i = 0; i < 20; i++) await kit.ports.deliveries.summary(id);
+  };
+  let looks = 0;
+  const stops = {
+    async findStop() {
+      if (sent === 0) return undefined;
+      looks++;
+      if (looks === 2) {
+        first.resolve();
+        await settled();
+      }
+      return "ctn_x" as const;
+    },
+  };
+  await new Deliverer({ ...kit.ports, stops }).run(id);
+  expect([looks, sent]).toEqual([2, 1]);
 });
