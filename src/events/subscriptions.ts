@@ -307,7 +307,13 @@ export class Subscriptions {
 
   /** @throws Problem("invalid_request") for an address that nothing is ever sent to (T18) */
   #mayBeCalled(url: string): string {
-    const because = url.length > limits.urlLength ? "url_too_long" : this.#ports.sender.refusal(url);
+    const because =
+      url.length > limits.urlLength
+        ? "url_too_long"
+        : // A URL's parser leaves them out or escapes them, and so they would stand in no address that is called, but in records.
+          /[\p{C}\p{Z}]/u.test(url)
+          ? "url_malformed"
+          : this.#ports.sender.refusal(url);
     if (because === undefined) return url;
     const message = `${REFUSALS[because] ?? "is no address that events may be sent to"} (${because})`;
     throw new Problem("invalid_request", { faults: [{ field: "url", message }] });

@@ -343,6 +343,12 @@ it("T18 an address that nothing may be sent to is refused when it is named, and 
     "https://localhost/",
     `${to.origin.replace("http:", "https:")}/`,
     "no url",
+    // An operator has it on his terminal, as it was named: no lines of its own, nothing that hides or moves what is there.
+    "https://app.example.com/\n  enabled: true",
+    "https://app.example.com/\u001b[2J",
+    "https://app.example.com/\u009b2J",
+    "https://app.example.com/\u202egnp.exe",
+    " https://app.example.com/",
   ]) {
     const refused = { code: "invalid_request", details: { faults: [{ field: "url" }] } };
     await expect(kit.subscribe(url), url).rejects.toMatchObject(refused);
