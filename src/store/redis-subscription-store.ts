@@ -1,5 +1,5 @@
 import type { AuditNote, RecordWrite } from "../broker/ports.ts";
-import type { EventSubscription } from "../domain/event-subscription.ts";
+import { type EventSubscription, subscriptionLimits } from "../domain/event-subscription.ts";
 import {
   type ClientId,
   type EventPosition,
@@ -66,7 +66,7 @@ export class RedisSubscriptionStore implements SubscriptionStore {
       stored: await storedText(this.#store, subscriptionKey(id)),
       read: readSubscription,
       record: to,
-      more: [id, client, enabled ? 1 : 0],
+      more: [id, client, enabled ? 1 : 0, subscriptionLimits.perClient],
       audited: ["subscription", { client, subscription: id }],
     });
     if (enabled) await this.#hint(organisation);
@@ -79,7 +79,7 @@ export class RedisSubscriptionStore implements SubscriptionStore {
       stored: await storedText(this.#store, subscriptionKey(id)),
       read: readSubscription,
       record: undefined,
-      more: [id, client, 0],
+      more: [id, client, 0, subscriptionLimits.perClient],
       audited: ["subscription", { client, subscription: id }],
     });
   }

@@ -67,3 +67,12 @@ it("a client that asks for one test after the other pushes nobody's events out o
   kit.offset.ms += (refused as Problem).details.retryAfterMs!;
   expect(await refusal(kit.stories.test(kit.caller, id))).toMatch(/^evt_/);
 });
+
+it("fifty subscriptions are fifty, also where all are made at the same moment", async () => {
+  const kit = await deliveryKit({ origins: ["http://127.0.0.1:1"] });
+  const made = await Promise.all(
+    Array.from({ length: 55 }, () => refusal(kit.subscribe("http://127.0.0.1:1/x"))),
+  );
+  expect(made.filter((answer) => typeof answer === "string")).toHaveLength(5);
+  expect(await kit.stories.list(kit.caller, kit.organisation)).toHaveLength(50);
+});
