@@ -106,15 +106,16 @@ export interface DeliveryStore {
 
   /**
    * Puts events on their lanes once more, behind what waits there, and takes them from the dead ones.
-   * @param most `full`: with them more would wait than that, and nothing was done
+   * @param most may wait
    * @param audited whose it is and who did it: an entry is written in the same step
+   * @throws Problem("too_much_at_once") where more would wait with them: none is put there
    */
   sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
     most: number,
     audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
-  ): Promise<"queued" | "gone" | "full">;
+  ): Promise<void>;
   /** Dead letters, oldest first. */
   dead(id: SubscriptionId, after: number, limit: number): Promise<readonly EventPosition[]>;
   summary(id: SubscriptionId): Promise<DeliverySummary>;

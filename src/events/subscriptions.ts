@@ -19,7 +19,7 @@ import {
   routeOf,
   type SubscriptionId,
 } from "../domain/id.ts";
-import { type Instant, type Milliseconds, minutes } from "../domain/instant.ts";
+import type { Instant, Milliseconds } from "../domain/instant.ts";
 import { mustAllow } from "../domain/policy-refusal.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -55,7 +55,6 @@ export interface DeliveryView extends Omit<DeliveryRecord, "position"> {
 const AT_ONCE = 500;
 /** Of a replay: what is more is asked for in parts. As many wait for a subscription at the most. */
 const REPLAYED_MAX = 100_000;
-const FULL_MS = minutes(1);
 
 type Ports = Pick<
   SubscriptionPorts,
@@ -223,16 +222,12 @@ export class Subscriptions {
     const again = async (all: readonly StoredEvent[]) => {
       const found = all.filter(mayBeTold);
       if (found.length === 0) return;
-      const put = await deliveries.sendAgain(
+      await deliveries.sendAgain(
         id,
         found.map((event) => ({ lane: laneOf(event), position: event.position })),
         this.#waitingMax,
         count === 0 ? { client, note } : undefined,
       );
-      if (put === "full") {
-        const detail = `So many events wait for this subscription already that these are not added; ${count} were.`;
-        throw new Problem("too_much_at_once", { detail, retryAfterMs: FULL_MS });
-      }
       count += found.length;
     };
     if ("event" in wish) {

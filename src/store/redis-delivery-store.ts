@@ -7,7 +7,8 @@ import {
   organisationOf,
   type SubscriptionId,
 } from "../domain/id.ts";
-import type { Instant, Milliseconds } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Receiver } from "../events/delivery-plan.ts";
 import type {
   BegunAnswer,
@@ -152,7 +153,7 @@ export class RedisDeliveryStore implements DeliveryStore {
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
     most: number,
     audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
-  ): Promise<"queued" | "gone" | "full"> {
+  ): Promise<void> {
     const organisation = organisationOf(id);
     const answer = (await this.#store.run(
       "delivery-again",
@@ -172,8 +173,12 @@ export class RedisDeliveryStore implements DeliveryStore {
         ...events.flatMap(({ lane, position }) => [lane, inWords(position)]),
       ],
     )) as "queued" | "gone" | "full";
+    if (answer === "full") {
+      const detail =
+        "So many events wait for this subscription that no more are added. Those that were stay.";
+      throw new Problem("too_much_at_once", { detail, retryAfterMs: minutes(1) });
+    }
     if (answer === "queued") await this.#dueHint.atMost(organisation, await this.#store.now());
-    return answer;
   }
 
   async dead(id: SubscriptionId, after: number, limit: number): Promise<readonly EventPosition[]> {
