@@ -10,6 +10,9 @@ export const egressSettings = {
   EGRESS_PRIVATE_CIDRS: list(egressCidr).describe(
     "Private ranges in which on-premises iManage servers may be reached, separated by commas. Everything private is refused otherwise.",
   ),
+  EGRESS_WEBHOOK_PRIVATE_CIDRS: list(egressCidr).describe(
+    "Private ranges in which receivers of events may be called, separated by commas: every client with the action `events` names addresses there. EGRESS_PRIVATE_CIDRS opens none of them.",
+  ),
   EGRESS_LOOPBACK_ORIGINS: list(loopbackOrigin).describe(
     "Exact origins on this machine that may be used as iManage servers: the simulator. Refused in production.",
   ),

@@ -120,6 +120,13 @@ export const OPERATION_PROBLEMS = {
     "server_error",
   ),
 
+  too_much_at_once: kind(
+    429,
+    "time",
+    "This client asks for more at once than is kept or held for it.",
+    "Let what it asked for before come to its end, then ask again after Retry-After.",
+  ),
+
   // Diagnosis
   diagnosis_running: kind(
     429,

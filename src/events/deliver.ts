@@ -21,6 +21,8 @@ import { laneOf, type ToldEvent, tellEvent } from "./tell-event.ts";
 
 /** Three of a delivery's deadlines: whoever has not written for so long is dead. */
 const LEASE_MS = seconds(30);
+/** Of one run, while others may wait for its place: a receiver that takes its time with ever more to take would keep it for days. */
+const TURN_MS = seconds(20);
 /** How often who is told, and whether anything is sent at all, is looked at again while events leave. */
 const LOOK_MS = 250;
 const FANNED_OUT_AT_ONCE = 200;
@@ -59,14 +61,20 @@ export class Deliverer {
     this.#ports = ports;
   }
 
-  /** @param stopping starts nothing more: this process is going. */
-  async run(id: SubscriptionId, stopping: AbortSignal = new AbortController().signal): Promise<void> {
+  /**
+   * @param stopping starts nothing more: this process is going.
+   * @returns `goes_on`: its turn is over, and there is more to do
+   */
+  async run(
+    id: SubscriptionId,
+    stopping: AbortSignal = new AbortController().signal,
+  ): Promise<"ended" | "goes_on"> {
     const owner = Buffer.from(this.#ports.random.bytes(16)).toString("base64url");
     const begun = await this.#ports.deliveries.begin(id, owner, LEASE_MS);
-    if (begun.kind !== "begun") return;
+    if (begun.kind !== "begun") return "ended";
     const run = new DeliveryRun(this.#ports, id, owner, begun, stopping);
     try {
-      await run.deliver();
+      return await run.deliver();
     } catch (error) {
       // A record that was altered, a store that is away: not at once again.
       await this.#ports.deliveries.end(id, owner, BROKEN_MS).catch(() => {});
@@ -117,7 +125,7 @@ class DeliveryRun {
     this.#waiting = begun.waiting;
   }
 
-  async deliver(): Promise<void> {
+  async deliver(): Promise<"ended" | "goes_on"> {
     const { deliveries, announcements } = this.#ports;
     try {
       for (;;) {
@@ -127,13 +135,16 @@ class DeliveryRun {
           await this.#look();
           const caughtUp = this.#mayGoOn() ? await this.#fanOut() : true;
           const started = this.#mayGoOn() ? await this.#startLanes() : 0;
-          if (this.#lost) return;
+          if (this.#lost) return "ended";
           if (this.#running.size > 0) {
             if (started === 0 && caughtUp) await Promise.race([...this.#running.values(), announced.arrived]);
             continue;
           }
           if (started > 0 || (!caughtUp && this.#mayGoOn())) continue;
-          if ((await deliveries.end(this.#id, this.#owner, this.#untilThen())) !== "more") return;
+          const waitMs = this.#untilThen();
+          const goesOn = waitMs === 0 && this.#turnIsOver() && !this.#stopping.aborted;
+          if ((await deliveries.end(this.#id, this.#owner, waitMs)) !== "more")
+            return goesOn && this.#heldMs === undefined ? "goes_on" : "ended";
         } finally {
           announced.cancel();
         }
@@ -149,7 +160,11 @@ class DeliveryRun {
   }
 
   #mayGoOn(): boolean {
-    return !this.#lost && !this.#stopping.aborted && this.#heldMs === undefined;
+    return !this.#lost && !this.#stopping.aborted && this.#heldMs === undefined && !this.#turnIsOver();
+  }
+
+  #turnIsOver(): boolean {
+    return this.#ports.clock.monotonicMs() - this.#since > TURN_MS;
   }
 
   /** How long nothing is to be done, whatever is told; undefined: something told is something to do. */
@@ -158,6 +173,7 @@ class DeliveryRun {
     if (this.#stopping.aborted) return 0;
     const { at } = width(this.#receiver, this.#now());
     if (at !== undefined) return Math.max(0, at - this.#now());
+    if (this.#turnIsOver()) return 0;
     return this.#waiting >= WAITING_MAX ? FULL_MS : undefined;
   }
 
@@ -167,7 +183,6 @@ class DeliveryRun {
     if (clock.monotonicMs() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = clock.monotonicMs();
     const subscription = await subscriptions.find(this.#id);
-    this.#heldMs = undefined;
     if (subscription === undefined || !subscription.enabled) {
       this.#heldMs = 0;
       return;
@@ -178,8 +193,8 @@ class DeliveryRun {
       clients.findPolicy(client, organisation),
       stops.findStop(organisation, { client }),
     ]);
-    if (standing?.state !== "active") this.#heldMs = STOPPED_MS;
-    if (stop !== undefined) this.#heldMs = CONTAINED_MS;
+    // Told at once, after all was looked up: lanes go on meanwhile by what was known before.
+    this.#heldMs = stop !== undefined ? CONTAINED_MS : standing?.state === "active" ? undefined : STOPPED_MS;
     if (this.#heldMs !== undefined) return;
     const known = this.#addressee;
     const secrets =

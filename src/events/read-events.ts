@@ -4,6 +4,7 @@ import type { EventId, EventPosition, OrganisationId } from "../domain/id.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import type { Policy } from "../domain/policy.ts";
 import { Problem } from "../domain/problem.ts";
+import { WaitingPlaces } from "../domain/waiting-places.ts";
 import { type EventCursors, makeEventCursors } from "./event-cursor.ts";
 import { findEvent, mayReadEvents } from "./find-event.ts";
 import type { EventPorts } from "./ports.ts";
@@ -42,14 +43,21 @@ const SCANNED_AT_ONCE = 500;
 export class EventReader {
   readonly #ports: EventPorts;
   readonly #cursors: EventCursors;
+  readonly #places = new WaitingPlaces();
 
   constructor(ports: EventPorts) {
     this.#ports = ports;
     this.#cursors = makeEventCursors(ports.sealer);
   }
 
-  /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
-  async read(request: ReadEvents): Promise<EventPage> {
+  /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more; too_much_at_once. */
+  read(request: ReadEvents): Promise<EventPage> {
+    const { caller, organisation, waitMs = 0 } = request;
+    if (waitMs <= 0) return this.#read(request);
+    return this.#places.during(`${caller.client} ${organisation}`, () => this.#read(request));
+  }
+
+  async #read(request: ReadEvents): Promise<EventPage> {
     const { clock, announcements, clients } = this.#ports;
     const { caller, organisation, cursor, signal } = request;
     const { client } = caller;

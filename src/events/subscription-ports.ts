@@ -38,7 +38,7 @@ export interface SubscriptionStore {
   put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void>;
   /** Takes it away with everything that waits for it. @throws Problem("configuration_conflict") */
   delete(before: EventSubscription, note: AuditNote): Promise<void>;
-  /** Writes a test event for one subscription into the log. */
+  /** Writes a test event for one subscription into the log. @throws Problem("too_much_at_once") */
   emitTest(subscription: EventSubscription): Promise<EventPosition>;
 }
 
@@ -106,11 +106,14 @@ export interface DeliveryStore {
 
   /**
    * Puts events on their lanes once more, behind what waits there, and takes them from the dead ones.
+   * @param most may wait
    * @param audited whose it is and who did it: an entry is written in the same step
+   * @throws Problem("too_much_at_once") where more would wait with them: none is put there
    */
   sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
+    most: number,
     audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
   ): Promise<void>;
   /** Dead letters, oldest first. */

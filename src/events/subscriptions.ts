@@ -25,7 +25,7 @@ import { Problem } from "../domain/problem.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { StoredEvent } from "./ports.ts";
 import type { DeliveryRecord, DeliverySummary, SubscriptionPorts } from "./subscription-ports.ts";
-import { laneOf } from "./tell-event.ts";
+import { laneOf, tellEvent } from "./tell-event.ts";
 
 export interface Told {
   readonly url: string;
@@ -53,7 +53,7 @@ export interface DeliveryView extends Omit<DeliveryRecord, "position"> {
 }
 
 const AT_ONCE = 500;
-/** Of a replay: what is more is asked for in parts. */
+/** Of a replay: what is more is asked for in parts. As many wait for a subscription at the most. */
 const REPLAYED_MAX = 100_000;
 
 type Ports = Pick<
@@ -64,9 +64,11 @@ type Ports = Pick<
 /** What clients do with their subscriptions. Another client's is not there, nor is one where its policy has no `events`. */
 export class Subscriptions {
   readonly #ports: Ports;
+  readonly #waitingMax: number;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, { waitingMax = REPLAYED_MAX }: { readonly waitingMax?: number } = {}) {
     this.#ports = ports;
+    this.#waitingMax = waitingMax;
   }
 
   /** @returns the secret beside it, which nobody is shown again */
@@ -167,7 +169,7 @@ export class Subscriptions {
     return found === undefined ? [] : [viewIn(organisation)(found)];
   }
 
-  /** Answers how many are sent again at the most: those that the client may not know of are left out as they leave. */
+  /** Answers how many are sent again at the most: those that it did not subscribe to are left out as they leave. */
   async replay(caller: Caller, id: SubscriptionId, wish: ReplayWish, note: AuditNote): Promise<number> {
     return this.#replay(await this.#find(caller, id), wish, note);
   }
@@ -210,21 +212,27 @@ export class Subscriptions {
     wish: ReplayWish,
     note: AuditNote,
   ): Promise<number> {
-    const { deliveries, events } = this.#ports;
+    const { deliveries, events, clients, clock } = this.#ports;
+    const { policy } = await clients.findPolicy(client, organisation);
+    // Whoever asks: what its client may not know of is not put on a lane, or the list of deliveries would tell that it was (T29).
+    const mayBeTold = (event: StoredEvent) =>
+      (event.kind !== "test" || event.fields.to === id) &&
+      tellEvent(event, { client, policy, address: undefined }, clock.now()) !== undefined;
     let count = 0;
-    const again = async (found: readonly StoredEvent[]) => {
-      count += found.length;
+    const again = async (all: readonly StoredEvent[]) => {
+      const found = all.filter(mayBeTold);
+      if (found.length === 0) return;
       await deliveries.sendAgain(
         id,
         found.map((event) => ({ lane: laneOf(event), position: event.position })),
-        count === found.length && found.length > 0 ? { client, note } : undefined,
+        this.#waitingMax,
+        count === 0 ? { client, note } : undefined,
       );
+      count += found.length;
     };
     if ("event" in wish) {
       const event = organisationOf(wish.event) === organisation ? await events.find(wish.event) : undefined;
-      if (event === undefined || (event.kind === "test" && event.fields.to !== id)) {
-        throw new Problem("not_found");
-      }
+      if (event === undefined || !mayBeTold(event)) throw new Problem("not_found");
       await again([event]);
     } else if ("dead" in wish) {
       for (let after = 0; count < REPLAYED_MAX; ) {
@@ -233,14 +241,13 @@ export class Subscriptions {
         after = dead.at(-1)!.number;
         await again(await this.#eventsAt(organisation, dead));
       }
-    } else await this.#ofTime(organisation, wish, id, again);
+    } else await this.#ofTime(organisation, wish, again);
     return count;
   }
 
   async #ofTime(
     organisation: OrganisationId,
     { from, to }: { readonly from: Instant; readonly to: Instant },
-    id: SubscriptionId,
     again: (found: readonly StoredEvent[]) => Promise<void>,
   ): Promise<void> {
     const { events } = this.#ports;
@@ -255,11 +262,7 @@ export class Subscriptions {
         continue;
       }
       const due = answer.events.filter(
-        ({ position, kind, fields }) =>
-          position.number <= newest &&
-          position.at >= from &&
-          position.at <= to &&
-          (kind !== "test" || fields.to === id),
+        ({ position }) => position.number <= newest && position.at >= from && position.at <= to,
       );
       await again(due);
       const last = answer.events.at(-1)?.position;
@@ -299,7 +302,13 @@ export class Subscriptions {
 
   /** @throws Problem("invalid_request") for an address that nothing is ever sent to (T18) */
   #mayBeCalled(url: string): string {
-    const because = url.length > limits.urlLength ? "url_too_long" : this.#ports.sender.refusal(url);
+    const because =
+      url.length > limits.urlLength
+        ? "url_too_long"
+        : // A URL's parser leaves them out or escapes them, and so they would stand in no address that is called, but in records.
+          /[\p{C}\p{Z}]/u.test(url)
+          ? "url_malformed"
+          : this.#ports.sender.refusal(url);
     if (because === undefined) return url;
     const message = `${REFUSALS[because] ?? "is no address that events may be sent to"} (${because})`;
     throw new Problem("invalid_request", { faults: [{ field: "url", message }] });

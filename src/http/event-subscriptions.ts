@@ -268,14 +268,15 @@ export const postEventTest = route({
   path: "/v1/event-subscriptions/{id}/test",
   operationId: "testEventSubscription",
   summary: "Be sent a test event",
-  description: "Whatever kinds it is for. `GET …/deliveries?event=` tells what became of it.",
+  description:
+    "Whatever kinds it is for; ten of a client within ten minutes. `GET …/deliveries?event=` tells what became of it.",
   params,
   answer: {
     status: 200,
     description: "The id of the event that is sent.",
     schema: z.object({ event: z.string() }),
   },
-  problems,
+  problems: [...problems, "too_much_at_once"],
   handle: async ({ deps, caller, params: { id } }) => ({ event: await deps.subscriptions.test(caller, id) }),
 });
 
@@ -371,7 +372,7 @@ export const postEventReplay = route({
     description: "How many are sent at the most: what you did not subscribe to is left out as they leave.",
     schema: z.object({ events: z.int() }),
   },
-  problems: [...problems],
+  problems: [...problems, "too_much_at_once"],
   async handle({ deps, caller, params: { id }, body: sent, note }) {
     return { events: await deps.subscriptions.replay(caller, id, wishOf(sent), note) };
   },

@@ -104,7 +104,7 @@ export const getEvents = route({
       truncated: z.boolean().meta({ description: "Without a cursor only: older events are no longer kept." }),
     }),
   },
-  problems: ["cursor_expired", ...problems],
+  problems: ["cursor_expired", "too_much_at_once", ...problems],
   async handle({ deps, caller, query, untilGone }) {
     const page = await deps.events.read({
       caller,

@@ -71,7 +71,7 @@ export const getSyncChanges = route({
         .meta({ description: "Without a cursor only: older changes are no longer kept." }),
     }),
   },
-  problems: ["cursor_expired", "contained", ...syncProblems],
+  problems: ["cursor_expired", "contained", "too_much_at_once", ...syncProblems],
   async handle({ deps, caller, params: { id }, query, untilGone }) {
     const page = await orWayBack(deps, id, {
       caller,

@@ -141,7 +141,7 @@ export const postSyncs = route({
   operationId: "createSync",
   summary: "Be told what changes in a library",
   description:
-    "One sync per client, library and set of workspaces: asked again, the one there is, as it is (compare `wants` and `fields`; to change them, delete it and make another). It uses the authorisation that a library admin lent.",
+    "One sync per client, library and set of workspaces: asked again, the one there is, as it is (compare `wants` and `fields`; to change them, delete it and make another); a thousand at the most. It uses the authorisation that a library admin lent.",
   body: z.strictObject({
     server: serverId,
     library: z.string().min(1).max(100),
@@ -178,7 +178,7 @@ export const postSyncs = route({
       .meta({ description: "What a change tells; everything if not given." }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
-  problems: [...syncProblems, "idempotency_conflict"],
+  problems: [...syncProblems, "configuration_refused", "idempotency_conflict"],
   idempotent: true,
   async handle({ deps, client, caller, body, note, idempotencyKey: key }) {
     const { server, library, wants, workspaces, existing, interval, fields } = body;

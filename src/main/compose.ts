@@ -223,8 +223,8 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   };
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
-  const { subscriptions, deliverer, deliverySweep } = keepDeliveries({
-    ...{ clock, random, log, sealer, stores, outbound, clients: letIn, settings },
+  const { subscriptions, deliverer, deliverySweep, closeReceivers } = await keepDeliveries({
+    ...{ clock, random, log, sealer, stores, clients: letIn, settings },
   });
   const keptSyncs = keepSyncs({
     clock,
@@ -388,7 +388,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
       await previousTokens.settled();
       await containmentWork.settled();
       await revoker.settled();
-      await outbound.close();
+      await Promise.all([outbound.close(), closeReceivers()]);
       await auditSink.close();
       stores.close();
     },

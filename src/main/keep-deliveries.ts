@@ -4,27 +4,29 @@ import { Deliverer } from "../events/deliver.ts";
 import type { SubscriptionPorts } from "../events/subscription-ports.ts";
 import { Subscriptions } from "../events/subscriptions.ts";
 import { DeliverySweep } from "../events/sweep-deliveries.ts";
-import type { Outbound } from "../outbound/outbound.ts";
+import { Outbound } from "../outbound/outbound.ts";
 import { makeWebhookSender } from "../outbound/webhook-sender.ts";
 import { makeWebhookSecrets } from "../security/webhook-secrets.ts";
 import type { Stores } from "./open-stores.ts";
+import { egressProxy } from "./read-addresses.ts";
 
 /** Who is called when something happens, and the calling. */
-export function keepDeliveries(by: {
+export async function keepDeliveries(by: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly sealer: Sealer;
   readonly stores: Stores;
-  readonly outbound: Outbound;
   readonly clients: SubscriptionPorts["clients"];
-  readonly settings: Pick<Settings, "EGRESS_LOOPBACK_ORIGINS" | "EGRESS_PRIVATE_CIDRS">;
+  readonly settings: Settings;
 }) {
-  const { clock, random, log, sealer, stores, outbound, clients, settings } = by;
+  const { clock, random, log, sealer, stores, clients, settings } = by;
+  // A door of its own: what the operator opened for iManage servers is not open for addresses that clients name (T18).
   const rules = {
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
-    privateRanges: settings.EGRESS_PRIVATE_CIDRS,
+    privateRanges: settings.EGRESS_WEBHOOK_PRIVATE_CIDRS,
   };
+  const outbound = new Outbound({ ...rules, proxy: await egressProxy(settings) });
   const ports: SubscriptionPorts = {
     clock,
     random,
@@ -43,5 +45,6 @@ export function keepDeliveries(by: {
     subscriptions: new Subscriptions(ports),
     deliverer: new Deliverer(ports),
     deliverySweep: new DeliverySweep(clock, stores.deliveries),
+    closeReceivers: () => outbound.close(),
   };
 }

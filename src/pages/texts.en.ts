@@ -228,6 +228,12 @@ export const en = {
         action: `Tokens are stopped here while somebody looks into an incident. Nothing of yours is lost by that. Ask ${support} when it is over; then try again.`,
       }),
       rate_limited: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      too_much_at_once: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      snapshots_busy: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
+      sync_not_ready: () => ({
+        who: NOBODY,
+        action: "Wait until all of the library has been seen once; how the sync stands says how far it is.",
+      }),
       proof_refused_for_now: () => ({ who: NOBODY, action: "Wait a minute and try again." }),
       grant_budget_exceeded: () => ({
         who: NOBODY,

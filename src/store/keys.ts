@@ -248,6 +248,9 @@ export const snapshotSlotsKey = (id: OrganisationId, client: ClientId): string =
 export const subscriptionKey = (id: SubscriptionId): string =>
   `${organisation(routeOf(id))}subscription:${id}`;
 export const subscriptionsKey = (id: OrganisationId): string => `${organisationPrefix(id)}subscriptions`;
+/** Sorted set: test events that a client has asked for of late, by when each counts no more; ends by itself. */
+export const eventTestsKey = (id: OrganisationId, client: ClientId): string =>
+  `${organisationPrefix(id)}event-tests:${client}`;
 /** Hash: how far a subscription has been told, how its receiver does, and who is at it (`lua/README.md`). */
 export const deliveryKey = (id: SubscriptionId): string => `${organisation(routeOf(id))}delivery:${id}`;
 /**

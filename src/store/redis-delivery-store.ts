@@ -7,7 +7,8 @@ import {
   organisationOf,
   type SubscriptionId,
 } from "../domain/id.ts";
-import type { Instant, Milliseconds } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Receiver } from "../events/delivery-plan.ts";
 import type {
   BegunAnswer,
@@ -150,11 +151,11 @@ export class RedisDeliveryStore implements DeliveryStore {
   async sendAgain(
     id: SubscriptionId,
     events: readonly { readonly lane: string; readonly position: EventPosition }[],
+    most: number,
     audited: { readonly client: ClientId; readonly note: AuditNote } | undefined,
   ): Promise<void> {
-    if (events.length === 0) return;
     const organisation = organisationOf(id);
-    await this.#store.run(
+    const answer = (await this.#store.run(
       "delivery-again",
       [
         deliveryKey(id),
@@ -168,10 +169,16 @@ export class RedisDeliveryStore implements DeliveryStore {
         audited?.note.actor ?? "",
         audited?.note.requestId ?? "",
         audited?.note.address ?? "",
+        most,
         ...events.flatMap(({ lane, position }) => [lane, inWords(position)]),
       ],
-    );
-    await this.#dueHint.atMost(organisation, await this.#store.now());
+    )) as "queued" | "gone" | "full";
+    if (answer === "full") {
+      const detail =
+        "So many events wait for this subscription that no more are added. Those that were stay.";
+      throw new Problem("too_much_at_once", { detail, retryAfterMs: minutes(1) });
+    }
+    if (answer === "queued") await this.#dueHint.atMost(organisation, await this.#store.now());
   }
 
   async dead(id: SubscriptionId, after: number, limit: number): Promise<readonly EventPosition[]> {

@@ -1,5 +1,5 @@
 import type { AuditNote, RecordWrite } from "../broker/ports.ts";
-import type { EventSubscription } from "../domain/event-subscription.ts";
+import { type EventSubscription, subscriptionLimits } from "../domain/event-subscription.ts";
 import {
   type ClientId,
   type EventPosition,
@@ -14,6 +14,7 @@ import {
   deliveryDueHintKey,
   deliveryDueKey,
   deliveryKey,
+  eventTestsKey,
   gateKey,
   subscriptionKey,
   subscriptionsKey,
@@ -22,6 +23,8 @@ import { readSubscription } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 import { AlteredRecord, ClosedRecord, type SealedRecords } from "./sealed-records.ts";
 import { type RecordPlaces, storedText, writeRecord } from "./write-record.ts";
+
+const TESTS_MAX = 10;
 
 /** Clients' wishes to be called. They decide where events go, so they are believed with their MAC alone (T25). */
 export class RedisSubscriptionStore implements SubscriptionStore {
@@ -63,7 +66,7 @@ export class RedisSubscriptionStore implements SubscriptionStore {
       stored: await storedText(this.#store, subscriptionKey(id)),
       read: readSubscription,
       record: to,
-      more: [id, client, enabled ? 1 : 0],
+      more: [id, client, enabled ? 1 : 0, subscriptionLimits.perClient],
       audited: ["subscription", { client, subscription: id }],
     });
     if (enabled) await this.#hint(organisation);
@@ -76,17 +79,24 @@ export class RedisSubscriptionStore implements SubscriptionStore {
       stored: await storedText(this.#store, subscriptionKey(id)),
       read: readSubscription,
       record: undefined,
-      more: [id, client, 0],
+      more: [id, client, 0, subscriptionLimits.perClient],
       audited: ["subscription", { client, subscription: id }],
     });
   }
 
   async emitTest({ id, client, organisation }: EventSubscription): Promise<EventPosition> {
-    const told = (await this.#store.run("emit-test", [gateKey(organisation)], [id, client])) as
-      | [string, string]
-      | null;
+    const told = (await this.#store.run(
+      "emit-test",
+      [gateKey(organisation), eventTestsKey(organisation, client)],
+      [id, client, TESTS_MAX],
+    )) as [number: string, at: string] | null;
     if (told === null) throw new Problem("not_found");
-    return { number: Number(told[0]), at: Number(told[1]) };
+    const [number, at] = told;
+    if (number === "") {
+      const detail = `A client is sent ${TESTS_MAX} test events within ten minutes.`;
+      throw new Problem("too_much_at_once", { detail, retryAfterMs: Number(at) });
+    }
+    return { number: Number(number), at: Number(at) };
   }
 
   async #findOrTell(id: SubscriptionId): Promise<EventSubscription | undefined> {

@@ -43,21 +43,27 @@ import { readRemembered, readSync, writeCursor } from "./sync-record.ts";
 export interface RedisSyncStoreOptions {
   /** Changes kept of one sync; the oldest go. */
   readonly changesKept?: number;
+  /** Syncs that a client may have in an organisation. */
+  readonly perClientMax?: number;
 }
 
 export const CHANGES_KEPT = 100_000;
+/** For every library and hundreds of workspaces; not for one a document. */
+const PER_CLIENT_MAX = 1_000;
 const SCANNED_AT_ONCE = 1_000;
 
 /** Syncs, their cursors, what they have told, and when to look at them again. */
 export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
   readonly #store: RedisStore;
   readonly #changesKept: number;
+  readonly #perClientMax: number;
   readonly #dueHint: DueHint;
 
   constructor(store: RedisStore, options: RedisSyncStoreOptions = {}) {
     this.#store = store;
     this.#dueHint = new DueHint(store, syncDueHintKey(), syncDueKey);
     this.#changesKept = options.changesKept ?? CHANGES_KEPT;
+    this.#perClientMax = options.perClientMax ?? PER_CLIENT_MAX;
   }
 
   async insertSync(sync: NewSync, note: AuditNote): Promise<{ id: SyncId; created: boolean }> {
@@ -76,8 +82,13 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         JSON.stringify(sync.wish),
         note.actor,
         note.requestId,
+        this.#perClientMax,
       ],
-    )) as SyncId;
+    )) as SyncId | "";
+    if (stored === "") {
+      const detail = `A client has at most ${this.#perClientMax} syncs in an organisation: delete those that nobody reads.`;
+      throw new Problem("configuration_refused", { detail });
+    }
     await this.#hintSooner(organisation, stored);
     return { id: stored, created: stored === sync.id };
   }

@@ -127,6 +127,7 @@ export interface SyncStore {
   /**
    * Stores a sync, due at once. MUST be atomic, and idempotent by client × server × library × workspaces: where there is one already
    * it is left as it is, and its id is the answer.
+   * @throws Problem("configuration_refused") where the client has as many as it may
    */
   insertSync(sync: NewSync, note: AuditNote): Promise<{ readonly id: SyncId; readonly created: boolean }>;
   findSync(id: SyncId): Promise<Sync | undefined>;

@@ -4,6 +4,7 @@ import { organisationOf, type SyncId } from "../domain/id.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
+import { WaitingPlaces } from "../domain/waiting-places.ts";
 import { type ChangeKind, decodeChange } from "./change.ts";
 import { type ChangeCursors, makeChangeCursors, START } from "./change-cursor.ts";
 import type { DocumentPayload } from "./document-fields.ts";
@@ -65,6 +66,7 @@ export class ChangeReader {
   readonly #ports: ReaderPorts;
   readonly #syncs: Pick<Syncs, "find">;
   readonly #cursors: ChangeCursors;
+  readonly #places = new WaitingPlaces();
 
   constructor(ports: ReaderPorts, syncs: Pick<Syncs, "find">) {
     this.#ports = ports;
@@ -72,8 +74,14 @@ export class ChangeReader {
     this.#cursors = makeChangeCursors(ports.sealer);
   }
 
-  /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more. */
-  async read(request: ReadChanges): Promise<ChangePage> {
+  /** @throws Problem("cursor_expired") when what follows the cursor is not kept any more; too_much_at_once. */
+  read(request: ReadChanges): Promise<ChangePage> {
+    const { caller, sync, waitMs = 0 } = request;
+    if (waitMs <= 0) return this.#read(request);
+    return this.#places.during(`${caller.client} ${sync}`, () => this.#read(request));
+  }
+
+  async #read(request: ReadChanges): Promise<ChangePage> {
     const { clock, syncs, announcements, clients, stops } = this.#ports;
     const { caller, sync: id, cursor, signal } = request;
     const limit = Math.min(Math.max(1, request.limit ?? LIMIT_DEFAULT), LIMIT_MAX);

@@ -3,11 +3,18 @@ import type { OrganisationId, SubscriptionId } from "../domain/id.ts";
 import { addOncePerId, type JobData } from "./queues.ts";
 import type { WorkerStories } from "./start-workers.ts";
 
-/** Tells one subscription what it has not been told. Run twice, the later one finds the lease held and ends. */
+/**
+ * Tells one subscription what it has not been told. Run twice, the later one finds the lease held and ends. One that has had its turn
+ * goes on behind those that wait for a place.
+ */
 export const deliverEventsJob =
-  ({ deliver }: Pick<WorkerStories, "deliver">, stopping: AbortSignal) =>
+  (
+    { deliver }: Pick<WorkerStories, "deliver">,
+    subscriptions: Queue<JobData<SubscriptionId>>,
+    stopping: AbortSignal,
+  ) =>
   async ({ data: { id } }: { readonly data: JobData<SubscriptionId> }): Promise<void> => {
-    await deliver(id, stopping);
+    if ((await deliver(id, stopping)) === "goes_on") await addOncePerId(subscriptions, [id], true);
   };
 
 /** Every subscription that has something to be told, and was not told at once. */

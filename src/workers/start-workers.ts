@@ -170,7 +170,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const workers = [
     worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
     worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
-    worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, stopping.signal)),
+    worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, subscriptions, stopping.signal)),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
 

@@ -3,6 +3,7 @@ import { Webhook } from "standardwebhooks";
 import { describe, expect, it } from "vitest";
 import type { EventId } from "../../src/domain/id.ts";
 import { hours, minutes, seconds } from "../../src/domain/instant.ts";
+import { Deliverer } from "../../src/events/deliver.ts";
 import { LIFE_MS } from "../../src/events/delivery-plan.ts";
 import { DeliverySweep } from "../../src/events/sweep-deliveries.ts";
 import { deliveryKit, type Received, receiver, status } from "./delivery-kit.ts";
@@ -342,6 +343,12 @@ it("T18 an address that nothing may be sent to is refused when it is named, and 
     "https://localhost/",
     `${to.origin.replace("http:", "https:")}/`,
     "no url",
+    // An operator has it on his terminal, as it was named: no lines of its own, nothing that hides or moves what is there.
+    "https://app.example.com/\n  enabled: true",
+    "https://app.example.com/\u001b[2J",
+    "https://app.example.com/\u009b2J",
+    "https://app.example.com/\u202egnp.exe",
+    " https://app.example.com/",
   ]) {
     const refused = { code: "invalid_request", details: { faults: [{ field: "url" }] } };
     await expect(kit.subscribe(url), url).rejects.toMatchObject(refused);
@@ -398,4 +405,62 @@ describe("a worker that dies", () => {
     expect(to.got).toHaveLength(3);
     expect(to.distinct()).toHaveLength(3);
   });
+});
+
+it("a receiver that takes its time, with ever more to take, gives its place to those who wait for one", async () => {
+  let skipped = 0;
+  let sent = 0;
+  const kit = await deliveryKit({
+    origins: ["http://127.0.0.1:1"],
+    send: async () => {
+      sent++;
+      skipped += 9_000;
+      return { status: 200, retryAfterMs: undefined, elapsedMs: 9_000 };
+    },
+  });
+  const { id } = await kit.subscribe("http://127.0.0.1:1/x");
+  for (let i = 0; i < 30; i++) await kit.sync("a");
+  const clock = { ...kit.ports.clock, monotonicMs: () => performance.now() + skipped };
+  const deliverer = new Deliverer({ ...kit.ports, clock });
+  expect(await deliverer.run(id)).toBe("goes_on");
+  expect(sent).toBeLessThan(10);
+  // Whoever looks for what is due finds it too, should this process die now.
+  expect(await kit.sweep.sweep()).toContain(id);
+  for (let runs = 0; (await deliverer.run(id)) === "goes_on"; runs++) expect(runs).toBeLessThan(20);
+  expect(sent).toBe(30);
+});
+
+it("T18 nothing leaves while it is being looked up once more whether its client is still contained", async () => {
+  const first = Promise.withResolvers<void>();
+  let sent = 0;
+  const kit = await deliveryKit({
+    origins: ["http://127.0.0.1:1"],
+    send: async () => {
+      sent++;
+      if (sent === 1) await first.promise;
+      return { status: 200, retryAfterMs: undefined, elapsedMs: 1 };
+    },
+  });
+  const { id } = await kit.subscribe("http://127.0.0.1:1/x");
+  await kit.sync("a");
+  await kit.sync("a");
+  const settled = async () => {
+    while ((await kit.ports.deliveries.summary(id)).waiting > 1);
+    // Longer than the next one would take to leave.
+    for (let i = 0; i < 20; i++) await kit.ports.deliveries.summary(id);
+  };
+  let looks = 0;
+  const stops = {
+    async findStop() {
+      if (sent === 0) return undefined;
+      looks++;
+      if (looks === 2) {
+        first.resolve();
+        await settled();
+      }
+      return "ctn_x" as const;
+    },
+  };
+  await new Deliverer({ ...kit.ports, stops }).run(id);
+  expect([looks, sent]).toEqual([2, 1]);
 });

@@ -165,3 +165,19 @@ test("one event is found by its id by whom it is told, and is not there for othe
   const never = makeId("evt", ids.route, Date.now(), systemRandom.bytes(16));
   for (const id of [event!.id, never]) expect(await refused(reader.find(caller, id))).toBe("not_found");
 });
+
+test("as many may wait as there are places for a client, each costing something at every event; who goes gives his back", async () => {
+  const { emit, read, refused, listener } = await eventReaderKit();
+  const none = { kinds: ["grant.expiring"] as EventKind[], waitMs: 30_000 };
+  const gone = new AbortController();
+  const waiting = Array.from({ length: 101 }, () => refused(read({ ...none, signal: gone.signal })));
+  expect(await Promise.race(waiting)).toBe("too_much_at_once");
+  await emit("server.recovered");
+  // Who does not wait needs no place.
+  expect(types(await read())).toEqual(["server.recovered"]);
+  gone.abort();
+  const answers = await Promise.all(waiting);
+  expect(answers.filter((answer) => answer === "answered")).toHaveLength(100);
+  expect(types(await read({ waitMs: 30_000 }))).toEqual(["server.recovered"]);
+  expect(listener.size).toBe(0);
+});

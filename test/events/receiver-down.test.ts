@@ -24,8 +24,8 @@ it("F39 a receiver that is down for a day misses nothing: everything arrives at 
   };
   // What is due is found as workers find it.
   const work = async () => {
-    if ((await kit.ports.deliveries.due(kit.organisation, 10)).includes(id)) return kit.run(id);
-    if ((await kit.sweep.behind(kit.organisation)).includes(id)) return kit.run(id);
+    if ((await kit.ports.deliveries.due(kit.organisation, 10)).includes(id)) await kit.run(id);
+    else if ((await kit.sweep.behind(kit.organisation)).includes(id)) await kit.run(id);
   };
 
   // A tenth while it is well, and then it goes: some requests are taken and never answered.

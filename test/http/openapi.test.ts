@@ -159,6 +159,7 @@ const SERVING = [
   "broker/authorization/open-credentials.ts",
 ];
 const MANAGING = ["broker/clients/manage-clients.ts", "broker/clients/viewer.ts"];
+const WAITING = "domain/waiting-places.ts";
 const STORIES: Readonly<Record<string, readonly string[]>> = {
   token: [
     "http/post-oauth2-token.ts",
@@ -190,7 +191,7 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   listLibraries: [POLICY, "http/libraries.ts", "broker/libraries/library-view.ts"],
   getLibrary: [POLICY, "broker/libraries/library-view.ts"],
   withdrawLibrary: [POLICY],
-  createSync: [POLICY, "sync/syncs.ts"],
+  createSync: [POLICY, "sync/syncs.ts", "store/redis-sync-store.ts"],
   listSyncs: [POLICY, "sync/syncs.ts"],
   getSync: [POLICY, "sync/syncs.ts"],
   runSync: [POLICY, "sync/syncs.ts"],
@@ -215,8 +216,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   getServerPackage: [POLICY, "broker/organisations/registration-help.ts", "ops/package-templates.ts"],
   readAudit: [POLICY, "http/audit.ts", "broker/audit/read-audit.ts"],
   lookUpToken: [POLICY, "http/audit.ts", "broker/audit/look-up-token.ts"],
-  readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts"],
-  readEvents: [POLICY, "events/read-events.ts", "events/event-cursor.ts", "events/find-event.ts"],
+  readChanges: [POLICY, "sync/syncs.ts", "sync/read-changes.ts", "sync/change-cursor.ts", WAITING],
+  readEvents: [POLICY, "events/read-events.ts", "events/event-cursor.ts", "events/find-event.ts", WAITING],
   getEvent: [POLICY, "events/find-event.ts"],
   readSnapshot: [...SERVING, "sync/syncs.ts", "sync/read-snapshot.ts", "sync/lent-token.ts"],
   createEventSubscription: [
@@ -230,9 +231,9 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   changeEventSubscription: [POLICY, "store/write-record.ts"],
   deleteEventSubscription: [POLICY, "store/write-record.ts"],
   rotateSubscriptionSecret: [POLICY, "store/write-record.ts", "broker/idempotency/answer-once.ts"],
-  testEventSubscription: [POLICY],
+  testEventSubscription: [POLICY, "store/redis-subscription-store.ts"],
   listEventDeliveries: [POLICY],
-  replayEvents: [POLICY],
+  replayEvents: [POLICY, "store/redis-delivery-store.ts"],
   contain: [POLICY, "broker/containment/contain.ts", "broker/containment/managed.ts"],
   listContainments: [POLICY, "broker/containment/managed.ts"],
   getContainment: [POLICY, "broker/containment/managed.ts"],

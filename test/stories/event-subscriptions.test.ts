@@ -249,3 +249,15 @@ it("operators list, show, disable, enable and replay what clients subscribed to"
   expect(to.got.slice(1).map(({ id }) => id)).toEqual([event, event, event]);
   expect((await cli(here, "subscriptions", "disable", body.id)).out).toBe(`${body.id} is disabled.\n`);
 });
+
+it("T18 a range that is open for iManage is not open for addresses that clients name, unless the operator says so", async () => {
+  const open = {
+    EGRESS_PRIVATE_CIDRS: "10.20.0.0/16,192.168.7.0/24",
+    EGRESS_WEBHOOK_PRIVATE_CIDRS: "192.168.7.0/24",
+  };
+  const { client, organisation } = await world({ settings: open });
+  const create = async (host: string) =>
+    (await client.call("POST", PATH, { organisation, url: `https://${host}/events` })).status;
+  expect(await create("10.20.0.5")).toBe(400);
+  expect(await create("192.168.7.5")).toBe(201);
+});

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
-import type { SyncWish } from "../../src/domain/sync-wish.ts";
+import { type SyncWish, WHOLE_LIBRARY } from "../../src/domain/sync-wish.ts";
 import { systemRandom } from "../../src/security/random.ts";
+import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import { withRules } from "../kit/policies.ts";
 import { identities, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
 
@@ -20,6 +21,27 @@ test("a new sync is due at once", async () => {
   const kit = await syncKit();
   const sync = await kit.create();
   expect(await kit.syncs.dueSyncs(kit.organisation, 10)).toEqual([sync]);
+});
+
+test("a client has so many syncs and no more, whatever it names and at whatever moment; those of others do not count", async () => {
+  const kit = await syncKit();
+  const syncs = new RedisSyncStore(kit.store, { perClientMax: 3 });
+  const request = (library: string, client = kit.client) => ({
+    ...{ id: kit.newSync(), client, server: kit.server, library },
+    ...{ wish: WHOLE_LIBRARY, intervalMs: 60_000, fields: undefined },
+  });
+  const insert = (library: string, client = kit.client) =>
+    problemCode(syncs.insertSync(request(library, client), NOTE));
+  const made = await Promise.all(["A", "B", "C", "D", "E"].map((library) => insert(library)));
+  expect(made.filter((code) => code === "configuration_refused")).toHaveLength(2);
+  expect(await kit.stories.list(kit.caller, kit.organisation)).toHaveLength(3);
+  // The one there is, is answered.
+  const [one] = await syncs.listSyncs(kit.organisation, kit.client);
+  expect(await syncs.insertSync(request(one!.library), NOTE)).toEqual({ id: one!.id, created: false });
+  const other = makeId("cli", undefined, Date.now(), systemRandom.bytes(16));
+  expect(await insert("A", other)).not.toBe("configuration_refused");
+  await syncs.deleteSync(one!.id, NOTE);
+  expect(await insert("F")).not.toBe("configuration_refused");
 });
 
 test("a client without the action sync may not, and one without a policy finds nothing", async () => {

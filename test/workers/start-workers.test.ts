@@ -180,3 +180,28 @@ const told = (happened: Happened, what: string): boolean => {
   happened.tell(what);
   return false;
 };
+
+test("a subscription that has had its turn goes on behind those that wait for a place", async () => {
+  const [a, b] = ["sub_a", "sub_b"] as const;
+  const told: string[] = [];
+  const { promise: third, resolve } = Promise.withResolvers<void>();
+  let asked = false;
+  await workersOn(
+    (await ownRedisForThisTest()).url,
+    {
+      async sweepDeliveries() {
+        if (asked) return [];
+        asked = true;
+        return [a, b];
+      },
+      async deliver(id) {
+        told.push(id);
+        if (told.length === 3) resolve();
+        return told.length === 1 ? "goes_on" : "ended";
+      },
+    },
+    { concurrency: { deliveries: 1 } },
+  );
+  await third;
+  expect(told).toEqual([a, b, a]);
+});

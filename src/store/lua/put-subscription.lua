@@ -4,8 +4,9 @@
 --
 -- KEYS  1 subscription  2 subscriptions  3 delivery  4 due
 -- ARGV  1 what was read, '' for a new one  2 record, '' for none any more  3 id  4 client  5 enabled 0|1
---       6… fields and values of the audit entry  last clock offset (ms)
--- Answers stored; conflict where another is stored by now, or the organisation is no more.
+--       6 how many the client may have  7… fields and values of the audit entry  last clock offset (ms)
+-- Answers stored; conflict where another is stored by now, the client has made as many as it may meanwhile, or the organisation is
+-- no more.
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 'stored' end
 if stored ~= ARGV[1] then return 'conflict' end
@@ -22,6 +23,13 @@ if ARGV[2] == '' then
   redis.call('HDEL', KEYS[2], id)
   redis.call('ZREM', KEYS[4], id)
 else
+  if stored == '' then
+    local own = 0
+    for _, client in ipairs(redis.call('HVALS', KEYS[2])) do
+      if client == ARGV[4] then own = own + 1 end
+    end
+    if own >= tonumber(ARGV[6]) then return 'conflict' end
+  end
   redis.call('SET', KEYS[1], ARGV[2])
   redis.call('HSET', KEYS[2], id, ARGV[4])
   if stored == '' then
@@ -40,5 +48,5 @@ else
     redis.call('ZREM', KEYS[4], id)
   end
 end
-audit_change(KEYS[1], 6)
+audit_change(KEYS[1], 7)
 return 'stored'

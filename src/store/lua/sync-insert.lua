@@ -3,10 +3,15 @@
 --
 -- KEYS  1 syncs  2 sync  3 due
 -- ARGV  1 name in the index  2 sync id  3 client  4 server  5 library  6 interval (ms)  7 fields (JSON) or ''
---       8 wish (JSON)  9 actor  10 request id  11 clock offset (ms)
--- Answers the id
+--       8 wish (JSON)  9 actor  10 request id  11 how many the client may have  12 clock offset (ms)
+-- Answers the id; '' where the client has as many as it may
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return known end
+local own, others = ARGV[3] .. ' ', 0
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(name, 1, #own) == own then others = others + 1 end
+end
+if others >= tonumber(ARGV[11]) then return '' end
 
 local now = now_ms()
 local at = string.format('%.0f', now)
