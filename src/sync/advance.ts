@@ -200,7 +200,9 @@ export function afterSweep(
 /** An operator says that what is missing is gone. */
 export const afterRelease = (cursor: SyncCursor, scan: ScanCursor): SyncCursor => ({
   ...cursor,
-  scan: { ...scan, stage: "sweep", page: undefined },
+  scan: { ...scan, stage: "sweep", page: undefined, released: true },
+  // What came back meanwhile is told first.
+  polledAt: undefined,
 });
 
 /** An operator says that it is not: nothing is told, and the next scan looks again. */

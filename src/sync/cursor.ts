@@ -69,6 +69,8 @@ export interface ScanCursor {
   readonly explained: number;
   /** Of `held` and `sweep`: objects that were not met and have not been told yet. */
   readonly missing?: number | undefined;
+  /** Of `sweep`: an operator said that they are gone. */
+  readonly released?: true | undefined;
 }
 
 /** Why a scan proves nothing. */

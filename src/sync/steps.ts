@@ -30,7 +30,10 @@ export interface StepOptions {
 type StepPage = Omit<SyncPage, "pass">;
 type Answered<T> = { readonly value: T; readonly token: SyncToken };
 
-const SWEPT_AT_ONCE = 500;
+/** Each is asked for by itself, and what was asked for is stored before the next. */
+const SWEPT_AT_ONCE = 100;
+/** So many versions may have come since the scan before. */
+const NEWER_VERSIONS = 20;
 /** After so many failures in a row an object that cannot be loaded holds up the others no longer: a scan sees it. */
 const PATIENCE = 5;
 const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
@@ -153,7 +156,7 @@ export class Steps {
   }
 
   async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
-    if (wanted.length === 0) return { found: new Map(), unloadable: 0 };
+    if (wanted.length === 0) return { found: new Map(), absent: new Set(), hidden: new Set(), unloadable: 0 };
     const patient = this.#sync.counts.failures < PATIENCE;
     const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
     if (answer.kind !== "ok") throw problemOf(answer, "documents");
@@ -202,17 +205,70 @@ export class Steps {
     return this.#page(cursor, afterCount(cursor, scan, counted), NOTHING);
   }
 
+  /**
+   * What was not met is asked for by itself: gone is what iManage has no more. What it does not show to this admin is gone only if an
+   * operator says so.
+   */
   async #sweep(cursor: SyncCursor, scan: ScanCursor, moment: () => Moment): Promise<StepPage> {
     const { syncs } = this.#ports;
-    const { objects, next } = await syncs.unmarked(this.#sync.id, scan.number, scan.page, SWEPT_AT_ONCE);
+    const { id } = this.#sync;
+    const { objects, next } = await syncs.unmarked(id, scan.number, scan.page, SWEPT_AT_ONCE);
+    const some = objects.slice(0, SWEPT_AT_ONCE);
     const server = await this.#ports.servers.findServer(this.#sync.server);
     if (server === undefined) throw new Error("a sync without its server");
+    const { found, absent, hidden, unloadable } = await this.#load(
+      cursor.sequence,
+      some.map((object) => ({ object, at: undefined })),
+    );
+    const there = [...found].filter(([object, document]) => document.id === object);
+    const replaced = await this.#replaced(
+      there.map(([object]) => object),
+      scan.number,
+    );
+    const gone = some.filter(
+      (object) =>
+        absent.has(object) || replaced.has(object) || (scan.released === true && hidden.has(object)),
+    );
     const told = await this.#teller.tell(
       this.#telling(cursor, server, scan.number, false),
-      [],
-      objects.map((object) => ({ object, at: undefined })),
+      there.filter(([object]) => !replaced.has(object)).map(([, document]) => ({ document })),
+      gone.map((object) => ({ object, at: undefined })),
     );
-    return this.#page(cursor, afterSweep(cursor, scan, told.forgotten.length, next, this.#at(moment)), told);
+    const settled = new Set([...there.map(([object]) => object), ...gone]);
+    const unsure = some.filter((object) => !settled.has(object));
+    const known = await syncs.remembered(id, unsure);
+    const kept = unsure.flatMap((object, i) => {
+      const before = known[i];
+      return before === undefined ? [] : [[object, { ...before, scan: scan.number }] as const];
+    });
+    // What was left of this walk stands behind the same place of it.
+    const left = objects.length > some.length;
+    const after = left
+      ? { ...cursor, scan: { ...scan, missing: (scan.missing ?? 0) - some.length } }
+      : afterSweep(cursor, scan, some.length, next, this.#at(moment));
+    return this.#page(
+      cursor,
+      after,
+      { ...told, marks: [...told.marks, ...kept] },
+      { documents: found.size, unreadable: unloadable },
+    );
+  }
+
+  /** Those of which the scan has met a newer version: iManage still shows them by their ids, and lists them no more. */
+  async #replaced(objects: readonly string[], scan: number): Promise<ReadonlySet<string>> {
+    const newer = objects.flatMap((object) => {
+      const [, of = "", version = ""] = /^(.+\.)(\d{1,9})$/.exec(object) ?? [];
+      if (version === "") return [];
+      return Array.from({ length: NEWER_VERSIONS }, (_, i) => ({
+        object,
+        id: `${of}${Number(version) + 1 + i}`,
+      }));
+    });
+    const known = await this.#ports.syncs.remembered(
+      this.#sync.id,
+      newer.map(({ id }) => id),
+    );
+    return new Set(newer.flatMap(({ object }, i) => (known[i]?.scan === scan ? [object] : [])));
   }
 
   /**

@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { releaseDeletions } from "../../src/sync/held-deletions.ts";
+import type { DocumentSource } from "../../src/sync/library-source.ts";
+import { SyncRuns } from "../../src/sync/run-sync.ts";
+import { following, vanish } from "./following.ts";
+import { DOCUMENTS, LIBRARY, NOTE, type syncKit } from "./kit.ts";
+
+const DAY = 24 * 60 * 60_000;
+const FEED = `/work/api/v2/customers/5948/libraries/${LIBRARY}/change-events`;
+
+type Kit = Awaited<ReturnType<typeof syncKit>>;
+
+/** Runs whose lists leave these documents out, and count them out. */
+function blindTo(kit: Kit, ids: readonly string[], options: ConstructorParameters<typeof SyncRuns>[1] = {}) {
+  const all = kit.ports.documents;
+  const listDocuments: DocumentSource["listDocuments"] = async (...of) => {
+    const answer = await all.listDocuments(...of);
+    if (answer.kind !== "ok") return answer;
+    const { value } = answer;
+    const total = value.total && value.total - ids.length;
+    return {
+      ...answer,
+      value: { ...value, total, documents: value.documents.filter(({ id }) => !ids.includes(id)) },
+    };
+  };
+  const documents: DocumentSource = {
+    listDocuments,
+    readDocument: (...of) => all.readDocument(...of),
+    findDocuments: (...of) => all.findDocuments(...of),
+    readEvents: (...of) => all.readEvents(...of),
+  };
+  return new SyncRuns({ ...kit.ports, documents }, { pageSize: 10, ...options });
+}
+
+const told = async (kit: Kit, sync: Parameters<Kit["all"]>[0], from = DOCUMENTS) =>
+  (await kit.all(sync)).slice(from).map(({ kind, object }) => `${kind} ${object}`);
+
+test("what a scan did not meet is asked for by itself before it is told as deleted: what iManage still shows is not", async () => {
+  const kit = await following();
+  vanish(kit, ["ACTIVE!1002.1"]);
+  kit.simulator.addFault({
+    on: { route: "api", path_starts_with: `${FEED.replace("change-events", "documents")}/ACTIVE!1004.1` },
+    times: "always",
+    do: { answer: { status: 403 } },
+  });
+  kit.advance(DAY);
+  await blindTo(kit, ["ACTIVE!1003.1", "ACTIVE!1004.1"]).run(kit.sync);
+  expect(await told(kit, kit.sync)).toEqual(["document.deleted ACTIVE!1002.1"]);
+  expect(await kit.state()).toMatchObject({ state: "active", counts: { objects: DOCUMENTS - 1 } });
+  // Nothing waits for anything.
+  expect(await kit.pass(DAY)).toEqual([]);
+});
+
+test("held deletions that are released after the documents have come back are not told", async () => {
+  const brake = { objects: 3, share: 0.1 };
+  const kit = await following({ brake });
+  const gone = ["ACTIVE!1002.1", "ACTIVE!1004.1", "ACTIVE!1006.1", "ACTIVE!1008.1"];
+  kit.advance(DAY);
+  expect(await blindTo(kit, gone, { brake }).run(kit.sync)).toMatchObject({ kind: "parked" });
+  vanish(kit, ["ACTIVE!1002.1"]);
+  await releaseDeletions(kit.ports, kit.sync, NOTE);
+  expect(await kit.pass(0)).toEqual(["document.deleted ACTIVE!1002.1"]);
+  expect((await kit.state()).cursor.lastScan).toMatchObject({ proven: true });
+});
+
+test("an older version that iManage still shows by its id, and lists no more, is told as deleted by the next scan", async () => {
+  const kit = await following();
+  kit.simulator.setSwitches({ new_version: "replaces" });
+  kit.simulator.edit(LIBRARY, { kind: "version", id: "ACTIVE!1003.1" });
+  expect(await kit.pass()).toEqual(["document.created ACTIVE!1003.2"]);
+  expect(await kit.pass(DAY)).toEqual(["document.deleted ACTIVE!1003.1"]);
+  expect((await kit.state()).counts.objects).toBe(DOCUMENTS);
+});
