@@ -1,5 +1,6 @@
 import type { GrantId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
 import {
   afterCount,
@@ -272,12 +273,18 @@ export class Steps {
   }
 
   /**
-   * Whoever has no feed has documents. Otherwise it is not the feed that is missing.
+   * Whoever has no feed has documents. Otherwise it is not the feed that is missing. Who does not ask for documents has nothing but
+   * the feed: he waits for it, and keeps his cursor.
    * @throws Problem for what else is wrong.
    */
   async #mustBeWithoutFeed(cursor: SyncCursor, refusal: Refusal): Promise<void> {
-    if (!isWithoutFeed(refusal)) throw problemOf(refusal, "change events", false);
+    const problem = problemOf(refusal, "change events", false);
+    if (!isWithoutFeed(refusal)) throw problem;
     await this.#ok(this.#documents(cursor.sequence, { limit: 1 }), false);
+    if (this.#sync.wish.wants.includes("documents")) return;
+    throw new Problem("imanage_unavailable", {
+      detail: `${problem.message} Nothing else tells what is asked for.`,
+    });
   }
 
   #read(cursor: SyncCursor, from: string | undefined): Promise<Called<EventPage>> {

@@ -3,9 +3,10 @@ import { releaseDeletions } from "../../src/sync/held-deletions.ts";
 import type { DocumentSource } from "../../src/sync/library-source.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
 import { following, vanish } from "./following.ts";
-import { DOCUMENTS, LIBRARY, NOTE, type syncKit } from "./kit.ts";
+import { DOCUMENTS, LIBRARY, NOTE, syncKit } from "./kit.ts";
 
-const DAY = 24 * 60 * 60_000;
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 const FEED = `/work/api/v2/customers/5948/libraries/${LIBRARY}/change-events`;
 
 type Kit = Awaited<ReturnType<typeof syncKit>>;
@@ -62,6 +63,38 @@ test("held deletions that are released after the documents have come back are no
   expect(await kit.pass(0)).toEqual(["document.deleted ACTIVE!1002.1"]);
   expect((await kit.state()).cursor.lastScan).toMatchObject({ proven: true });
 });
+
+test.each([404, 501])(
+  "a sync that only the feed can tell anything does not take its absence (%i) for an end: it says so, and loses nothing",
+  async (status) => {
+    const kit = await syncKit();
+    const { sync } = await kit.stories.create({
+      ...{ caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE },
+      wish: { wants: ["people"] },
+    });
+    const without = (id: string) =>
+      kit.simulator.addFault({
+        id,
+        on: { route: "api", path_starts_with: FEED },
+        times: "always",
+        do: { answer: { status } },
+      });
+    without("from the beginning");
+    expect(await kit.runs.run(sync.id)).toMatchObject({ kind: "postponed", code: "imanage_unavailable" });
+    kit.simulator.clearFaults("from the beginning");
+    kit.advance(5 * MINUTE);
+    expect(await kit.runs.run(sync.id)).toMatchObject({ kind: "complete" });
+
+    without("for a while");
+    kit.simulator.edit(LIBRARY, { kind: "group", id: "TEAM", change: { full_name: "The team" } });
+    kit.advance(5 * MINUTE);
+    expect(await kit.runs.run(sync.id)).toMatchObject({ kind: "postponed", code: "imanage_unavailable" });
+    kit.simulator.clearFaults("for a while");
+    kit.advance(5 * MINUTE);
+    expect(await kit.runs.run(sync.id)).toMatchObject({ kind: "complete" });
+    expect(await told(kit, sync.id, 0)).toEqual(["group.changed TEAM"]);
+  },
+);
 
 test("an older version that iManage still shows by its id, and lists no more, is told as deleted by the next scan", async () => {
   const kit = await following();
