@@ -169,7 +169,11 @@ export function afterJudge(
   const flawed = scan.flawed ?? (agrees(scan) ? undefined : "count_differs");
   const missing = objects - scan.marked;
   if (flawed !== undefined || missing <= 0) return finished(cursor, { ...scan, flawed }, at);
-  const braked = missing > brake.objects && missing > objects * brake.share;
+  const seenBy = cursor.lastScan?.grant;
+  const braked =
+    (missing > brake.objects && missing > objects * brake.share) ||
+    // Another admin may see less than the one before: what he does not see need not be gone.
+    (seenBy !== undefined && seenBy !== scan.grant);
   return { ...cursor, scan: { ...scan, stage: braked ? "held" : "sweep", page: undefined, missing } };
 }
 
@@ -228,6 +232,7 @@ function finished(
       documents: scan.rows,
       proven: scan.flawed === undefined,
       ...(scan.flawed === undefined ? {} : { flaw: scan.flawed }),
+      grant: scan.flawed === undefined ? scan.grant : (lastScan?.grant ?? scan.grant),
     },
     editedFrom: nextEditedFrom(cursor, scan.startedAt, scan.latestEditAt, at.overlapMs),
     ...(withoutFeed && lastScan === undefined ? { polledAt: at.passStartedAt } : {}),

@@ -82,6 +82,8 @@ export interface LastScan {
   readonly documents: number;
   /** Deletions could be concluded from it. */
   readonly proven: boolean;
+  /** Whose eyes the last scan that was proven saw with, or the first of all. */
+  readonly grant?: GrantId | undefined;
   readonly flaw?: ScanFlaw | undefined;
 }
 

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { makeId } from "../../src/domain/id.ts";
+import { systemRandom } from "../../src/security/random.ts";
 import { releaseDeletions } from "../../src/sync/held-deletions.ts";
 import type { DocumentSource } from "../../src/sync/library-source.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
@@ -62,6 +64,19 @@ test("held deletions that are released after the documents have come back are no
   await releaseDeletions(kit.ports, kit.sync, NOTE);
   expect(await kit.pass(0)).toEqual(["document.deleted ACTIVE!1002.1"]);
   expect((await kit.state()).cursor.lastScan).toMatchObject({ proven: true });
+});
+
+test("what another admin does not see than the one who lent before is held, be it one document", async () => {
+  const kit = await following();
+  vanish(kit, ["ACTIVE!1002.1"]);
+  kit.lender.grant = makeId("grt", kit.route, Date.now(), systemRandom.bytes(16));
+  kit.tokens.renew();
+  expect(await kit.pass(DAY)).toEqual(["parked deletions_held"]);
+  await releaseDeletions(kit.ports, kit.sync, NOTE);
+  expect(await kit.pass(0)).toEqual(["document.deleted ACTIVE!1002.1"]);
+  // From then on he is the one.
+  vanish(kit, ["ACTIVE!1004.1"]);
+  expect(await kit.pass(DAY)).toEqual(["document.deleted ACTIVE!1004.1"]);
 });
 
 test.each([404, 501])(
