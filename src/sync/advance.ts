@@ -113,7 +113,8 @@ export function afterList(
   return {
     ...cursor,
     scans: Math.max(cursor.scans, scan.number),
-    rescan: undefined,
+    // What the feed lost while a scan was under way, that one may have gone past.
+    rescan: scan.page === undefined ? undefined : cursor.rescan,
     scan: {
       ...scan,
       stage: page.next === undefined ? "count" : "list",
@@ -241,9 +242,14 @@ function finished(
   };
 }
 
-/** A page cursor that iManage takes no more: from the first page on, a scan under a number of its own. */
+/**
+ * A page cursor that iManage takes no more: from the first page on, a scan under a number of its own. A window that is under way
+ * comes before a scan's next page, so it is the window's.
+ */
 export function afterPageRefused(cursor: SyncCursor, startedAt: Instant): SyncCursor {
-  const { scan } = cursor;
-  if (scan?.page === undefined) return { ...cursor, window: undefined };
-  return { ...cursor, scan: newScan({ scans: scan.number }, startedAt) };
+  const { scan, window } = cursor;
+  if (window?.page !== undefined || scan?.page === undefined) return { ...cursor, window: undefined };
+  const again = newScan({ scans: scan.number }, startedAt);
+  // Given away already: what has changed may be marked with it before the first page comes.
+  return { ...cursor, scans: again.number, scan: again };
 }

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
 import { systemRandom } from "../../src/security/random.ts";
+import { afterPageRefused } from "../../src/sync/advance.ts";
+import { firstCursor } from "../../src/sync/cursor.ts";
 import { releaseDeletions } from "../../src/sync/held-deletions.ts";
 import type { DocumentSource } from "../../src/sync/library-source.ts";
+import { newScan } from "../../src/sync/plan.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
 import { following, vanish } from "./following.ts";
 import { DOCUMENTS, LIBRARY, NOTE, syncKit } from "./kit.ts";
@@ -118,4 +121,25 @@ test("an older version that iManage still shows by its id, and lists no more, is
   expect(await kit.pass()).toEqual(["document.created ACTIVE!1003.2"]);
   expect(await kit.pass(DAY)).toEqual(["document.deleted ACTIVE!1003.1"]);
   expect((await kit.state()).counts.objects).toBe(DOCUMENTS);
+});
+
+test("a feed that goes missing in the middle of a scan is made up for by another scan, not by the one that was half through", async () => {
+  const kit = await following({ pageSize: 5, sliceMs: 0 });
+  kit.advance(DAY);
+  for (let n = 0; n < 3; n++) await kit.runs.run(kit.sync);
+  expect((await kit.state()).cursor.scan).toMatchObject({ rows: 10 });
+  kit.simulator.setSwitches({ change_events: "404" });
+  vanish(kit, ["ACTIVE!1001.1"]);
+  kit.advance(6 * MINUTE);
+  for (let n = 0; n < 40 && (await kit.runs.run(kit.sync)).kind !== "complete"; n++);
+  expect(await told(kit, kit.sync)).toEqual(["document.deleted ACTIVE!1001.1"]);
+});
+
+test("a page of the window that iManage takes no more begins the window anew, and not the scan beside it", () => {
+  const scan = { ...newScan({ scans: 4 }, 0), page: "scan page", rows: 500 };
+  const cursor = { ...firstCursor(9, 5), window: { page: "window page" }, scan };
+  expect(afterPageRefused(cursor, 1)).toEqual({ ...cursor, window: undefined });
+  const { window: _, ...scanning } = cursor;
+  // Its number is given away, also should a reset come before its first page.
+  expect(afterPageRefused(scanning, 1)).toMatchObject({ scans: 6, scan: { number: 6, rows: 0 } });
 });
