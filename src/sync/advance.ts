@@ -35,9 +35,14 @@ export function afterTake(cursor: SyncCursor, page: EventPage | undefined, at: M
   };
 }
 
+/**
+ * @param page the events that were told of what the feed answered.
+ * @param told how many of them are told by now; undefined: all.
+ */
 export function afterEvents(
   cursor: SyncCursor,
   page: EventPage,
+  told: number | undefined,
   { marked, cameOrWent }: Remembering,
   at: Moment,
 ): SyncCursor {
@@ -45,8 +50,11 @@ export function afterEvents(
   const eventAt = latest(feed.kind === "taken" ? feed.eventAt : undefined, ...page.events.map((it) => it.at));
   return {
     ...cursor,
-    feed: { kind: "taken", cursor: page.cursor, eventAt, used: true },
-    polledAt: page.overflow ? cursor.polledAt : at.passStartedAt,
+    feed:
+      told === undefined || feed.kind !== "taken"
+        ? { kind: "taken", cursor: page.cursor, eventAt, used: true }
+        : { ...feed, eventAt, used: true, told },
+    polledAt: page.overflow || told !== undefined ? cursor.polledAt : at.passStartedAt,
     scan: scan && {
       ...scan,
       marked: scan.marked + marked,

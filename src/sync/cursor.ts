@@ -32,6 +32,8 @@ export type FeedCursor =
       readonly eventAt?: Instant | undefined;
       /** It was answered at least once. */
       readonly used?: true | undefined;
+      /** So many events of the page behind the cursor are told already. */
+      readonly told?: number | undefined;
     }
   | { readonly kind: "missing" };
 

@@ -24,6 +24,8 @@ import { Teller, type Telling, type Told } from "./tell.ts";
 
 export interface StepOptions {
   readonly pageSize: number;
+  /** Events that are told before what they told is stored: whatever a rate limit lets through, it gets on. */
+  readonly eventsAtOnce: number;
   readonly overlapMs: Milliseconds;
   readonly brake: Brake;
 }
@@ -48,6 +50,8 @@ export class Steps {
   readonly #teller: Teller;
   /** Objects that are remembered, by now. */
   #objects: number;
+  /** The feed's last answer, while a part of it is to be told. */
+  #feed: (Called<EventPage> & { readonly from: string }) | undefined;
   /** The next page of the scan, asked for while this one is being stored; never more than one. */
   #ahead: { readonly page: string; readonly answer: Promise<Called<DocumentPage>> } | undefined;
 
@@ -114,7 +118,11 @@ export class Steps {
 
   async #events(cursor: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
     this.#ahead = undefined;
-    const { token, answer } = await this.#read(cursor, from);
+    const told = cursor.feed.kind === "taken" ? (cursor.feed.told ?? 0) : 0;
+    const held = this.#feed;
+    this.#feed = undefined;
+    const feed = told > 0 && held?.from === from ? held : { from, ...(await this.#read(cursor, from)) };
+    const { token, answer } = feed;
     if (answer.kind !== "ok") {
       if (!isCursorRefusal(answer)) {
         await this.#mustBeWithoutFeed(cursor, answer);
@@ -122,11 +130,16 @@ export class Steps {
       }
       return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
     }
-    const page = answer.value;
-    const told = await this.#tellEvents(cursor, page, token.server);
-    return this.#page(cursor, afterEvents(cursor, page, told, moment()), told, {
-      documents: told.loaded,
-      unreadable: page.unreadable + told.unloadable,
+    const { events } = answer.value;
+    const by = told + this.#options.eventsAtOnce;
+    const part = { ...answer.value, events: events.slice(told, by) };
+    const left = by < events.length;
+    if (left) this.#feed = feed;
+    const page = await this.#tellEvents(cursor, part, token.server);
+    const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
+    return this.#page(cursor, after, page, {
+      documents: page.loaded,
+      unreadable: (left ? 0 : part.unreadable) + page.unloadable,
     });
   }
 

@@ -143,3 +143,29 @@ test("a page of the window that iManage takes no more begins the window anew, an
   // Its number is given away, also should a reset come before its first page.
   expect(afterPageRefused(scanning, 1)).toMatchObject({ scans: 6, scan: { number: 6, rows: 0 } });
 });
+
+test("a page of the feed that names more documents than iManage's rate limit lets through at once gets on, part by part", async () => {
+  const kit = await following();
+  kit.simulator.setSwitches({ documents_search: "not_found" });
+  const ids = Array.from({ length: 20 }, (_, n) => `ACTIVE!${1001 + n}.1`);
+  for (const id of ids) kit.edit(id, { name: "Migrated" });
+  const all = kit.ports.documents;
+  let left = 0;
+  const documents: DocumentSource = {
+    listDocuments: (...of) => all.listDocuments(...of),
+    findDocuments: (...of) => all.findDocuments(...of),
+    readEvents: (...of) => all.readEvents(...of),
+    readDocument: async (...of) =>
+      left-- > 0 ? all.readDocument(...of) : { kind: "throttled", retryAfterMs: 5_000 },
+  };
+  const runs = new SyncRuns({ ...kit.ports, documents }, { pageSize: 10, eventsAtOnce: 4 });
+  kit.advance(5 * MINUTE);
+  let outcomes = 0;
+  for (let done = false; !done && outcomes < 10; outcomes++) {
+    left = 6;
+    done = (await runs.run(kit.sync)).kind === "complete";
+    kit.advance(5_000);
+  }
+  expect(outcomes).toBeLessThan(10);
+  expect(await told(kit, kit.sync)).toEqual(ids.map((id) => `document.changed ${id}`));
+});
