@@ -109,7 +109,9 @@ export class SyncRuns {
         cursor = { ...page.cursor, sequence: cursor.sequence + 1 };
         if (pass === "complete") return { kind: "complete", changes };
         if (pass === "again") return { kind: "gave_way", changes };
-        if (mustEnd() && isLong(next)) {
+        // The feed overflows, or what it answered is told in parts.
+        const goesOn = step?.kind === "events" && next?.kind === "events";
+        if (mustEnd() && (goesOn || isLong(next))) {
           await syncs.endRun(id, cursor.sequence, GAVE_WAY);
           return { kind: "gave_way", changes };
         }
