@@ -171,7 +171,10 @@ export class Steps {
 
   async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
     if (wanted.length === 0) return { found: new Map(), absent: new Set(), hidden: new Set(), unloadable: 0 };
-    const patient = this.#sync.counts.failures < PATIENCE;
+    const { parkedBecause, lastError, counts } = this.#sync;
+    // To have waited for someone to act says nothing about an object.
+    const waited = parkedBecause !== undefined && lastError?.code === parkedBecause;
+    const patient = waited || counts.failures < PATIENCE;
     const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
     if (answer.kind !== "ok") throw problemOf(answer, "documents");
     return answer.value;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { makeId } from "../../src/domain/id.ts";
+import { Problem } from "../../src/domain/problem.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { afterPageRefused } from "../../src/sync/advance.ts";
 import { firstCursor } from "../../src/sync/cursor.ts";
@@ -178,4 +179,18 @@ test("a feed that overflows again and again lets others go first, and a process 
   expect(await kit.pass()).toEqual(["gave_way "]);
   for (let n = 0; n < 5 && (await kit.runs.run(kit.sync)).kind !== "complete"; n++);
   expect(await told(kit, kit.sync)).toHaveLength(6);
+});
+
+test("having waited for someone to act is no reason to pass over a document that iManage cannot load once", async () => {
+  const kit = await following();
+  kit.edit("ACTIVE!1003.1", { name: "Edited while parked" });
+  kit.tokens.refusal = new Problem("reauthorization_required");
+  for (let n = 0; n < 6; n++) expect(await kit.pass()).toEqual(["parked reauthorization_required"]);
+  kit.tokens.refusal = undefined;
+  kit.simulator.addFault({
+    on: { route: "api", path_starts_with: `${FEED.replace("change-events", "documents")}/ACTIVE!1003.1` },
+    do: { answer: { status: 500 } },
+  });
+  expect(await kit.pass()).toEqual(["postponed imanage_unavailable"]);
+  expect(await kit.pass()).toEqual(["document.changed ACTIVE!1003.1"]);
 });
