@@ -35,9 +35,14 @@ export function afterTake(cursor: SyncCursor, page: EventPage | undefined, at: M
   };
 }
 
+/**
+ * @param page the events that were told of what the feed answered.
+ * @param told how many of them are told by now; undefined: all.
+ */
 export function afterEvents(
   cursor: SyncCursor,
   page: EventPage,
+  told: number | undefined,
   { marked, cameOrWent }: Remembering,
   at: Moment,
 ): SyncCursor {
@@ -45,8 +50,11 @@ export function afterEvents(
   const eventAt = latest(feed.kind === "taken" ? feed.eventAt : undefined, ...page.events.map((it) => it.at));
   return {
     ...cursor,
-    feed: { kind: "taken", cursor: page.cursor, eventAt, used: true },
-    polledAt: page.overflow ? cursor.polledAt : at.passStartedAt,
+    feed:
+      told === undefined || feed.kind !== "taken"
+        ? { kind: "taken", cursor: page.cursor, eventAt, used: true }
+        : { ...feed, eventAt, used: true, told },
+    polledAt: page.overflow || told !== undefined ? cursor.polledAt : at.passStartedAt,
     scan: scan && {
       ...scan,
       marked: scan.marked + marked,
@@ -113,7 +121,8 @@ export function afterList(
   return {
     ...cursor,
     scans: Math.max(cursor.scans, scan.number),
-    rescan: undefined,
+    // What the feed lost while a scan was under way, that one may have gone past.
+    rescan: scan.page === undefined ? undefined : cursor.rescan,
     scan: {
       ...scan,
       stage: page.next === undefined ? "count" : "list",
@@ -169,7 +178,11 @@ export function afterJudge(
   const flawed = scan.flawed ?? (agrees(scan) ? undefined : "count_differs");
   const missing = objects - scan.marked;
   if (flawed !== undefined || missing <= 0) return finished(cursor, { ...scan, flawed }, at);
-  const braked = missing > brake.objects && missing > objects * brake.share;
+  const seenBy = cursor.lastScan?.grant;
+  const braked =
+    (missing > brake.objects && missing > objects * brake.share) ||
+    // Another admin may see less than the one before: what he does not see need not be gone.
+    (seenBy !== undefined && seenBy !== scan.grant);
   return { ...cursor, scan: { ...scan, stage: braked ? "held" : "sweep", page: undefined, missing } };
 }
 
@@ -200,7 +213,9 @@ export function afterSweep(
 /** An operator says that what is missing is gone. */
 export const afterRelease = (cursor: SyncCursor, scan: ScanCursor): SyncCursor => ({
   ...cursor,
-  scan: { ...scan, stage: "sweep", page: undefined },
+  scan: { ...scan, stage: "sweep", page: undefined, released: true },
+  // What came back meanwhile is told first.
+  polledAt: undefined,
 });
 
 /** An operator says that it is not: nothing is told, and the next scan looks again. */
@@ -226,6 +241,7 @@ function finished(
       documents: scan.rows,
       proven: scan.flawed === undefined,
       ...(scan.flawed === undefined ? {} : { flaw: scan.flawed }),
+      grant: scan.flawed === undefined ? scan.grant : (lastScan?.grant ?? scan.grant),
     },
     editedFrom: nextEditedFrom(cursor, scan.startedAt, scan.latestEditAt, at.overlapMs),
     ...(withoutFeed && lastScan === undefined ? { polledAt: at.passStartedAt } : {}),
@@ -234,9 +250,14 @@ function finished(
   };
 }
 
-/** A page cursor that iManage takes no more: from the first page on, a scan under a number of its own. */
+/**
+ * A page cursor that iManage takes no more: from the first page on, a scan under a number of its own. A window that is under way
+ * comes before a scan's next page, so it is the window's.
+ */
 export function afterPageRefused(cursor: SyncCursor, startedAt: Instant): SyncCursor {
-  const { scan } = cursor;
-  if (scan?.page === undefined) return { ...cursor, window: undefined };
-  return { ...cursor, scan: newScan({ scans: scan.number }, startedAt) };
+  const { scan, window } = cursor;
+  if (window?.page !== undefined || scan?.page === undefined) return { ...cursor, window: undefined };
+  const again = newScan({ scans: scan.number }, startedAt);
+  // Given away already: what has changed may be marked with it before the first page comes.
+  return { ...cursor, scans: again.number, scan: again };
 }

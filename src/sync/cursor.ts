@@ -32,6 +32,8 @@ export type FeedCursor =
       readonly eventAt?: Instant | undefined;
       /** It was answered at least once. */
       readonly used?: true | undefined;
+      /** So many events of the page behind the cursor are told already. */
+      readonly told?: number | undefined;
     }
   | { readonly kind: "missing" };
 
@@ -69,6 +71,8 @@ export interface ScanCursor {
   readonly explained: number;
   /** Of `held` and `sweep`: objects that were not met and have not been told yet. */
   readonly missing?: number | undefined;
+  /** Of `sweep`: an operator said that they are gone. */
+  readonly released?: true | undefined;
 }
 
 /** Why a scan proves nothing. */
@@ -80,6 +84,8 @@ export interface LastScan {
   readonly documents: number;
   /** Deletions could be concluded from it. */
   readonly proven: boolean;
+  /** Whose eyes the last scan that was proven saw with, or the first of all. */
+  readonly grant?: GrantId | undefined;
   readonly flaw?: ScanFlaw | undefined;
 }
 

@@ -48,6 +48,8 @@ export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
   const { feed, scan } = cursor;
   if (scan?.stage === "held") return { kind: "held", scan };
   if (feed.kind === "unknown") return { kind: "take", cursor: feed.cursor };
+  // Whoever has nothing else is never done without it.
+  if (feed.kind === "missing" && !at.documents) return { kind: "take", cursor: undefined };
   if (cursor.polledAt !== at.passStartedAt) {
     if (feed.kind === "taken") return { kind: "events", cursor: feed.cursor };
     // Without a feed the first scan reads all there is.

@@ -23,6 +23,10 @@ export interface Wanted {
 
 export interface Loaded {
   readonly found: ReadonlyMap<string, LibraryDocument>;
+  /** Of which iManage says that there are none. */
+  readonly absent: ReadonlySet<string>;
+  /** Which it does not show to this admin. */
+  readonly hidden: ReadonlySet<string>;
   /** Objects that iManage fails to tell of, however often it is asked. */
   readonly unloadable: number;
 }
@@ -69,15 +73,18 @@ export class LibraryCalls {
   }
 
   /**
-   * Documents that the feed named: by one search, and one by one those that it does not find, or not as new as the feed says. What
+   * Documents by their ids: by one search, those of which it is known when they changed, and one by one those that it does not find, or not as new as the feed says. What
    * iManage does not show is left out: neither a refusal nor an absence of one object says that it was deleted.
    * @param patient false: those that cannot be loaded at all are left out too, and counted.
    */
   load(sync: Sync, sequence: number, wanted: readonly Wanted[], patient: boolean): Promise<Called<Loaded>> {
     return this.call(sync, sequence, async (token, of) => {
       const found = new Map<string, LibraryDocument>();
-      for (let i = 0; i < wanted.length; i += SEARCHED_AT_ONCE) {
-        if (!(await this.#search(token, of, wanted.slice(i, i + SEARCHED_AT_ONCE), found))) break;
+      const absent = new Set<string>();
+      const hidden = new Set<string>();
+      const dated = wanted.filter(({ at }) => at !== undefined);
+      for (let i = 0; i < dated.length; i += SEARCHED_AT_ONCE) {
+        if (!(await this.#search(token, of, dated.slice(i, i + SEARCHED_AT_ONCE), found))) break;
       }
       const rest = wanted.filter(({ object }) => !found.has(object)).values();
       let failed: Refusal | undefined;
@@ -88,13 +95,15 @@ export class LibraryCalls {
           const path = { ...of, id: object };
           const answer = await this.#ports.documents.readDocument(token.server, token.accessToken, path);
           if (answer.kind === "ok") {
-            if (answer.value !== undefined) found.set(object, answer.value);
+            if (answer.value === undefined) absent.add(object);
+            else found.set(object, answer.value);
           } else if (!patient && answer.kind === "unavailable" && STATUS.test(answer.reason)) unloadable++;
-          else if (answer.kind !== "forbidden") failed ??= answer;
+          else if (answer.kind === "forbidden") hidden.add(object);
+          else failed ??= answer;
         }
       };
       await Promise.all(Array.from({ length: LOADS_AT_ONCE }, worker));
-      return failed ?? { kind: "ok", value: { found, unloadable } };
+      return failed ?? { kind: "ok", value: { found, absent, hidden, unloadable } };
     });
   }
 

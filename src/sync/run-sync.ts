@@ -23,6 +23,8 @@ export type SyncRunOutcome =
 export interface SyncRunOptions {
   /** Documents a page. */
   readonly pageSize?: number;
+  /** Events of the feed that are told before they are stored. */
+  readonly eventsAtOnce?: number;
   readonly overlapMs?: Milliseconds;
   readonly scanEveryMs?: Milliseconds;
   readonly parkedRetryMs?: Milliseconds;
@@ -39,6 +41,7 @@ type RunPorts = Pick<
 
 /** Each page is a token, a place in the budget, and two looks at the store: of larger pages there are fewer. */
 const PAGE_SIZE = 2_000;
+const EVENTS_AT_ONCE = 100;
 const BRAKE: Brake = { objects: 20, share: 0.1 };
 
 /**
@@ -53,7 +56,13 @@ export class SyncRuns {
     this.#ports = ports;
     const { overlapMs, scanEveryMs, parkedRetryMs, quietMs, sliceMs } = syncTiming;
     const timing = { overlapMs, scanEveryMs, parkedRetryMs, quietMs, sliceMs };
-    this.#options = { pageSize: PAGE_SIZE, brake: BRAKE, ...timing, ...options };
+    this.#options = {
+      pageSize: PAGE_SIZE,
+      eventsAtOnce: EVENTS_AT_ONCE,
+      brake: BRAKE,
+      ...timing,
+      ...options,
+    };
   }
 
   /**
@@ -100,7 +109,9 @@ export class SyncRuns {
         cursor = { ...page.cursor, sequence: cursor.sequence + 1 };
         if (pass === "complete") return { kind: "complete", changes };
         if (pass === "again") return { kind: "gave_way", changes };
-        if (mustEnd() && isLong(next)) {
+        // The feed overflows, or what it answered is told in parts.
+        const goesOn = step?.kind === "events" && next?.kind === "events";
+        if (mustEnd() && (goesOn || isLong(next))) {
           await syncs.endRun(id, cursor.sequence, GAVE_WAY);
           return { kind: "gave_way", changes };
         }

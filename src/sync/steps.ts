@@ -1,5 +1,6 @@
 import type { GrantId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
+import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
 import {
   afterCount,
@@ -23,6 +24,8 @@ import { Teller, type Telling, type Told } from "./tell.ts";
 
 export interface StepOptions {
   readonly pageSize: number;
+  /** Events that are told before what they told is stored: whatever a rate limit lets through, it gets on. */
+  readonly eventsAtOnce: number;
   readonly overlapMs: Milliseconds;
   readonly brake: Brake;
 }
@@ -30,7 +33,10 @@ export interface StepOptions {
 type StepPage = Omit<SyncPage, "pass">;
 type Answered<T> = { readonly value: T; readonly token: SyncToken };
 
-const SWEPT_AT_ONCE = 500;
+/** Each is asked for by itself, and what was asked for is stored before the next. */
+const SWEPT_AT_ONCE = 100;
+/** So many versions may have come since the scan before. */
+const NEWER_VERSIONS = 20;
 /** After so many failures in a row an object that cannot be loaded holds up the others no longer: a scan sees it. */
 const PATIENCE = 5;
 const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
@@ -44,6 +50,8 @@ export class Steps {
   readonly #teller: Teller;
   /** Objects that are remembered, by now. */
   #objects: number;
+  /** The feed's last answer, while a part of it is to be told. */
+  #feed: (Called<EventPage> & { readonly from: string }) | undefined;
   /** The next page of the scan, asked for while this one is being stored; never more than one. */
   #ahead: { readonly page: string; readonly answer: Promise<Called<DocumentPage>> } | undefined;
 
@@ -110,7 +118,11 @@ export class Steps {
 
   async #events(cursor: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
     this.#ahead = undefined;
-    const { token, answer } = await this.#read(cursor, from);
+    const told = cursor.feed.kind === "taken" ? (cursor.feed.told ?? 0) : 0;
+    const held = this.#feed;
+    this.#feed = undefined;
+    const feed = told > 0 && held?.from === from ? held : { from, ...(await this.#read(cursor, from)) };
+    const { token, answer } = feed;
     if (answer.kind !== "ok") {
       if (!isCursorRefusal(answer)) {
         await this.#mustBeWithoutFeed(cursor, answer);
@@ -118,11 +130,16 @@ export class Steps {
       }
       return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
     }
-    const page = answer.value;
-    const told = await this.#tellEvents(cursor, page, token.server);
-    return this.#page(cursor, afterEvents(cursor, page, told, moment()), told, {
-      documents: told.loaded,
-      unreadable: page.unreadable + told.unloadable,
+    const { events } = answer.value;
+    const by = told + this.#options.eventsAtOnce;
+    const part = { ...answer.value, events: events.slice(told, by) };
+    const left = by < events.length;
+    if (left) this.#feed = feed;
+    const page = await this.#tellEvents(cursor, part, token.server);
+    const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
+    return this.#page(cursor, after, page, {
+      documents: page.loaded,
+      unreadable: (left ? 0 : part.unreadable) + page.unloadable,
     });
   }
 
@@ -153,8 +170,11 @@ export class Steps {
   }
 
   async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
-    if (wanted.length === 0) return { found: new Map(), unloadable: 0 };
-    const patient = this.#sync.counts.failures < PATIENCE;
+    if (wanted.length === 0) return { found: new Map(), absent: new Set(), hidden: new Set(), unloadable: 0 };
+    const { parkedBecause, lastError, counts } = this.#sync;
+    // To have waited for someone to act says nothing about an object.
+    const waited = parkedBecause !== undefined && lastError?.code === parkedBecause;
+    const patient = waited || counts.failures < PATIENCE;
     const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
     if (answer.kind !== "ok") throw problemOf(answer, "documents");
     return answer.value;
@@ -202,26 +222,85 @@ export class Steps {
     return this.#page(cursor, afterCount(cursor, scan, counted), NOTHING);
   }
 
+  /**
+   * What was not met is asked for by itself: gone is what iManage has no more. What it does not show to this admin is gone only if an
+   * operator says so.
+   */
   async #sweep(cursor: SyncCursor, scan: ScanCursor, moment: () => Moment): Promise<StepPage> {
     const { syncs } = this.#ports;
-    const { objects, next } = await syncs.unmarked(this.#sync.id, scan.number, scan.page, SWEPT_AT_ONCE);
+    const { id } = this.#sync;
+    const { objects, next } = await syncs.unmarked(id, scan.number, scan.page, SWEPT_AT_ONCE);
+    const some = objects.slice(0, SWEPT_AT_ONCE);
     const server = await this.#ports.servers.findServer(this.#sync.server);
     if (server === undefined) throw new Error("a sync without its server");
+    const { found, absent, hidden, unloadable } = await this.#load(
+      cursor.sequence,
+      some.map((object) => ({ object, at: undefined })),
+    );
+    const there = [...found].filter(([object, document]) => document.id === object);
+    const replaced = await this.#replaced(
+      there.map(([object]) => object),
+      scan.number,
+    );
+    const gone = some.filter(
+      (object) =>
+        absent.has(object) || replaced.has(object) || (scan.released === true && hidden.has(object)),
+    );
     const told = await this.#teller.tell(
       this.#telling(cursor, server, scan.number, false),
-      [],
-      objects.map((object) => ({ object, at: undefined })),
+      there.filter(([object]) => !replaced.has(object)).map(([, document]) => ({ document })),
+      gone.map((object) => ({ object, at: undefined })),
     );
-    return this.#page(cursor, afterSweep(cursor, scan, told.forgotten.length, next, this.#at(moment)), told);
+    const settled = new Set([...there.map(([object]) => object), ...gone]);
+    const unsure = some.filter((object) => !settled.has(object));
+    const known = await syncs.remembered(id, unsure);
+    const kept = unsure.flatMap((object, i) => {
+      const before = known[i];
+      return before === undefined ? [] : [[object, { ...before, scan: scan.number }] as const];
+    });
+    // What was left of this walk stands behind the same place of it.
+    const left = objects.length > some.length;
+    const after = left
+      ? { ...cursor, scan: { ...scan, missing: (scan.missing ?? 0) - some.length } }
+      : afterSweep(cursor, scan, some.length, next, this.#at(moment));
+    return this.#page(
+      cursor,
+      after,
+      { ...told, marks: [...told.marks, ...kept] },
+      { documents: found.size, unreadable: unloadable },
+    );
+  }
+
+  /** Those of which the scan has met a newer version: iManage still shows them by their ids, and lists them no more. */
+  async #replaced(objects: readonly string[], scan: number): Promise<ReadonlySet<string>> {
+    const newer = objects.flatMap((object) => {
+      const [, of = "", version = ""] = /^(.+\.)(\d{1,9})$/.exec(object) ?? [];
+      if (version === "") return [];
+      return Array.from({ length: NEWER_VERSIONS }, (_, i) => ({
+        object,
+        id: `${of}${Number(version) + 1 + i}`,
+      }));
+    });
+    const known = await this.#ports.syncs.remembered(
+      this.#sync.id,
+      newer.map(({ id }) => id),
+    );
+    return new Set(newer.flatMap(({ object }, i) => (known[i]?.scan === scan ? [object] : [])));
   }
 
   /**
-   * Whoever has no feed has documents. Otherwise it is not the feed that is missing.
+   * Whoever has no feed has documents. Otherwise it is not the feed that is missing. Who does not ask for documents has nothing but
+   * the feed: he waits for it, and keeps his cursor.
    * @throws Problem for what else is wrong.
    */
   async #mustBeWithoutFeed(cursor: SyncCursor, refusal: Refusal): Promise<void> {
-    if (!isWithoutFeed(refusal)) throw problemOf(refusal, "change events", false);
+    const problem = problemOf(refusal, "change events", false);
+    if (!isWithoutFeed(refusal)) throw problem;
     await this.#ok(this.#documents(cursor.sequence, { limit: 1 }), false);
+    if (this.#sync.wish.wants.includes("documents")) return;
+    throw new Problem("imanage_unavailable", {
+      detail: `${problem.message} Nothing else tells what is asked for.`,
+    });
   }
 
   #read(cursor: SyncCursor, from: string | undefined): Promise<Called<EventPage>> {

@@ -1,36 +1,12 @@
 import { expect, test } from "vitest";
 import { discardDeletions, releaseDeletions } from "../../src/sync/held-deletions.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
+import { following, vanish } from "./following.ts";
 import { DOCUMENTS, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const FEED = `/work/api/v2/customers/5948/libraries/${LIBRARY}/change-events`;
-
-/** A sync that has seen all there is, and what it is told from then on. */
-async function following(options: Parameters<typeof syncKit>[0] = {}) {
-  const kit = await syncKit(options);
-  const sync = await kit.create();
-  while ((await kit.runs.run(sync)).kind !== "complete");
-  const before = (await kit.all(sync)).length;
-  expect(before).toBe(DOCUMENTS);
-  return {
-    ...kit,
-    sync,
-    edit: (id: string, change: Parameters<typeof kit.simulator.editDocument>[2]) =>
-      kit.simulator.editDocument(LIBRARY, id, change),
-    /** One pass later; what it told. */
-    async pass(ms = 5 * MINUTE): Promise<readonly string[]> {
-      const known = (await kit.all(sync)).length;
-      kit.advance(ms);
-      const outcome = await kit.runs.run(sync);
-      if (outcome.kind !== "complete") return [`${outcome.kind} ${"code" in outcome ? outcome.code : ""}`];
-      return (await kit.all(sync)).slice(known).map(({ kind, object }) => `${kind} ${object}`);
-    },
-    asked: (what: string) => kit.simulator.requests().filter(({ path }) => path.includes(what)).length,
-    state: async () => (await kit.syncs.findSync(sync))!,
-  };
-}
 
 test("after its first scan a sync follows the feed: what happened is told once, and nothing is listed for it", async () => {
   const kit = await following();
@@ -227,16 +203,6 @@ test("an edit is told while a scan is at it, and the scan tells neither it nor a
   expect(told.filter(({ object }) => object === "ACTIVE!1021.1")).toEqual([]);
   expect((await kit.syncs.findSync(sync))!.cursor.lastScan).toMatchObject({ proven: true });
 });
-
-/** Gone without a word of the feed. */
-function vanish(
-  kit: { readonly simulator: Awaited<ReturnType<typeof syncKit>>["simulator"] },
-  ids: readonly string[],
-) {
-  const { documents } = kit.simulator.libraries.find(5948, LIBRARY)!;
-  const left = documents.filter(({ id }) => !ids.includes(id));
-  kit.simulator.libraries.patch(5948, LIBRARY, { documents: left });
-}
 
 test("what a complete scan does not meet is told as deleted; one that saw an unreadable row, or too few, tells no deletion", async () => {
   const kit = await following();

@@ -241,6 +241,11 @@ class LentTokens {
     this.#issue = issue;
   }
 
+  /** The next token is another. */
+  renew(): void {
+    this.#current = undefined;
+  }
+
   async provide(request: SyncTokenRequest): Promise<SyncToken> {
     this.asked.push(request);
     if (this.refusal !== undefined) throw this.refusal;

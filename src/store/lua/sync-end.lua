@@ -10,12 +10,14 @@ local FAILURES_TO_TELL = 5
 
 local now = now_ms()
 local text = function(n) return string.format('%.0f', n) end
-local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'because')
+local s = redis.call('HMGET', KEYS[1], 'state', 'seq', 'because', 'error')
 if not s[1] then return 'gone' end
 if s[2] ~= ARGV[2] then return 'overtaken' end
 redis.call('HDEL', KEYS[1], 'running')
 if ARGV[4] ~= '' then
   redis.call('HSET', KEYS[1], 'error', ARGV[4], 'error_at', text(now))
+  -- Whoever had to act has acted: what fails from here on is another row of failures.
+  if ARGV[5] ~= '1' and s[1] == 'parked' and s[3] == s[4] then redis.call('HDEL', KEYS[1], 'failures') end
   -- To wait for one's turn is no failure.
   local failures = ARGV[4] ~= 'imanage_rate_limited' and redis.call('HINCRBY', KEYS[1], 'failures', 1)
   -- Once in a row of failures: it goes on trying, and tells nothing new.
