@@ -169,7 +169,7 @@ export const OPERATION_PROBLEMS = {
   deletions_held: kind(
     409,
     "operator",
-    "Far more documents than usual are gone, so their deletion is not told yet.",
+    "Far more documents than usual are gone, or another library admin sees fewer, so their deletion is not told yet.",
     "Operators: look whether they are really gone in iManage, or whether the library admin no longer sees them; then `syncs release` tells the deletions, `syncs discard` lets the next full scan look again.",
   ),
   cursor_expired: kind(
