@@ -310,7 +310,8 @@ it(`Redis loses the end of its file ${TAILS} times: what it had acknowledged com
     );
     seen.commits += grants.length;
     await redis.kill();
-    seen.bytes += aof.cut(from + seeded.below(aof.size - from));
+    // The first time all of it: a draw may leave every commit, and cut only what was written beside them.
+    seen.bytes += aof.cut(from + (tail === 1 ? 0 : seeded.below(aof.size - from)));
     await redis.restart();
     // Whoever asks, wherever: nobody presents a token that another process knows to be superseded.
     await Promise.all(
