@@ -89,6 +89,15 @@ describe.each(["one Redis", "a cluster"] as const)("on %s", (where) => {
     expect(await read(syncs, id)).toEqual(["1-1 sealed A!1.1", "1-2 sealed A!2.1"]);
   });
 
+  test("a sync that has stored a page, and nothing on it, is deleted like any other", async () => {
+    const { syncs, ...kit } = await storeOn(where);
+    const id = await kit.insert();
+    await syncs.beginRun(id, QUIET);
+    await syncs.commitPage(id, page(1, { changes: [], marks: [] }), QUIET);
+    expect(await syncs.deleteSync(id, NOTE)).toBe("deleted");
+    expect(await syncs.findSync(id)).toBeUndefined();
+  });
+
   test("of many who commit the same page at the same moment one does", async () => {
     const { syncs, ...kit } = await storeOn(where);
     const id = await kit.insert();

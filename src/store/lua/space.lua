@@ -35,6 +35,7 @@ end
 local function forget_space(prefix, id)
   local bytes = redis.call('HGET', prefix .. 'sync-space', id)
   if not bytes then return end
-  redis.call('HINCRBY', prefix .. 'sync-space', 'total', -tonumber(bytes))
+  -- Subtracted and not negated: of nothing that would be -0, which Redis does not take for a number.
+  redis.call('HINCRBY', prefix .. 'sync-space', 'total', 0 - tonumber(bytes))
   redis.call('HDEL', prefix .. 'sync-space', id)
 end
