@@ -107,6 +107,8 @@ export class TokenFamilies {
     }
     if (state !== "current" && !(state === "superseded" && this.#inLeeway(token))) return undefined;
 
+    // One moment for the whole answer: what it brings is never older than what it takes the place of.
+    const supersededAt = this.#now();
     family.refreshes += 1;
     if (this.#switches.old_access_token === "dies") this.#endAccessTokens(family);
     const access_token = this.#addAccessToken(family, registration);
@@ -130,7 +132,7 @@ export class TokenFamilies {
       case "rotate":
       case "strict":
         if (state === "superseded") return { family, access_token, refresh_token: current.value };
-        token.superseded_at = this.#now();
+        token.superseded_at = supersededAt;
         return {
           family,
           access_token,
