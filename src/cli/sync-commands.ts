@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseId, type SyncId } from "../domain/id.ts";
-import { rfc3339 } from "../domain/instant.ts";
+import { rfc3339OrNull } from "../domain/instant.ts";
 import { syncWait } from "../domain/sync-wait.ts";
 import type { SyncView } from "../sync/sync-view.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
@@ -105,7 +105,6 @@ function print(deps: CliDeps, views: readonly SyncView[], json: boolean): void {
   else if (rows.length > 0) deps.write(`${renderRows(rows)}\n`);
 }
 
-const orNull = (at: number | undefined): string | null => (at === undefined ? null : rfc3339(at));
 const seconds = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms / 1_000));
 
 function syncRow({ sync, phase, waitsFor, lagMs, cursorAgeMs, heldDeletions, space }: SyncView): Row {
@@ -123,10 +122,10 @@ function syncRow({ sync, phase, waitsFor, lagMs, cursorAgeMs, heldDeletions, spa
     who_acts: wait?.remedy ?? null,
     action: wait?.action ?? null,
     interval_s: sync.intervalMs / 1_000,
-    last_complete_at: orNull(sync.lastCompleteAt),
+    last_complete_at: rfc3339OrNull(sync.lastCompleteAt),
     cursor_age_s: seconds(cursorAgeMs),
     lag_s: seconds(lagMs),
-    next_run_at: orNull(sync.dueAt),
+    next_run_at: rfc3339OrNull(sync.dueAt),
     held_deletions: heldDeletions,
     objects: sync.counts.objects,
     changes: sync.counts.changes,

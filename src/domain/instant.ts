@@ -11,3 +11,7 @@ export const days = (n: number): Milliseconds => n * 86_400_000;
 
 /** RFC 3339 with milliseconds, as every answer outside OAuth carries times. */
 export const rfc3339 = (at: Instant): string => new Date(at).toISOString();
+
+/** The same of what may not have happened, as JSON has it. */
+export const rfc3339OrNull = (at: Instant | undefined): string | null =>
+  at === undefined ? null : rfc3339(at);

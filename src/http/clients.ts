@@ -13,7 +13,7 @@ import { viewerOf } from "../broker/clients/viewer.ts";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import type { Client } from "../domain/client.ts";
 import { type ClientId, parseId } from "../domain/id.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Cursors } from "./deps.ts";
 import { route } from "./route.ts";
@@ -51,12 +51,10 @@ const told = {
     .meta({ description: "Where a browser may be sent back to, compared letter by letter." }),
 };
 
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
-
 const secretBody = ({ id, addedAt, expiresAt }: SecretView) => ({
   id,
   added_at: rfc3339(addedAt),
-  expires_at: orNull(expiresAt),
+  expires_at: rfc3339OrNull(expiresAt),
 });
 
 const clientBody = (client: Client) => ({

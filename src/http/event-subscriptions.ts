@@ -2,7 +2,8 @@ import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { ALL_EVENT_KINDS } from "../domain/event-kinds.ts";
 import { subscriptionLimits as limits } from "../domain/event-subscription.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import type { EventId } from "../domain/id.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { isDown } from "../events/delivery-plan.ts";
 import type { DeliveryView, ReplayWish, SubscriptionView } from "../events/subscriptions.ts";
@@ -18,8 +19,6 @@ import {
   pageQuery,
   subscriptionId,
 } from "./schemas.ts";
-
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
 
 const secretAnswer = z
   .object({ added_at: instant, ends_at: instant.nullable() })
@@ -68,7 +67,7 @@ function body({ subscription: of, delivery }: SubscriptionView) {
     disabled_because: of.disabledBecause ?? null,
     secrets: of.secrets.map(({ addedAt, endsAt }) => ({
       added_at: rfc3339(addedAt),
-      ends_at: orNull(endsAt),
+      ends_at: rfc3339OrNull(endsAt),
     })),
     delivery: {
       receiver: isDown(receiver)
@@ -80,11 +79,11 @@ function body({ subscription: of, delivery }: SubscriptionView) {
       delivered: delivery.delivered,
       dead: delivery.dead,
       missed: delivery.missed,
-      last_taken_at: orNull(delivery.lastTakenAt),
+      last_taken_at: rfc3339OrNull(delivery.lastTakenAt),
       last_failure: failure
         ? { at: rfc3339(failure.at), status: failure.status ?? null, reason: failure.reason }
         : null,
-      next_attempt_at: orNull(delivery.nextAt),
+      next_attempt_at: rfc3339OrNull(delivery.nextAt),
     },
     created_at: rfc3339(of.createdAt),
   };
@@ -379,14 +378,14 @@ export const postEventReplay = route({
 });
 
 function wishOf(sent: {
-  readonly event?: string | undefined;
+  readonly event?: EventId | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly dead?: true | undefined;
 }): ReplayWish {
   const named = [sent.event, sent.from, sent.dead].filter((part) => part !== undefined);
   if (named.length === 1 && (sent.to === undefined || sent.from !== undefined)) {
-    if (sent.event !== undefined) return { event: sent.event as never };
+    if (sent.event !== undefined) return { event: sent.event };
     if (sent.dead !== undefined) return { dead: true };
     const to = sent.to === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(sent.to);
     return { from: Date.parse(sent.from!), to };

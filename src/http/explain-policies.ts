@@ -3,7 +3,7 @@ import { type Explanation, explainAccess, mayAskAboutItself } from "../broker/ac
 import { ACCESS_CHECKS, CHECK_TEXTS } from "../domain/access-checks.ts";
 import { mayOperate } from "../domain/client.ts";
 import { organisationOf } from "../domain/id.ts";
-import { type Instant, type Milliseconds, rfc3339 } from "../domain/instant.ts";
+import { type Milliseconds, rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { CLIENT_ACTIONS, DENIALS } from "../domain/policy.ts";
 import { DENIAL_TEXTS, ruleText } from "../domain/policy-texts.en.ts";
 import { Problem } from "../domain/problem.ts";
@@ -76,7 +76,6 @@ const explanation = z
   })
   .meta({ id: "Explanation" });
 
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
 const wholeSeconds = (ms: Milliseconds): number => Math.ceil(ms / 1_000);
 
 export function explanationBody(of: Explanation): z.input<typeof explanation> {
@@ -104,7 +103,7 @@ export function explanationBody(of: Explanation): z.input<typeof explanation> {
           reason: because,
           rule: at === undefined ? null : at + 1,
           ...DENIAL_TEXTS[because],
-          until: orNull(until),
+          until: rfc3339OrNull(until),
         })),
     checks: of.checks.map((one) => ({ ...one, sentence: CHECK_TEXTS[one.check] })),
     limits: limits
@@ -114,7 +113,7 @@ export function explanationBody(of: Explanation): z.input<typeof explanation> {
           grants_per_hour: limits.grantsPerHour ?? null,
           grants_left: left?.grants ?? null,
           min_ttl_max: minTtlMaxMs === undefined ? null : wholeSeconds(minTtlMaxMs),
-          told_until: orNull(limits.toldUntil),
+          told_until: rfc3339OrNull(limits.toldUntil),
         }
       : null,
     refreshes_first: of.refreshesFirst,

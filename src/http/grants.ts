@@ -8,7 +8,7 @@ import {
 } from "../broker/grants/manage-grants.ts";
 import type { GrantPosition } from "../broker/grants/ports.ts";
 import type { GrantId } from "../domain/id.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Cursors } from "./deps.ts";
 import { route } from "./route.ts";
@@ -49,8 +49,6 @@ const grant = z
   })
   .meta({ id: "Grant" });
 
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
-
 function grantBody({ grant: of, bindings }: GrantView) {
   return {
     id: of.id,
@@ -67,10 +65,10 @@ function grantBody({ grant: of, bindings }: GrantView) {
     consents: of.consentGeneration,
     created_at: rfc3339(of.createdAt),
     consented_at: rfc3339(of.consentedAt),
-    last_refreshed_at: orNull(of.lastRefreshedAt),
-    last_used_at: orNull(of.lastUsedAt),
-    access_token_expires_at: orNull(of.accessTokenExpiresAt),
-    must_be_renewed_by: orNull(of.refreshTokenExpiresAt ?? of.accessTokenExpiresAt),
+    last_refreshed_at: rfc3339OrNull(of.lastRefreshedAt),
+    last_used_at: rfc3339OrNull(of.lastUsedAt),
+    access_token_expires_at: rfc3339OrNull(of.accessTokenExpiresAt),
+    must_be_renewed_by: rfc3339OrNull(of.refreshTokenExpiresAt ?? of.accessTokenExpiresAt),
     last_problem:
       of.lastProblem === undefined ? null : { code: of.lastProblem.code, at: rfc3339(of.lastProblem.at) },
     used_by: bindings.map((binding) => ({

@@ -3,7 +3,7 @@ import { allow } from "../broker/clients/policies.ts";
 import type { Caller } from "../broker/clients/ports.ts";
 import { type LibraryView, viewLibraries } from "../broker/libraries/library-view.ts";
 import { organisationOf, type ServerId } from "../domain/id.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { LIBRARY_TROUBLES } from "../domain/library-trouble.ts";
 import { evaluatePolicy } from "../domain/policy.ts";
 import { Problem } from "../domain/problem.ts";
@@ -67,8 +67,6 @@ const library = z
   })
   .meta({ id: "Library" });
 
-const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
-
 function libraryBody(of: LibraryView): z.input<typeof library> {
   const { trouble, lentBy, lastError } = of;
   return {
@@ -83,7 +81,7 @@ function libraryBody(of: LibraryView): z.input<typeof library> {
         ? null
         : {
             code: trouble.code,
-            since: orNull(trouble.since),
+            since: rfc3339OrNull(trouble.since),
             who: trouble.who,
             sentence: trouble.sentence,
             action: trouble.action,
@@ -93,18 +91,20 @@ function libraryBody(of: LibraryView): z.input<typeof library> {
     lent_by: lentBy
       ? { customer_id: lentBy.customerId, user_id: lentBy.userId, name: lentBy.name ?? null }
       : null,
-    since: orNull(of.since),
-    last_refreshed_at: orNull(of.lastRefreshedAt),
-    last_sync_at: orNull(of.lastSyncAt),
+    since: rfc3339OrNull(of.since),
+    last_refreshed_at: rfc3339OrNull(of.lastRefreshedAt),
+    last_sync_at: rfc3339OrNull(of.lastSyncAt),
     last_error: lastError ? { ...lastError, at: rfc3339(lastError.at) } : null,
-    must_be_renewed_by: orNull(of.renewBy),
-    last_checked_at: orNull(of.checkedAt),
+    must_be_renewed_by: rfc3339OrNull(of.renewBy),
+    last_checked_at: rfc3339OrNull(of.checkedAt),
     live_admins: of.liveAdmins ?? null,
     used_by: of.usedBy.map(({ client, displayName, lastTokenAt, sync }) => ({
       client,
       display_name: displayName,
-      last_token_at: orNull(lastTokenAt),
-      sync: sync ? { id: sync.id, state: sync.state, last_complete_at: orNull(sync.lastCompleteAt) } : null,
+      last_token_at: rfc3339OrNull(lastTokenAt),
+      sync: sync
+        ? { id: sync.id, state: sync.state, last_complete_at: rfc3339OrNull(sync.lastCompleteAt) }
+        : null,
     })),
   };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { SyncId } from "../domain/id.ts";
-import { rfc3339 } from "../domain/instant.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { CHANGE_KINDS } from "../sync/change.ts";
 import type { ChangePage, ReadChanges } from "../sync/read-changes.ts";
@@ -9,7 +9,7 @@ import type { HttpDeps } from "./deps.ts";
 import { accessTokenProblems } from "./post-access-tokens.ts";
 import { route } from "./route.ts";
 import { instant } from "./schemas.ts";
-import { orNull, syncParams, syncProblems } from "./syncs.ts";
+import { syncParams, syncProblems } from "./syncs.ts";
 
 export const getSyncChanges = route({
   method: "get",
@@ -87,7 +87,7 @@ export const getSyncChanges = route({
         id: change.id,
         kind: change.kind,
         object: change.object,
-        time: orNull(change.time),
+        time: rfc3339OrNull(change.time),
         stored_at: rfc3339(change.storedAt),
         actor: change.actor ?? null,
         document: change.document === undefined ? null : wireDocument(change.document),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { organisationOf } from "../domain/id.ts";
-import { type Instant, rfc3339 } from "../domain/instant.ts";
+import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { syncWait } from "../domain/sync-wait.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
@@ -79,8 +79,6 @@ const sync = z
   })
   .meta({ id: "Sync" });
 
-export const orNull = (at: Instant | undefined): string | null => (at === undefined ? null : rfc3339(at));
-
 const inSeconds = (ms: number | undefined): number | null => (ms === undefined ? null : ms / 1_000);
 
 function viewBody({ settings }: Pick<HttpDeps, "settings">, view: SyncView): z.input<typeof sync> {
@@ -98,7 +96,7 @@ function viewBody({ settings }: Pick<HttpDeps, "settings">, view: SyncView): z.i
     waits_for: waitsFor === undefined ? null : waitsForBody(settings.publicBaseUrl, of, waitsFor),
     interval: of.intervalMs / 1_000,
     fields: of.fields === undefined ? null : [...of.fields],
-    last_complete_at: orNull(of.lastCompleteAt),
+    last_complete_at: rfc3339OrNull(of.lastCompleteAt),
     cursor_age: inSeconds(view.cursorAgeMs),
     lag: inSeconds(view.lagMs),
     scan:
@@ -111,7 +109,7 @@ function viewBody({ settings }: Pick<HttpDeps, "settings">, view: SyncView): z.i
       organisation_bytes: space.organisation,
       quota_bytes: Number.isFinite(space.quota) ? space.quota : null,
     },
-    next_run_at: orNull(of.dueAt),
+    next_run_at: rfc3339OrNull(of.dueAt),
     last_error: of.lastError === undefined ? null : { code: of.lastError.code, at: rfc3339(of.lastError.at) },
     counts: of.counts,
     created_at: rfc3339(of.createdAt),

@@ -55,9 +55,9 @@ export class RedisSubscriptionStore implements SubscriptionStore {
     // Ids begin with the time they were made at.
     const ids = Object.keys(index).sort() as SubscriptionId[];
     const found = await Promise.all(ids.map((id) => this.#findOrTell(id)));
-    return found.filter(
-      (one) => one !== undefined && (client === undefined || one.client === client),
-    ) as never;
+    return found
+      .filter((one) => one !== undefined)
+      .filter((one) => client === undefined || one.client === client);
   }
 
   async put(to: EventSubscription, write: RecordWrite<EventSubscription>): Promise<void> {

@@ -2,7 +2,6 @@ import type { ApiOutcome } from "../broker/authorization/ports.ts";
 import type { ServerId } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
-
 import { withLentToken } from "./lent-token.ts";
 import type { LibraryDocument, LibraryPath } from "./library-source.ts";
 import { latest } from "./plan.ts";
