@@ -6,7 +6,7 @@ import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { CallPriority } from "../domain/server-gate.ts";
 import { boundedJson } from "../outbound/bounded-json.ts";
-import { decodeBody } from "../outbound/decode-body.ts";
+import { unpackBody } from "../outbound/decode-body.ts";
 import type { Exchange, Outbound } from "../outbound/outbound.ts";
 import { readRateLimit } from "../outbound/rate-limit.ts";
 import { readRetryAfter } from "../outbound/retry-after.ts";
@@ -82,7 +82,7 @@ function readAnswer(exchange: Exchange, said: RateLimitSaid): ApiOutcome<unknown
       return { kind: "throttled", retryAfterMs: said.waitMs ?? THROTTLED_DEFAULT_MS };
     case 200: {
       if (exchange.cutBy !== undefined) return unavailable(exchange.cutBy);
-      const json = boundedJson(decodeBody(exchange, BODY_LIMIT_BYTES), BOUNDS);
+      const json = boundedJson(unpackBody(exchange, BODY_LIMIT_BYTES), BOUNDS);
       // HTML where JSON should be: a sign-on page or maintenance (F03).
       return json === undefined ? unavailable("not_json") : { kind: "ok", value: json.value };
     }

@@ -38,7 +38,7 @@ export function readDocument(row: unknown): LibraryDocument | undefined {
 
 const ID_LENGTH_MAX = 256;
 const TEXT_LENGTH_MAX = 1_024;
-const ZONE = /(Z|[+-]\d{2}:?\d{2})$/;
+const ZONE = /[+-]\d{2}:?\d{2}$/;
 
 /** JSON can carry half a surrogate pair; what reads it after us need not. */
 const text = (value: unknown): string | undefined =>
@@ -47,6 +47,6 @@ const text = (value: unknown): string | undefined =>
 /** Dates are UTC with milliseconds (C). One without a zone is taken for UTC, not for the zone of this process. */
 export function instantOf(date: string | undefined): Instant | undefined {
   if (date === undefined) return undefined;
-  const at = Date.parse(ZONE.test(date) ? date : `${date}Z`);
+  const at = Date.parse(date.endsWith("Z") || ZONE.test(date) ? date : `${date}Z`);
   return Number.isNaN(at) ? undefined : at;
 }

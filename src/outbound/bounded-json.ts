@@ -1,14 +1,15 @@
 /**
  * Parses JSON of bounded depth and number of members (T16): undefined where it is not JSON, or more than that. The bounds
  * are counted before parsing, outside of strings, so that what is too deep is never built.
+ * @param json a text, or its bytes in UTF-8 as they came: a page of documents is then made a text only once.
  */
 export function boundedJson(
-  text: string,
+  json: string | Uint8Array,
   bounds: { readonly depth: number; readonly members: number },
 ): { readonly value: unknown } | undefined {
-  if (!isWithin(Buffer.from(text), bounds)) return undefined;
+  if (!isWithin(typeof json === "string" ? Buffer.from(json) : json, bounds)) return undefined;
   try {
-    return { value: JSON.parse(text) };
+    return { value: JSON.parse(typeof json === "string" ? json : new TextDecoder().decode(json)) };
   } catch {
     return undefined;
   }

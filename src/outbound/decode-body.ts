@@ -2,16 +2,20 @@ import { brotliDecompressSync, constants, unzipSync } from "node:zlib";
 import type { RawAnswer } from "./outbound.ts";
 
 /**
- * The text of a body. We ask for no compression, and a proxy that compresses all the same must not cost a grant its
- * token; what unpacks to more than `limitBytes` is left packed and so reads as nothing (T16). A cut body is unpacked as
- * far as it goes.
+ * The text of a body, unpacked. A cut body is unpacked as far as it goes.
  */
-export function decodeBody(
+export const decodeBody = (raw: Pick<RawAnswer, "headers" | "body">, limitBytes: number): string =>
+  new TextDecoder().decode(unpackBody(raw, limitBytes));
+
+/**
+ * The bytes of a body. We ask for no compression, and a proxy that compresses all the same must not cost a grant its
+ * token; what unpacks to more than `limitBytes` is left packed and so reads as nothing (T16).
+ */
+export function unpackBody(
   { headers, body }: Pick<RawAnswer, "headers" | "body">,
   limitBytes: number,
-): string {
-  const bytes = unpack(headers["content-encoding"]?.trim().toLowerCase(), body, limitBytes);
-  return new TextDecoder().decode(bytes);
+): Uint8Array {
+  return unpack(headers["content-encoding"]?.trim().toLowerCase(), body, limitBytes);
 }
 
 function unpack(encoding: string | undefined, body: Uint8Array, limitBytes: number): Uint8Array {

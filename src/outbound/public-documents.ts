@@ -18,7 +18,7 @@ export const makePublicDocuments = (outbound: Pick<Outbound, "exchange">): Publi
     if (exchange.kind !== "answer") return { away: exchange.reason };
     if (exchange.cutBy !== undefined) return { away: exchange.cutBy };
     if (exchange.status !== 200) return { away: `status_${exchange.status}` };
-    const read = boundedJson(Buffer.from(exchange.body).toString("utf8"), BOUNDS);
+    const read = boundedJson(exchange.body, BOUNDS);
     return read === undefined ? { away: "not_json" } : { document: read.value };
   },
 });
