@@ -13,7 +13,8 @@ const BLOCK_BYTES = 16;
 export function keyedDigests(key: KeyObject, texts: readonly string[]): readonly string[] {
   const blocks = Buffer.alloc(texts.length * BLOCK_BYTES);
   for (const [i, text] of texts.entries()) {
-    blocks.write(hash("sha256", text, "hex").slice(0, 2 * BLOCK_BYTES), i * BLOCK_BYTES, "hex");
+    // As a text of bytes: Node makes that of a digest in a third of the time of a buffer.
+    blocks.write(hash("sha256", text, "latin1"), i * BLOCK_BYTES, BLOCK_BYTES, "latin1");
   }
   const own = createSecretKey(Buffer.from(hkdfSync("sha256", key, "", "broker keyed digests v1", 32)));
   const digests = createCipheriv("aes-256-ecb", own, null).setAutoPadding(false).update(blocks);

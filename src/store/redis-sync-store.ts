@@ -171,8 +171,14 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
 
   async remembered(id: SyncId, objects: readonly string[]): Promise<readonly (Remembered | undefined)[]> {
     if (objects.length === 0) return [];
-    const kept = await this.#store.call((redis) => redis.hmget(syncObjectsKey(id), ...objects));
-    return kept.map((value) => (value === null ? undefined : readRemembered(value)));
+    const kept = (await this.#store.run(
+      "sync-remembered",
+      [syncObjectsKey(id)],
+      [JSON.stringify(objects)],
+    )) as (number | string)[];
+    const known = new Array<Remembered | undefined>(objects.length).fill(undefined);
+    for (let i = 0; i < kept.length; i += 2) known[Number(kept[i])] = readRemembered(String(kept[i + 1]));
+    return known;
   }
 
   async unmarked(id: SyncId, scan: number, from: string | undefined, limit: number): Promise<Unmarked> {
@@ -213,9 +219,7 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         forgotten.length,
         page.scanned ? 1 : 0,
         // One argument, because of a scan's page there are thousands.
-        JSON.stringify(
-          marks.flatMap(([object, { version, scan }]) => [object, `${version}.${scan.toString(36)}`]),
-        ),
+        JSON.stringify(writeMarks(marks)),
         ...changes,
         ...forgotten,
       ],
@@ -338,6 +342,12 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
       if (!(error instanceof Problem)) throw error;
     }
   }
+}
+
+function writeMarks(marks: SyncPage["marks"]): readonly string[] {
+  const written: string[] = [];
+  for (const [object, { version, scan }] of marks) written.push(object, `${version}.${scan.toString(36)}`);
+  return written;
 }
 
 /** Names one client's sync of one library, or of workspaces in it; begins with client and server (`listSyncs`). */

@@ -56,8 +56,10 @@ export class Teller {
     others: readonly SealedChange[] = [],
   ): Promise<Told> {
     const { sync, mark } = of;
-    const documents = [...new Map(seen.map((one) => [one.document.id, one])).values()];
-    const ids = [...documents.map(({ document }) => document.id), ...gone.map(({ object }) => object)];
+    const last = new Map<string, SeenDocument>();
+    for (const one of seen) last.set(one.document.id, one);
+    const documents = [...last.values()];
+    const ids = [...last.keys(), ...gone.map(({ object }) => object)];
     const known = await this.#ports.syncs.remembered(sync.id, ids);
     const changes: SealedChange[] = [];
     const marks: [string, Remembered][] = [];
