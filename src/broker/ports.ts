@@ -167,6 +167,8 @@ export interface CallBudget {
   ask(server: ServerId, wish: CallWish): Promise<CallAnswer>;
   /** How the call ended, and what iManage said of its limits. A pause holds every call and every refresh of this server. */
   tell(server: ServerId, call: CallId, said: RateLimitSaid): Promise<void>;
+  /** A place that was taken and not used. */
+  giveBack(server: ServerId, call: CallId): Promise<void>;
 }
 
 /** Names one call of one process. */
@@ -179,6 +181,8 @@ export interface CallWish {
   readonly priority: CallPriority;
   /** How long the caller would wait: `go` is the answer if it may leave by then. */
   readonly patienceMs: Milliseconds;
+  /** The call that it comes after, and that is still under way: it takes over its place. */
+  readonly follows?: CallId | undefined;
 }
 
 export type CallAnswer =

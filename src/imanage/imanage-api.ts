@@ -9,7 +9,7 @@ import type { Secret } from "../domain/secret.ts";
 import type { Server } from "../domain/server.ts";
 import type { CallPriority } from "../domain/server-gate.ts";
 import type { Outbound } from "../outbound/outbound.ts";
-import { type ApiCallPorts, callApi, type ServerBudget, unavailable } from "./api-call.ts";
+import { type ApiCallPorts, callApi, unavailable } from "./api-call.ts";
 import {
   discoverySchema,
   groupsSchema,
@@ -18,6 +18,7 @@ import {
   operationsSchema,
 } from "./api-envelopes.ts";
 import { apiRootOf } from "./api-root.ts";
+import type { CallPlaces } from "./call-places.ts";
 import { mapBounded } from "./map-bounded.ts";
 
 const LIBRARIES_AT_ONCE = 4;
@@ -37,7 +38,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
     options: {
       readonly now?: () => number;
       readonly deadlineMs?: Milliseconds;
-      readonly budget?: ServerBudget;
+      readonly places?: CallPlaces;
       readonly background?: boolean;
     } = {},
   ) {
@@ -45,7 +46,7 @@ export class ImanageApi implements IdentityReader, LibraryReader {
       outbound,
       now: options.now ?? Date.now,
       deadlineMs: options.deadlineMs ?? seconds(60),
-      budget: options.budget,
+      places: options.places,
     };
     this.#background = options.background ?? false;
   }

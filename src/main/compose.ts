@@ -16,6 +16,7 @@ import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
+import { CallPlaces } from "../imanage/call-places.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
 import { ImanageDocuments } from "../imanage/imanage-documents.ts";
@@ -82,13 +83,14 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     proxy: await egressProxy(settings),
   });
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
-  const budget = {
+  const places = new CallPlaces({
     calls: stores.calls,
     timers,
+    monotonicMs: clock.monotonicMs,
     makeCallId: () => Buffer.from(random.bytes(16)).toString("base64url"),
-  };
-  const api = new ImanageApi(outbound, { now: () => clock.now(), budget });
-  const backgroundApi = new ImanageApi(outbound, { now: () => clock.now(), budget, background: true });
+  });
+  const api = new ImanageApi(outbound, { now: () => clock.now(), places });
+  const backgroundApi = new ImanageApi(outbound, { now: () => clock.now(), places, background: true });
 
   const previousTokens = new PreviousTokenCheck({
     clock,

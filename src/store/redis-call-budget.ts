@@ -16,7 +16,7 @@ export class RedisCallBudget implements CallBudget {
     this.#limits = { ...callLimits, ...limits };
   }
 
-  async ask(server: ServerId, { call, asker, priority, patienceMs }: CallWish): Promise<CallAnswer> {
+  async ask(server: ServerId, { call, asker, priority, patienceMs, follows }: CallWish): Promise<CallAnswer> {
     const limits = this.#limits;
     const answer = (await this.#store.run(
       "call-ask",
@@ -33,6 +33,7 @@ export class RedisCallBudget implements CallBudget {
         limits.quickBurst,
         limits.reserve,
         limits.scanReserve,
+        follows ?? "",
       ],
     )) as ["go", number] | ["wait", number, CallWait];
     return answer[0] === "go"
@@ -51,5 +52,9 @@ export class RedisCallBudget implements CallBudget {
         window === undefined ? "" : Math.ceil(window.resetMs),
       ],
     );
+  }
+
+  async giveBack(server: ServerId, call: CallId): Promise<void> {
+    await this.#store.run("call-give-back", [serverGateKey(server)], [call]);
   }
 }

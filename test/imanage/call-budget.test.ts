@@ -3,27 +3,39 @@ import type { CallAnswer, CallWish, RateLimitSaid } from "../../src/broker/ports
 import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { type ApiCallPorts, callApi } from "../../src/imanage/api-call.ts";
+import { CallPlaces } from "../../src/imanage/call-places.ts";
 import { outboundTo, serverAt, startServer } from "./kit.ts";
 
 const TOKEN = new Secret("sim_at_test");
 
 /** A budget that answers as told, in turn; timers that note how long they were asked to wait. */
-async function budgeted(answers: readonly (CallAnswer | Problem)[], answer = { status: 200, headers: {} }) {
+async function budgeted(
+  answers: readonly (CallAnswer | Problem)[],
+  answer = { status: 200, headers: {} },
+  takesMs = 0,
+) {
+  let [calls, nowMs] = [0, 0];
   const iManage = await startServer((_seen, _req, res) => {
+    nowMs += takesMs;
     res.writeHead(answer.status, answer.headers).end("{}");
   });
   const asked: CallWish[] = [];
   const told: RateLimitSaid[] = [];
   const waited: number[] = [];
   const left = [...answers];
+  const givenBack: string[] = [];
+  const kept: (() => void)[] = [];
   const ports: ApiCallPorts = {
     outbound: outboundTo([iManage.origin]),
     now: Date.now,
     deadlineMs: 5_000,
-    budget: {
-      makeCallId: () => "call",
+    places: new CallPlaces({
+      monotonicMs: () => nowMs,
+      makeCallId: () => `call-${++calls}`,
       timers: {
         after: (ms) => {
+          // That long a place is kept that nobody came for: until the test says so.
+          if (ms === 1_000) return { elapsed: new Promise((resolve) => kept.push(resolve)), cancel() {} };
           waited.push(ms);
           return { elapsed: Promise.resolve(), cancel() {} };
         },
@@ -31,19 +43,27 @@ async function budgeted(answers: readonly (CallAnswer | Problem)[], answer = { s
       calls: {
         async ask(_server, wish) {
           asked.push(wish);
-          const next = left.shift()!;
+          const next = left.shift() ?? wait(60_000);
           if (next instanceof Problem) throw next;
           return next;
         },
         async tell(_server, _call, said) {
           told.push(said);
         },
+        async giveBack(_server, call) {
+          givenBack.push(call);
+        },
       },
-    },
+    }),
   };
   const call = (priority: CallWish["priority"], path = "/libraries/ACTIVE/documents") =>
     callApi(ports, serverAt(iManage.origin), new URL(path, iManage.origin), TOKEN, priority);
-  return { call, asked, told, waited, iManage };
+  const pass = async (ms: number) => {
+    nowMs += ms;
+    if (ms > 1_000) for (const elapse of kept.splice(0)) elapse();
+    await new Promise(setImmediate);
+  };
+  return { call, asked, told, waited, givenBack, pass, iManage };
 }
 
 const go = (afterMs = 0): CallAnswer => ({ kind: "go", afterMs });
@@ -54,7 +74,7 @@ test("a call leaves when the budget lets it go, and tells what iManage said of i
   const kit = await budgeted([go(300)], { status: 200, headers });
   expect(await kit.call("scan")).toEqual({ kind: "ok", value: {} });
   expect(kit.waited).toEqual([300]);
-  expect(kit.asked).toMatchObject([{ priority: "scan", asker: "/libraries/ACTIVE/documents" }]);
+  expect(kit.asked[0]).toMatchObject({ priority: "scan", asker: "/libraries/ACTIVE/documents" });
   expect(kit.told).toEqual([{ window: { remaining: 17, resetMs: 40_000 } }]);
 });
 
@@ -89,4 +109,45 @@ test("a call that fails gives its place back", async () => {
   const kit = await budgeted([go()], { status: 503, headers: {} });
   expect(await kit.call("scan")).toEqual({ kind: "unavailable", reason: "status_503" });
   expect(kit.told).toEqual([{}]);
+});
+
+test("the place of a scan's next page is asked for while this one is under way, takes over its place, and is used once", async () => {
+  const kit = await budgeted([go(), go(), go(), wait(60_000)]);
+  await kit.call("scan");
+  expect(kit.asked.map(({ call, follows }) => [call, follows])).toEqual([
+    ["call-1", undefined],
+    ["call-2", "call-1"],
+  ]);
+  await kit.pass(900);
+  await kit.call("scan");
+  expect(kit.asked.map(({ call, follows }) => [call, follows]).slice(2)).toEqual([["call-3", "call-2"]]);
+  expect(kit.iManage.seen).toHaveLength(2);
+  await kit.call("quick", "/libraries/ACTIVE/documents/7");
+  expect(kit.asked.slice(3)).toMatchObject([{ priority: "quick" }]);
+});
+
+test("a place that was asked for more than a second ago, before whatever iManage said since, is given back and asked for anew", async () => {
+  const kit = await budgeted([go(), go(), go()], undefined, 1_001);
+  await kit.call("scan");
+  await kit.call("scan");
+  expect(kit.givenBack).toEqual(["call-2"]);
+  expect(kit.asked[2]).toMatchObject({ call: "call-3" });
+  expect(kit.asked[2]).not.toHaveProperty("follows");
+});
+
+test("the place behind the last page is given back", async () => {
+  const kit = await budgeted([go(), go()]);
+  await kit.call("scan");
+  await kit.pass(999);
+  expect(kit.givenBack).toEqual([]);
+  await kit.pass(1_001);
+  expect(kit.givenBack).toEqual(["call-2"]);
+});
+
+test("where no place can be had ahead, it is asked for when it is that page's turn", async () => {
+  const kit = await budgeted([go(), wait(600), go(), new Problem("store_unavailable")]);
+  await kit.call("scan");
+  expect((await kit.call("scan")).kind).toBe("ok");
+  expect(kit.asked.map(({ patienceMs }) => patienceMs)).toEqual([1_000, 250, 1_000, 250]);
+  expect(kit.givenBack).toEqual([]);
 });

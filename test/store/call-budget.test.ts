@@ -227,3 +227,41 @@ it("a server that tells its limits no more is asked as one that never did", asyn
   expect(await budget.ask(server, wish("c", "scan", 0))).toMatchObject({ kind: "go" });
   expect(await store.call((redis) => redis.hget(serverGateKey(server), "left"))).toBeNull();
 });
+
+it("a scan's next page takes over the place of the one that is under way, so that a scan never has two", async () => {
+  const [budget] = budgets as [RedisCallBudget];
+  const one = new RedisCallBudget(store, { scanCalls: 1 });
+  expect(await one.ask(server, wish("first", "scan", 1_000))).toMatchObject({ kind: "go" });
+  expect(await one.ask(server, wish("other", "scan", 1_000))).toMatchObject({ kind: "wait", why: "busy" });
+  expect(await one.ask(server, { ...wish("next", "scan", 1_000), follows: "first" })).toMatchObject({
+    kind: "go",
+  });
+  await budget.tell(server, "first", {});
+  expect(await one.ask(server, wish("other", "scan", 1_000))).toMatchObject({ kind: "wait", why: "busy" });
+  await budget.tell(server, "next", {});
+  expect(await one.ask(server, wish("other", "scan", 1_000))).toMatchObject({ kind: "go" });
+});
+
+it("whoever follows a call that has ended has a place only if there is one", async () => {
+  const one = new RedisCallBudget(store, { scanCalls: 1 });
+  await one.ask(server, wish("first", "scan", 1_000));
+  await one.tell(server, "first", {});
+  await one.ask(server, wish("other", "scan", 1_000));
+  expect(await one.ask(server, { ...wish("next", "scan", 1_000), follows: "first" })).toMatchObject({
+    kind: "wait",
+    why: "busy",
+  });
+});
+
+it("a place that is given back counts neither as under way nor in what iManage's window has left", async () => {
+  const one = new RedisCallBudget(store, { scanCalls: 1 });
+  await one.ask(server, wish("first", "scan", 1_000));
+  await one.tell(server, "first", { window: { remaining: 500, resetMs: minutes(1) } });
+  const left = () => store.call((redis) => redis.hget(serverGateKey(server), "left"));
+  await one.ask(server, wish("unused", "scan", 1_000));
+  expect(await left()).toBe("499");
+  await one.giveBack(server, "unused");
+  await one.giveBack(server, "unused");
+  expect(await left()).toBe("500");
+  expect(await one.ask(server, wish("other", "scan", 1_000))).toMatchObject({ kind: "go" });
+});

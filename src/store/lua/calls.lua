@@ -39,9 +39,10 @@ local function calls_turn(key, now, asker, tat, per)
 end
 
 -- Asks for one call. asker: whose scan it is. priority: interactive | quick | scan. limits: `calls`, of which `scans` at once; per second; `burst` of quick
--- calls; `reserve` and `scan_reserve`, the share of a window that stays for others.
+-- calls; `reserve` and `scan_reserve`, the share of a window that stays for others. follows: a call under way whose place this one
+-- takes over, or ''.
 -- Answers in how many ms it may leave, at most `patience`; or nil, when to ask again, and why: throttled | spent | paced | busy
-local function calls_ask(prefix, now, server, call, asker, priority, patience, lease_ms, limits)
+local function calls_ask(prefix, now, server, call, asker, priority, patience, lease_ms, limits, follows)
   local key = gate_key(prefix, server)
   local g = redis.call('HMGET', key, 'pause_until', 'left', 'left_until', 'window', 'window_ms', 'tat_quick', 'tat_scan', 'slow')
   if g[1] and tonumber(g[1]) > now then return nil, tonumber(g[1]) - now, 'throttled' end
@@ -62,7 +63,9 @@ local function calls_ask(prefix, now, server, call, asker, priority, patience, l
   local calling = key .. ':calling'
   redis.call('ZREMRANGEBYSCORE', calling, '-inf', now)
   local quick = priority == 'quick'
-  if redis.call('ZCARD', calling) >= (quick and limits.calls or limits.scans) then return nil, BUSY_MS, 'busy' end
+  local under_way = redis.call('ZCARD', calling)
+  if follows ~= '' and redis.call('ZSCORE', calling, follows) then under_way = under_way - 1 end
+  if under_way >= (quick and limits.calls or limits.scans) then return nil, BUSY_MS, 'busy' end
   local per = math.max(1000 / limits.per_second, tonumber(g[8] or '0'))
   if left then
     local free = left - math.ceil(tonumber(g[4]) * (quick and limits.reserve or limits.scan_reserve))
@@ -84,6 +87,7 @@ local function calls_ask(prefix, now, server, call, asker, priority, patience, l
     redis.call('ZREM', key .. ':away', asker)
   end
   if left then redis.call('HSET', key, 'left', whole(left - 1)) end
+  if follows ~= '' then redis.call('ZREM', calling, follows) end
   redis.call('ZADD', calling, whole(at + lease_ms), call)
   return math.ceil(at - now)
 end
@@ -123,4 +127,10 @@ local function calls_tell(prefix, now, server, call, wait_ms, remaining, reset_m
     local slow = tonumber(g[6]) * SLOW_EASE
     if slow < SLOW_MS / 4 then redis.call('HDEL', key, 'slow') else redis.call('HSET', key, 'slow', string.format('%.1f', slow)) end
   end
+end
+
+-- A place that was not used.
+local function calls_give_back(prefix, server, call)
+  local key = gate_key(prefix, server)
+  if redis.call('ZREM', key .. ':calling', call) == 1 and redis.call('HEXISTS', key, 'left') == 1 then redis.call('HINCRBY', key, 'left', 1) end
 end
