@@ -54,11 +54,7 @@ export class ImanageDocuments implements DocumentSource {
     // A cursor that does not move would be followed for ever, and a pass that stopped there would look complete.
     if (next !== undefined && next === query.cursor) return unavailable("cursor_stuck");
 
-    const documents = data.results.map(readDocument).filter((document) => document !== undefined);
-    return {
-      kind: "ok",
-      value: { documents, next, unreadable: data.results.length - documents.length, total: total_count },
-    };
+    return { kind: "ok", value: pageOf(data.results, next, total_count) };
   }
 
   /** `…/documents/{id}` (C). */
@@ -114,6 +110,25 @@ export class ImanageDocuments implements DocumentSource {
     const events = data.map(readEvent).filter((event) => event !== undefined);
     return { kind: "ok", value: { events, cursor, overflow, unreadable: data.length - events.length } };
   }
+}
+
+/** Its rows are read when they are asked for: by then the page behind it can have been asked for too. */
+function pageOf(rows: readonly unknown[], next: string | undefined, total: number | undefined): DocumentPage {
+  let read: readonly LibraryDocument[] | undefined;
+  const documents = () => {
+    read ??= rows.map(readDocument).filter((document) => document !== undefined);
+    return read;
+  };
+  return {
+    next,
+    total,
+    get documents() {
+      return documents();
+    },
+    get unreadable() {
+      return rows.length - documents().length;
+    },
+  };
 }
 
 function readEvent(row: unknown): LibraryEvent | undefined {

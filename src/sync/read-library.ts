@@ -1,6 +1,6 @@
 import type { ApiOutcome } from "../broker/authorization/ports.ts";
 import type { ServerId } from "../domain/id.ts";
-import type { Instant } from "../domain/instant.ts";
+import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { withLentToken } from "./lent-token.ts";
 import type { LibraryDocument, LibraryPath } from "./library-source.ts";
@@ -12,6 +12,8 @@ import { problemOf, type Refusal } from "./refusals.ts";
 const LOADS_AT_ONCE = 4;
 const SEARCHED_AT_ONCE = 100;
 const WORTH_A_SEARCH = 3;
+/** How long a prepared token is one of this moment. */
+const PREPARED_MS = seconds(1);
 const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
 
 export interface Wanted {
@@ -30,6 +32,8 @@ export interface Loaded {
   readonly unloadable: number;
 }
 
+type CallPorts = Pick<SyncPorts, "clock" | "clients" | "documents" | "accessToken">;
+
 export interface Called<T> {
   readonly token: SyncToken;
   readonly answer: Exclude<ApiOutcome<T>, { kind: "unauthorized" }>;
@@ -40,13 +44,29 @@ export interface Called<T> {
  * once, and replaced.
  */
 export class LibraryCalls {
-  readonly #ports: Pick<SyncPorts, "clients" | "documents" | "accessToken">;
+  readonly #ports: CallPorts;
 
   /** Servers whose search finds nothing by ids, as far as this run has seen. */
   readonly #unsearchable = new Set<ServerId>();
 
-  constructor(ports: Pick<SyncPorts, "clients" | "documents" | "accessToken">) {
+  /** The token of a call that follows in a moment, asked for while iManage is still at the one before. */
+  #prepared:
+    | { readonly sequence: number; readonly at: Milliseconds; readonly lent: Promise<SyncToken> }
+    | undefined;
+
+  constructor(ports: CallPorts) {
     this.#ports = ports;
+  }
+
+  /**
+   * Asks for the token of the call of this number, which follows at once: waiting for it took a third of a scan's time.
+   * The moment is the same: what was asked for longer ago than a second is not used.
+   */
+  prepare(sync: Sync, sequence: number): void {
+    const lent = this.#lend(requestOf(sync, sequence));
+    // Whether it was refused is asked when it is its turn.
+    lent.catch(() => {});
+    this.#prepared = { sequence, at: this.#ports.clock.monotonicMs(), lent };
   }
 
   /** @throws Problem for whoever gets no token, or none that iManage takes. */
@@ -55,20 +75,33 @@ export class LibraryCalls {
     sequence: number,
     act: (token: SyncToken, of: LibraryPath) => Promise<ApiOutcome<T>>,
   ): Promise<Called<T>> {
-    const request: SyncTokenRequest = {
-      action: "sync",
-      client: sync.client,
-      server: sync.server,
-      subject: { type: "library", id: sync.library },
-      note: { actor: "worker", requestId: `${sync.id}/${sequence}`, purpose: "sync" },
+    let prepared = this.#takePrepared(sequence);
+    const lend = (request: SyncTokenRequest): Promise<SyncToken> => {
+      const lent = prepared ?? this.#lend(request);
+      prepared = undefined;
+      return lent;
     };
-    const standing = this.#ports.clients.findStanding(sync.client);
-    const { token, answer } = await withLentToken(this.#ports.accessToken, request, async (lent) => {
-      if ((await standing)?.state !== "active") throw stoppedClient();
-      return act(lent, { customerId: lent.customerId, library: sync.library });
-    });
+    const { token, answer } = await withLentToken(lend, requestOf(sync, sequence), (lent) =>
+      act(lent, { customerId: lent.customerId, library: sync.library }),
+    );
     if (answer.kind === "unauthorized") throw problemOf(answer, "refusal");
     return { token, answer };
+  }
+
+  #takePrepared(sequence: number): Promise<SyncToken> | undefined {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared?.sequence !== sequence) return undefined;
+    return this.#ports.clock.monotonicMs() - prepared.at <= PREPARED_MS ? prepared.lent : undefined;
+  }
+
+  async #lend(request: SyncTokenRequest): Promise<SyncToken> {
+    const [standing, token] = await Promise.all([
+      this.#ports.clients.findStanding(request.client),
+      this.#ports.accessToken(request),
+    ]);
+    if (standing?.state !== "active") throw stoppedClient();
+    return token;
   }
 
   /**
@@ -128,6 +161,14 @@ export class LibraryCalls {
     return useful;
   }
 }
+
+const requestOf = (sync: Sync, sequence: number): SyncTokenRequest => ({
+  action: "sync",
+  client: sync.client,
+  server: sync.server,
+  subject: { type: "library", id: sync.library },
+  note: { actor: "worker", requestId: `${sync.id}/${sequence}`, purpose: "sync" },
+});
 
 /** What a search finds lies in an index, which may lag behind. Who was moved, or may be seen by others, carries no newer date. */
 function isAsNew(document: LibraryDocument, at: Instant | undefined): boolean {

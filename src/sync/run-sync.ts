@@ -36,7 +36,7 @@ export interface SyncRunOptions {
 
 type RunPorts = Pick<
   SyncPorts,
-  "clock" | "log" | "sealer" | "syncs" | "servers" | "clients" | "documents" | "accessToken"
+  "clock" | "timers" | "log" | "sealer" | "syncs" | "servers" | "clients" | "documents" | "accessToken"
 >;
 
 /** Each page is a token, a place in the budget, and two looks at the store: of larger pages there are fewer. */

@@ -16,6 +16,7 @@ import {
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
 import { itemTypesOf, otherChanges, touchedObjects } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
+import { PagesAhead } from "./pages-ahead.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
 import type { Called, LibraryCalls, Loaded, Wanted } from "./read-library.ts";
@@ -43,7 +44,7 @@ const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOr
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
 export class Steps {
-  readonly #ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">;
+  readonly #ports: Pick<SyncPorts, "timers" | "documents" | "sealer" | "syncs" | "servers">;
   readonly #calls: LibraryCalls;
   readonly #sync: Sync;
   readonly #options: StepOptions;
@@ -52,11 +53,11 @@ export class Steps {
   #objects: number;
   /** The feed's last answer, while a part of it is to be told. */
   #feed: (Called<EventPage> & { readonly from: string }) | undefined;
-  /** The next page of the scan, asked for while this one is being stored; never more than one. */
-  #ahead: { readonly page: string; readonly answer: Promise<Called<DocumentPage>> } | undefined;
+  /** The next pages of the scan, asked for while this one is being stored. */
+  readonly #ahead: PagesAhead;
 
   constructor(
-    ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">,
+    ports: Pick<SyncPorts, "timers" | "documents" | "sealer" | "syncs" | "servers">,
     calls: LibraryCalls,
     sync: Sync,
     options: StepOptions,
@@ -66,6 +67,11 @@ export class Steps {
     this.#sync = sync;
     this.#options = options;
     this.#teller = new Teller(ports);
+    this.#ahead = new PagesAhead(ports.timers, (sequence, page) => {
+      const answer = this.#documents(sequence, { cursor: page });
+      this.#calls.prepare(this.#sync, sequence + 1);
+      return answer;
+    });
     this.#objects = sync.counts.objects;
   }
 
@@ -117,7 +123,7 @@ export class Steps {
   }
 
   async #events(cursor: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
-    this.#ahead = undefined;
+    this.#ahead.forget();
     const told = cursor.feed.kind === "taken" ? (cursor.feed.told ?? 0) : 0;
     const held = this.#feed;
     this.#feed = undefined;
@@ -181,7 +187,7 @@ export class Steps {
   }
 
   async #window(cursor: SyncCursor, page: string | undefined, moment: () => Moment): Promise<StepPage> {
-    this.#ahead = undefined;
+    this.#ahead.forget();
     const { token, value } = await this.#ok(
       // Open to the future: an edit during the pass is rather seen twice than not at all.
       this.#documents(cursor.sequence, { editedFrom: cursor.editedFrom, cursor: page }),
@@ -194,19 +200,12 @@ export class Steps {
   }
 
   async #list(cursor: SyncCursor, scan: ScanCursor, mustEnd: () => boolean): Promise<StepPage> {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
     const asked =
-      ahead !== undefined && ahead.page === scan.page
-        ? ahead.answer
-        : this.#documents(cursor.sequence, { cursor: scan.page, total: scan.page === undefined });
+      this.#ahead.take(scan.page) ??
+      this.#documents(cursor.sequence, { cursor: scan.page, total: scan.page === undefined });
     const { token, value } = await this.#ok(asked, scan.page !== undefined);
-    if (value.next !== undefined && !mustEnd()) {
-      const answer = this.#documents(cursor.sequence + 1, { cursor: value.next });
-      // Whether it failed is asked when it is its turn.
-      answer.catch(() => {});
-      this.#ahead = { page: value.next, answer };
-    }
+    if (mustEnd()) this.#ahead.forget();
+    else await this.#ahead.ask(cursor.sequence + 1, value.next);
     const telling = this.#telling(cursor, token.server, scan.number, true);
     const told = await this.#teller.tell(telling, value.documents.map(seenOf), []);
     const after = afterList(cursor, scan, value, told, token.grant);

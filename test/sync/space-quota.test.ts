@@ -14,9 +14,9 @@ test("a sync for which there is no room is parked with its reason, asks iManage 
       ...kit.ports,
       accessToken: (request) => withinQuota(kit.ports.accessToken, space, quota.bytes)(request),
     },
-    { pageSize: 10 },
+    { pageSize: 4 },
   );
-  // There is nothing yet, so the first page finds room, and the one that is asked for while it is stored.
+  // There is nothing yet, so the first page finds room, and what is asked for while it is stored.
   expect(await runs.run(sync)).toEqual({ kind: "parked", code: "sync_quota_exceeded" });
   expect((await kit.all(sync)).length).toBeLessThan(DOCUMENTS);
   const [asked, tokens] = [kit.listed().length, kit.tokens.asked.length];

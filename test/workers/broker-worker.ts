@@ -47,6 +47,7 @@ await broker.ready();
 const runs = new SyncRuns(
   {
     clock: broker.clock,
+    timers: systemTimers(),
     log,
     sealer: broker.sealer,
     syncs: new RedisSyncStore(broker.stores.fast),

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { SyncId } from "../../src/domain/id.ts";
 import { seconds } from "../../src/domain/instant.ts";
 import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
+import { systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
@@ -25,6 +26,7 @@ async function workersOf(here: World, happened: { run(id: SyncId): void; page(id
   const runs = new SyncRuns(
     {
       clock: broker.clock,
+      timers: systemTimers(),
       log,
       sealer: broker.sealer,
       syncs: new RedisSyncStore(broker.stores.fast),
