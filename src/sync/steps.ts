@@ -14,13 +14,15 @@ import {
   type Brake,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
-import { itemTypesOf, otherChanges, touchedObjects } from "./feed-events.ts";
+import { itemTypesOf } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
+import { loadDocuments } from "./load-documents.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
-import type { Called, LibraryCalls, Loaded, Wanted } from "./read-library.ts";
+import type { Called, LibraryCalls } from "./read-library.ts";
 import { isCursorRefusal, isWithoutFeed, problemOf, type Refusal } from "./refusals.ts";
-import { Teller, type Telling, type Told } from "./tell.ts";
+import { NOTHING, Teller, type Telling, type Told } from "./tell.ts";
+import { tellEvents } from "./tell-events.ts";
 
 export interface StepOptions {
   readonly pageSize: number;
@@ -37,9 +39,6 @@ type Answered<T> = { readonly value: T; readonly token: SyncToken };
 const SWEPT_AT_ONCE = 100;
 /** So many versions may have come since the scan before. */
 const NEWER_VERSIONS = 20;
-/** After so many failures in a row an object that cannot be loaded holds up the others no longer: a scan sees it. */
-const PATIENCE = 5;
-const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
 export class Steps {
@@ -135,49 +134,13 @@ export class Steps {
     const part = { ...answer.value, events: events.slice(told, by) };
     const left = by < events.length;
     if (left) this.#feed = feed;
-    const page = await this.#tellEvents(cursor, part, token.server);
+    const telling = this.#telling(cursor, token.server, cursor.scan?.number ?? cursor.scans, false);
+    const page = await tellEvents(this.#calls, this.#teller, telling, part);
     const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
     return this.#page(cursor, after, page, {
       documents: page.loaded,
       unreadable: (left ? 0 : part.unreadable) + page.unloadable,
     });
-  }
-
-  async #tellEvents(
-    cursor: SyncCursor,
-    page: EventPage,
-    server: Server,
-  ): Promise<Told & { readonly loaded: number; readonly unloadable: number }> {
-    const { wish } = this.#sync;
-    const about = wish.wants.includes("documents") || wish.wants.includes("security");
-    const touched = about ? touchedObjects(page.events, "document") : [];
-    const others = otherChanges(page.events, wish);
-    const there = touched.filter(({ gone }) => !gone);
-    if (touched.length + others.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
-    const { found, unloadable } = await this.#load(cursor.sequence, there);
-    const seen = there.flatMap(({ object, ...what }) => {
-      const document = found.get(object);
-      // It is not shown, and the feed does not say that it went: nothing is told. Should it have gone, the feed or a scan says so.
-      return document === undefined ? [] : [{ document, ...what }];
-    });
-    const told = await this.#teller.tell(
-      this.#telling(cursor, server, cursor.scan?.number ?? cursor.scans, false),
-      seen,
-      touched.filter(({ gone }) => gone),
-      others,
-    );
-    return { ...told, loaded: found.size, unloadable };
-  }
-
-  async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
-    if (wanted.length === 0) return { found: new Map(), absent: new Set(), hidden: new Set(), unloadable: 0 };
-    const { parkedBecause, lastError, counts } = this.#sync;
-    // To have waited for someone to act says nothing about an object.
-    const waited = parkedBecause !== undefined && lastError?.code === parkedBecause;
-    const patient = waited || counts.failures < PATIENCE;
-    const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
-    if (answer.kind !== "ok") throw problemOf(answer, "documents");
-    return answer.value;
   }
 
   async #window(cursor: SyncCursor, page: string | undefined, moment: () => Moment): Promise<StepPage> {
@@ -233,7 +196,9 @@ export class Steps {
     const some = objects.slice(0, SWEPT_AT_ONCE);
     const server = await this.#ports.servers.findServer(this.#sync.server);
     if (server === undefined) throw new Error("a sync without its server");
-    const { found, absent, hidden, unloadable } = await this.#load(
+    const { found, absent, hidden, unloadable } = await loadDocuments(
+      this.#calls,
+      this.#sync,
       cursor.sequence,
       some.map((object) => ({ object, at: undefined })),
     );

@@ -34,6 +34,8 @@ export interface Telling {
 
 export type Told = Pick<SyncPage, "changes" | "marks" | "forgotten"> & Remembering;
 
+export const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
+
 /** Characters of a digest that are kept, for each of a million objects: 96 bits. */
 const VERSION_LENGTH = 16;
 
