@@ -18,7 +18,6 @@ import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
-import { ImanageDocuments } from "../imanage/imanage-documents.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -233,7 +232,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     timers,
     sealer,
     stores,
-    documents: new ImanageDocuments(backgroundApi),
+    api: backgroundApi,
     clients: letIn,
     accessTokens,
     quotaBytes: settings.SYNC_SPACE_MAX_MIB * 2 ** 20,

@@ -18,7 +18,8 @@ export async function loadDocuments(
   return answer.value;
 }
 
-function isPatient({ parkedBecause, lastError, counts }: Sync): boolean {
+/** With an object that iManage fails to tell of. */
+export function isPatient({ parkedBecause, lastError, counts }: Sync): boolean {
   // To have waited for someone to act says nothing about an object.
   const waited = parkedBecause !== undefined && lastError?.code === parkedBecause;
   return waited || counts.failures < PATIENCE;

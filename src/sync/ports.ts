@@ -14,6 +14,7 @@ import type { SyncWish } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "./cursor.ts";
 import type { DocumentField } from "./document-fields.ts";
 import type { DocumentSource } from "./library-source.ts";
+import type { ObjectSource } from "./object-source.ts";
 import type { SyncSpace } from "./reading-ports.ts";
 
 export type {
@@ -37,6 +38,7 @@ export interface SyncPorts {
   readonly schedule: SyncSchedule;
   readonly announcements: ChangeAnnouncements;
   readonly documents: DocumentSource;
+  readonly objects: ObjectSource;
   readonly servers: Pick<ServerDirectory, "findServer">;
   /** Policies: action `sync`. Standings as whoever lets clients in sees them: nobody else asks where a worker acts. */
   readonly clients: Pick<ClientStore, "findPolicy" | "findStanding">;

@@ -12,7 +12,8 @@ import { problemOf, type Refusal } from "./refusals.ts";
 const LOADS_AT_ONCE = 4;
 const SEARCHED_AT_ONCE = 100;
 const WORTH_A_SEARCH = 3;
-const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
+/** Answers that need be about nothing but the object that was asked for. */
+export const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
 
 export interface Wanted {
   readonly object: string;

@@ -14,7 +14,7 @@ import {
   type Brake,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
-import { itemTypesOf } from "./feed-events.ts";
+import { itemTypesOf, touchedOthers } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
 import { loadDocuments } from "./load-documents.ts";
 import type { Moment, Step } from "./plan.ts";
@@ -28,6 +28,8 @@ export interface StepOptions {
   readonly pageSize: number;
   /** Events that are told before what they told is stored: whatever a rate limit lets through, it gets on. */
   readonly eventsAtOnce: number;
+  /** Containers and people among them, each of which is a call or two. */
+  readonly objectsAtOnce: number;
   readonly overlapMs: Milliseconds;
   readonly brake: Brake;
 }
@@ -42,7 +44,7 @@ const NEWER_VERSIONS = 20;
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
 export class Steps {
-  readonly #ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">;
+  readonly #ports: Pick<SyncPorts, "documents" | "objects" | "sealer" | "syncs" | "servers">;
   readonly #calls: LibraryCalls;
   readonly #sync: Sync;
   readonly #options: StepOptions;
@@ -55,7 +57,7 @@ export class Steps {
   #ahead: { readonly page: string; readonly answer: Promise<Called<DocumentPage>> } | undefined;
 
   constructor(
-    ports: Pick<SyncPorts, "documents" | "sealer" | "syncs" | "servers">,
+    ports: Pick<SyncPorts, "documents" | "objects" | "sealer" | "syncs" | "servers">,
     calls: LibraryCalls,
     sync: Sync,
     options: StepOptions,
@@ -130,12 +132,17 @@ export class Steps {
       return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
     }
     const { events } = answer.value;
-    const by = told + this.#options.eventsAtOnce;
+    // What a page names often is loaded and told once, where it is named last.
+    const untold = touchedOthers(events, this.#sync.wish).filter(({ last }) => last >= told);
+    const { eventsAtOnce, objectsAtOnce } = this.#options;
+    const by = Math.min(told + eventsAtOnce, untold[objectsAtOnce]?.last ?? events.length);
     const part = { ...answer.value, events: events.slice(told, by) };
     const left = by < events.length;
     if (left) this.#feed = feed;
     const telling = this.#telling(cursor, token.server, cursor.scan?.number ?? cursor.scans, false);
-    const page = await tellEvents(this.#calls, this.#teller, telling, part);
+    const others = untold.filter(({ last }) => last < by);
+    const loading = { calls: this.#calls, objects: this.#ports.objects, teller: this.#teller };
+    const page = await tellEvents(loading, telling, part, others);
     const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
     return this.#page(cursor, after, page, {
       documents: page.loaded,
