@@ -30,11 +30,11 @@ export interface ObjectPayloads {
   readonly group?: Pick<LibraryGroup, "id"> & Partial<LibraryGroup>;
 }
 
-/** What a change tells of `of`, fields always in the same order. What iManage does not say is left out. */
-export function objectPayload(of: LibraryObject): ObjectPayloads {
+/** What a change tells of `of`. What iManage does not say is left out. */
+export function objectPayload(of: LibraryObject, fields: readonly string[]): ObjectPayloads {
   const { item, id } = of;
   const payload: Record<string, unknown> = { id, ...(item === "container" && { type: of.type }) };
-  for (const field of OBJECT_FIELDS[item]) {
+  for (const field of fields) {
     const value = (of as unknown as Record<string, unknown>)[field];
     if (value !== undefined) payload[field] = value;
   }

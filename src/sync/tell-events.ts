@@ -6,6 +6,7 @@ import { loadObjects } from "./load-objects.ts";
 import { objectPayload } from "./object-fields.ts";
 import type { SyncPorts } from "./ports.ts";
 import type { LibraryCalls } from "./read-library.ts";
+import { objectFields } from "./sync-fields.ts";
 import { NOTHING, type Teller, type Telling, type Told } from "./tell.ts";
 
 export type ToldEvents = Told & { readonly loaded: number; readonly unloadable: number };
@@ -70,6 +71,13 @@ async function otherChanges(
       return [];
     if (gone) return [{ kind: `${item}.deleted`, object, at }];
     // It has left the workspaces that this sync is about: what it has become is told to others.
-    return [{ kind: `${item}.changed`, object, at, ...(now !== undefined && within && objectPayload(now)) }];
+    return [
+      {
+        kind: `${item}.changed`,
+        object,
+        at,
+        ...(now !== undefined && within && objectPayload(now, objectFields(sync.fields, item))),
+      },
+    ];
   });
 }

@@ -3,6 +3,7 @@ import type { SyncWish } from "../../src/domain/sync-wish.ts";
 import type { ObjectSource } from "../../src/sync/object-source.ts";
 import type { Change } from "../../src/sync/read-changes.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
+import { documentFields } from "../../src/sync/sync-fields.ts";
 import { LIBRARY, NOTE, syncKit } from "./kit.ts";
 
 const MINUTE = 60_000;
@@ -15,9 +16,10 @@ beforeEach(async () => {
 });
 
 /** A sync that has seen what is there, and one pass of it later what that told. */
-async function about(wish: Partial<SyncWish> = ALL) {
+async function about(wish: Partial<SyncWish> = ALL, fields?: readonly string[]) {
   const { sync } = await kit.stories.create({
     ...{ caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE, wish },
+    ...(fields && { fields }),
   });
   expect(await kit.runs.run(sync.id)).toEqual({ kind: "complete", changes: 0 });
   return {
@@ -214,4 +216,32 @@ test("names of matters and people are sealed where they are kept, and open to th
   expect(kept).toContain(id);
   expect(kept).toContain(`"library":"${LIBRARY}"`);
   expect(kept).not.toMatch(/falcon|acme|clara/i);
+});
+
+test("a change tells the fields that were asked for: documents' by their names, others behind what they are of, and all where none is named", async () => {
+  const { pass } = await about(ALL, ["name", "container.name", "user.name"]);
+  edit({ kind: "document", id: "ACTIVE!1003.1", change: { name: "Lease", author: "b.okafor" } });
+  container("ACTIVE!11", { name: "Project Falcon" });
+  edit({ kind: "user", id: "clara.voss", change: { name: "Clara" } });
+  edit({ kind: "group", id: "TEAM", change: { full_name: "The team" } });
+  expect(
+    (await pass()).map(({ document, container: of, user, group }) => document ?? of ?? user ?? group),
+  ).toEqual([
+    { id: "ACTIVE!1003.1", number: 1003, version: 1, name: "Lease" },
+    { id: "ACTIVE!11", type: "workspace", name: "Project Falcon" },
+    { id: "clara.voss", name: "Clara" },
+    { id: "TEAM", name: "The team", enabled: true, external: false },
+  ]);
+  edit({ kind: "document", id: "ACTIVE!1003.1", change: { author: "e.moreau" } });
+  expect(await pass()).toEqual([]);
+  expect(documentFields(["container.name"])).toBeUndefined();
+});
+
+test("a container whose fields are too long to be kept is told by what names it", async () => {
+  const { pass } = await about();
+  const long = "\u0001".repeat(1_024);
+  container("ACTIVE!11", { name: long, description: long, owner: long, custom1: long });
+  expect(await pass()).toMatchObject([
+    { kind: "container.changed", shortened: true, container: { id: "ACTIVE!11", type: "workspace" } },
+  ]);
 });
