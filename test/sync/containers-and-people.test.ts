@@ -143,23 +143,32 @@ test.each([
 
 test("a sync of some workspaces is told what lies in them, also where the feed does not say where; what has left them is told by its id", async () => {
   const { pass } = await about({ ...ALL, workspaces: ["ACTIVE!11"] });
-  container("ACTIVE!111", { name: "Inside" });
-  container("ACTIVE!121", { name: "Outside" });
-  container("ACTIVE!12", { name: "Outside, too" });
+  const told = async (of: Promise<readonly Change[]>) =>
+    (await of).map(({ kind, object, container: now }) => `${kind} ${object} ${now?.name}`);
+  const rename = (name: string) => {
+    for (const id of ["ACTIVE!11", "ACTIVE!12", "ACTIVE!111", "ACTIVE!121"]) container(id, { name });
+  };
+  rename("Told where");
   container("ACTIVE!112", { name: "Leaves at once" });
-  const { folders, change_events } = kit.simulator.libraries.find(5948, LIBRARY)!;
+  const { folders } = kit.simulator.libraries.find(5948, LIBRARY)!;
   const moved = folders.map((folder) =>
     folder.id === "ACTIVE!112" ? { ...folder, workspace_id: "ACTIVE!12", parent_id: "ACTIVE!12" } : folder,
   );
-  // The feed of an iManage that says of none of the others where it lies.
-  const rootless = change_events.map((event) =>
-    event.object_id === "ACTIVE!112" ? event : { ...event, root_id: null },
-  );
-  kit.simulator.libraries.patch(5948, LIBRARY, { folders: moved, change_events: rootless });
-  const told = await pass();
-  expect(told.map(({ object, container: now }) => `${object} ${now?.name}`)).toEqual([
-    "ACTIVE!111 Inside",
-    "ACTIVE!112 undefined",
+  kit.simulator.libraries.patch(5948, LIBRARY, { folders: moved });
+  expect(await told(pass())).toEqual([
+    "container.changed ACTIVE!11 Told where",
+    "container.changed ACTIVE!111 Told where",
+    "container.changed ACTIVE!112 undefined",
+  ]);
+
+  kit.simulator.setSwitches({ change_events_root: "missing" });
+  rename("Not told where");
+  container("ACTIVE!122", { deleted: true });
+  refuse("folders/ACTIVE!112", 404);
+  container("ACTIVE!112", { name: "Nobody knows where" });
+  expect(await told(pass())).toEqual([
+    "container.changed ACTIVE!11 Not told where",
+    "container.changed ACTIVE!111 Not told where",
   ]);
 });
 
