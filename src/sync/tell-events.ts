@@ -64,20 +64,12 @@ async function otherChanges(
   return others.flatMap((other): SealedChange[] => {
     const { item, object, root, gone, at } = other;
     const now = loaded.get(other);
-    const within =
-      now === undefined || now.item !== "container" || isAbout(object) || isAbout(now.workspaceId);
-    // Of which the feed does not say where it lies, and which lies elsewhere or nobody knows where.
-    if (item === "container" && !isAbout(object) && !isAbout(root) && (now === undefined || !within))
-      return [];
+    const wasInside = item !== "container" || isAbout(object) || isAbout(root);
+    const isInside = now?.item === "container" ? isAbout(object) || isAbout(now.workspaceId) : wasInside;
+    if (!wasInside && !isInside) return [];
     if (gone) return [{ kind: `${item}.deleted`, object, at }];
-    // It has left the workspaces that this sync is about: what it has become is told to others.
-    return [
-      {
-        kind: `${item}.changed`,
-        object,
-        at,
-        ...(now !== undefined && within && objectPayload(now, objectFields(sync.fields, item))),
-      },
-    ];
+    // What has left the workspaces that this sync is about is named, and no more.
+    const payload = now !== undefined && isInside && objectPayload(now, objectFields(sync.fields, item));
+    return [{ kind: `${item}.changed`, object, at, ...payload }];
   });
 }
