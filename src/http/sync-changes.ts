@@ -11,6 +11,47 @@ import { route } from "./route.ts";
 import { instant } from "./schemas.ts";
 import { syncParams, syncProblems } from "./syncs.ts";
 
+const text = z.string().optional();
+
+const container = z
+  .object({
+    id: z.string(),
+    type: z.enum(["workspace", "folder"]),
+    name: text,
+    description: text,
+    owner: text,
+    created_at: instant.optional(),
+    edited_at: instant.optional(),
+    default_security: text,
+    workspace_id: text,
+    parent_id: text,
+    folder_type: text,
+    custom1: text,
+    custom2: text,
+  })
+  .meta({
+    id: "Container",
+    description:
+      "A workspace or folder as iManage showed it to the library admin after the change. null: it has gone, is no container, or is not shown to him; ask iManage for it by `object`.",
+  });
+const user = z
+  .object({
+    id: z.string(),
+    name: text,
+    email: text,
+    allow_logon: z.boolean().optional(),
+    preferred_library: text,
+  })
+  .meta({ id: "LibraryUser", description: "A user; null as for containers." });
+const group = z
+  .object({
+    id: z.string(),
+    name: text,
+    enabled: z.boolean().optional(),
+    external: z.boolean().optional(),
+  })
+  .meta({ id: "LibraryGroup", description: "A group, without its members; null as for containers." });
+
 export const getSyncChanges = route({
   method: "get",
   path: "/v1/syncs/{id}/changes",
@@ -61,7 +102,12 @@ export const getSyncChanges = route({
               .record(z.string(), z.unknown())
               .nullable()
               .meta({ description: "Of a document that is there." }),
-            shortened: z.boolean().meta({ description: "Some text was too long and was cut." }),
+            container: container.nullable(),
+            user: user.nullable(),
+            group: group.nullable(),
+            shortened: z.boolean().meta({
+              description: "The fields were too long to be kept; what names the object is told.",
+            }),
           })
           .meta({ id: "Change" }),
       ),
@@ -90,7 +136,10 @@ export const getSyncChanges = route({
         time: rfc3339OrNull(change.time),
         stored_at: rfc3339(change.storedAt),
         actor: change.actor ?? null,
-        document: change.document === undefined ? null : wireDocument(change.document),
+        document: wireFields(change.document),
+        container: wireFields(change.container),
+        user: wireFields(change.user),
+        group: wireFields(change.group),
         shortened: change.shortened,
       })),
       cursor: page.cursor,
@@ -144,16 +193,18 @@ async function* snapshotLines(
   lines: AsyncIterable<SnapshotLine>,
 ): AsyncGenerator<z.input<typeof snapshotLine>> {
   for await (const line of lines) {
-    if (line.kind === "document") yield { kind: "document", document: wireDocument(line.document) };
+    if (line.kind === "document") yield { kind: "document", document: wireFields(line.document) };
     else if (line.kind === "begin") yield { ...line, kind: "snapshot.begin" };
     else yield { ...line, kind: "snapshot.end" };
   }
 }
 
 /** Wire spelling: snake_case names, and instants as RFC 3339. */
-function wireDocument(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function wireFields<T extends object | undefined>(of: T): T extends object ? Record<string, unknown> : null;
+function wireFields(of: object | undefined): Record<string, unknown> | null {
+  if (of === undefined) return null;
   return Object.fromEntries(
-    Object.entries(document).map(([name, value]) => [
+    Object.entries(of).map(([name, value]) => [
       name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       name.endsWith("At") && typeof value === "number" ? rfc3339(value) : value,
     ]),

@@ -6,6 +6,7 @@ import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { syncWait } from "../domain/sync-wait.ts";
 import { DEFAULT_WISH, SYNC_WANTS, WORKSPACES_MAX } from "../domain/sync-wish.ts";
 import type { Sync } from "../sync/ports.ts";
+import { SYNC_FIELDS } from "../sync/sync-fields.ts";
 import type { SyncView } from "../sync/sync-view.ts";
 import type { HttpDeps } from "./deps.ts";
 import { route } from "./route.ts";
@@ -171,9 +172,12 @@ export const postSyncs = route({
     fields: z
       .array(z.string().max(40))
       .min(1)
-      .max(30)
+      .max(SYNC_FIELDS.length)
       .optional()
-      .meta({ description: "What a change tells; everything if not given." }),
+      .meta({
+        description: `What a change tells: ${SYNC_FIELDS.join(", ")}. Without a dot, of documents. Of what no field is named of, everything.`,
+        examples: [["name", "editedAt", "container.name", "user.name"]],
+      }),
   }),
   answer: { status: 201, description: "The sync.", schema: sync },
   problems: [...syncProblems, "configuration_refused", "idempotency_conflict"],

@@ -29,6 +29,12 @@ const flagSchema = z
   .union([z.boolean(), z.number()])
   .transform((flag) => flag === true || flag === 1)
   .catch(false);
+/** What is neither is not said. */
+const maybeFlagSchema = z
+  .union([z.boolean(), z.number()])
+  .transform((flag) => flag === true || flag === 1)
+  .optional()
+  .catch(undefined);
 
 export const discoverySchema = z.object({
   data: z.object({
@@ -93,6 +99,42 @@ export const documentsSchema = z.object({
 export const foundSchema = z.object({ data: z.array(z.unknown()).max(10_000) });
 
 export const oneDocumentSchema = z.object({ data: z.unknown() });
+
+export const oneContainerSchema = z.object({
+  data: z.object({
+    id: idSchema,
+    name: textSchema,
+    description: textSchema,
+    owner: textSchema,
+    create_date: textSchema,
+    edit_date: textSchema,
+    default_security: textSchema,
+    workspace_id: textSchema,
+    parent_id: textSchema,
+    folder_type: textSchema,
+    custom1: textSchema,
+    custom2: textSchema,
+  }),
+});
+
+export const oneUserSchema = z.object({
+  data: z.object({
+    id: idSchema,
+    full_name: textSchema,
+    email: textSchema,
+    allow_logon: maybeFlagSchema,
+    preferred_library: textSchema,
+  }),
+});
+
+export const oneGroupSchema = z.object({
+  data: z.object({
+    id: idSchema,
+    full_name: textSchema,
+    enabled: maybeFlagSchema,
+    is_external: maybeFlagSchema,
+  }),
+});
 
 export const eventsSchema = z.object({
   data: z.array(z.unknown()).max(100_000),

@@ -19,7 +19,6 @@ import type { Settings } from "../config/settings.ts";
 import { CallPlaces } from "../imanage/call-places.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
 import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
-import { ImanageDocuments } from "../imanage/imanage-documents.ts";
 import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -235,7 +234,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     timers,
     sealer,
     stores,
-    documents: new ImanageDocuments(backgroundApi),
+    api: backgroundApi,
     clients: letIn,
     accessTokens,
     quotaBytes: settings.SYNC_SPACE_MAX_MIB * 2 ** 20,

@@ -1,7 +1,10 @@
 import type { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../broker/ports.ts";
+import type { ImanageApi } from "../imanage/imanage-api.ts";
+import { ImanageDocuments } from "../imanage/imanage-documents.ts";
+import { ImanageObjects } from "../imanage/imanage-objects.ts";
 import { OperateSyncs } from "../sync/operate-syncs.ts";
-import type { DocumentSource, SyncPorts } from "../sync/ports.ts";
+import type { SyncPorts } from "../sync/ports.ts";
 import { ChangeReader } from "../sync/read-changes.ts";
 import { Snapshots } from "../sync/read-snapshot.ts";
 import { SyncRuns } from "../sync/run-sync.ts";
@@ -19,7 +22,8 @@ export function keepSyncs(by: {
   readonly timers: Timers;
   readonly sealer: Sealer;
   readonly stores: Stores;
-  readonly documents: DocumentSource;
+  /** Nobody waits for what it reads. */
+  readonly api: ImanageApi;
   readonly clients: SyncPorts["clients"];
   readonly accessTokens: AccessTokens;
   /** What the syncs of one organisation may take of Redis. */
@@ -27,7 +31,7 @@ export function keepSyncs(by: {
   /** Shorter intervals than a firm's iManage should be asked at: for the simulator alone. */
   readonly simulated: boolean;
 }) {
-  const { clock, random, log, timers, sealer, stores, documents, clients, accessTokens, simulated } = by;
+  const { clock, random, log, timers, sealer, stores, api, clients, accessTokens, simulated } = by;
   const ports: SyncPorts = {
     clock,
     random,
@@ -38,7 +42,8 @@ export function keepSyncs(by: {
     space: stores.space,
     schedule: stores.syncs,
     announcements: stores.changed,
-    documents,
+    documents: new ImanageDocuments(api),
+    objects: new ImanageObjects(api),
     servers: stores.configuration,
     clients,
     accessToken: accessTokens.provide.bind(accessTokens),

@@ -67,7 +67,7 @@ export const changeEvents = resource((in_, call, caller) => {
     if (secret(event)) continue;
     overflow = data.length === switches.change_events_page;
     if (overflow) break;
-    data.push(event);
+    data.push(switches.change_events_root === "missing" ? { ...event, root_id: null } : event);
   }
   const seen = overflow ? data.at(-1)!.id : Math.max(after, latest);
   return { data, cursor: sealCursor(String(seen), library.id), overflow };

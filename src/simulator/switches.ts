@@ -207,6 +207,12 @@ export const switchesSchema = z.strictObject({
     .describe(
       "[?] Whether the feed tells of documents that the caller may not see. told: their ids come, and loading one answers 404 as if it were deleted.",
     ),
+  change_events_root: z
+    .enum(["told", "missing"])
+    .default("told")
+    .describe(
+      "[?] Whether an event says in which workspace its object lies, a workspace in itself. missing: root_id is null. Not the worst case: missing deserves a test.",
+    ),
   documents_search: z
     .enum(["by_filter", "ignores_ids", "not_found"])
     .default("by_filter")

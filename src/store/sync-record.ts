@@ -5,8 +5,8 @@ import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { type SyncWish, WHOLE_LIBRARY } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "../sync/cursor.ts";
-import type { DocumentField } from "../sync/document-fields.ts";
 import type { Remembered, Sync, SyncState } from "../sync/ports.ts";
+import type { SyncField } from "../sync/sync-fields.ts";
 
 /** A remembered object: `<digest>.<number of the scan, base 36>`. Short, for there may be a million. */
 export function readRemembered(value: string): Remembered {
@@ -43,7 +43,7 @@ export function readSync(id: SyncId, field: Readonly<Record<string, string>>): S
     library: field.library!,
     wish: field.wish === undefined ? WHOLE_LIBRARY : (JSON.parse(field.wish) as SyncWish),
     intervalMs: Number(field.interval),
-    fields: field.fields === undefined ? undefined : (JSON.parse(field.fields) as DocumentField[]),
+    fields: field.fields === undefined ? undefined : (JSON.parse(field.fields) as SyncField[]),
     createdAt: Number(field.created_at),
     state: field.state as SyncState,
     parkedBecause: field.because as ProblemCode | undefined,

@@ -1,6 +1,7 @@
 import type { Instant } from "../domain/instant.ts";
 import { Secret } from "../domain/secret.ts";
 import type { DocumentPayload } from "./document-fields.ts";
+import type { ObjectPayloads } from "./object-fields.ts";
 
 export const CHANGE_KINDS = [
   "document.created",
@@ -10,13 +11,15 @@ export const CHANGE_KINDS = [
   "container.changed",
   "container.deleted",
   "user.changed",
+  "user.deleted",
   "group.changed",
+  "group.deleted",
 ] as const;
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
 /** What a client is told, as it is sealed. */
-export interface SealedChange {
+export interface SealedChange extends ObjectPayloads {
   readonly kind: ChangeKind;
   readonly object: string;
   /** When it happened, by iManage's clock. */
@@ -25,7 +28,7 @@ export interface SealedChange {
   readonly actor?: string | undefined;
   /** Of documents that are there. */
   readonly document?: DocumentPayload;
-  /** Set where the document's fields were too long to be kept: only its id, number and version are told. */
+  /** Set where the fields were too long to be kept: only what names the object is told. */
   readonly shortened?: true;
 }
 
@@ -34,10 +37,17 @@ const SEALED_BYTES_MAX = 16 * 1024;
 
 export function encodeChange(change: SealedChange): Secret {
   const text = JSON.stringify(change);
-  if (change.document === undefined || Buffer.byteLength(text) <= SEALED_BYTES_MAX) return new Secret(text);
-  const { kind, object, at } = change;
-  const { id, number, version } = change.document;
-  return new Secret(JSON.stringify({ kind, object, at, document: { id, number, version }, shortened: true }));
+  if (Buffer.byteLength(text) <= SEALED_BYTES_MAX) return new Secret(text);
+  const { kind, object, at, document, container, user, group } = change;
+  const shortened: SealedChange = {
+    ...{ kind, object, at },
+    ...(document && { document: { id: document.id, number: document.number, version: document.version } }),
+    ...(container && { container: { id: container.id, type: container.type } }),
+    ...(user && { user: { id: user.id } }),
+    ...(group && { group: { id: group.id } }),
+    shortened: true,
+  };
+  return new Secret(JSON.stringify(shortened));
 }
 
 export const decodeChange = (secret: Secret): SealedChange => JSON.parse(secret.reveal()) as SealedChange;

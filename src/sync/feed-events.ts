@@ -1,7 +1,7 @@
 import type { Instant } from "../domain/instant.ts";
 import type { SyncWant, SyncWish } from "../domain/sync-wish.ts";
-import type { ChangeKind, SealedChange } from "./change.ts";
 import type { LibraryEvent } from "./library-source.ts";
+import type { ObjectItem } from "./object-source.ts";
 import { latest } from "./plan.ts";
 
 /** What one page of the feed says of one object. */
@@ -15,6 +15,8 @@ export interface TouchedObject {
   readonly security: boolean;
   readonly at: Instant | undefined;
   readonly root: string | undefined;
+  /** Where in the page it is named last. */
+  readonly last: number;
 }
 
 const GONE = new Set(["delete", "purged_from_trash"]);
@@ -27,7 +29,7 @@ export function touchedObjects(
   item: LibraryEvent["item"],
 ): readonly TouchedObject[] {
   const touched = new Map<string, TouchedObject>();
-  for (const event of events) {
+  for (const [last, event] of events.entries()) {
     if (event.item !== item) continue;
     const before = touched.get(event.object);
     touched.set(event.object, {
@@ -37,40 +39,35 @@ export function touchedObjects(
       security: before?.security === true || event.action === SECURITY,
       at: latest(before?.at, event.at),
       root: event.root ?? before?.root,
+      last,
     });
   }
   return [...touched.values()];
 }
 
-/**
- * Containers and people, as the feed names them: that something happened to them, and when. They are not loaded, and nothing is
- * remembered of them, so it is the feed alone that tells.
- */
-export function otherChanges(
-  events: readonly LibraryEvent[],
-  { wants, workspaces }: SyncWish,
-): readonly SealedChange[] {
-  const containers = wants.includes("containers")
-    ? touchedObjects(events, "container")
-        .filter(({ object, root }) => isAbout(workspaces, object) || isAbout(workspaces, root))
-        .map(({ gone, ...of }) => told(gone ? "container.deleted" : "container.changed", of))
-    : [];
-  const people = wants.includes("people")
-    ? (["user", "group"] as const).flatMap((item) =>
-        touchedObjects(events, item).map((of) => told(`${item}.changed`, of)),
-      )
-    : [];
-  return [...containers, ...people];
+/** A container, user or group that a page of the feed is about. */
+export interface TouchedOther extends TouchedObject {
+  readonly item: ObjectItem;
 }
 
-const isAbout = (workspaces: readonly string[] | undefined, id: string | undefined): boolean =>
-  workspaces === undefined || (id !== undefined && workspaces.includes(id));
+/** Containers and people that a page is about, each once, in the order in which they are named last. */
+export function touchedOthers(
+  events: readonly LibraryEvent[],
+  { wants, workspaces }: SyncWish,
+): readonly TouchedOther[] {
+  const items: ObjectItem[] = [
+    ...(wants.includes("containers") ? (["container"] as const) : []),
+    ...(wants.includes("people") ? (["user", "group"] as const) : []),
+  ];
+  return items
+    .flatMap((item) => touchedObjects(events, item).map((of) => ({ item, ...of })))
+    .filter(({ item, object, root }) => item !== "container" || mayBeAbout(workspaces, object, root))
+    .toSorted((a, b) => a.last - b.last);
+}
 
-const told = (kind: ChangeKind, { object, at }: Pick<TouchedObject, "object" | "at">): SealedChange => ({
-  kind,
-  object,
-  at,
-});
+/** Where the feed names no workspace, the container itself may. */
+const mayBeAbout = (workspaces: readonly string[] | undefined, object: string, root: string | undefined) =>
+  workspaces === undefined || root === undefined || [object, root].some((id) => workspaces.includes(id));
 
 /** What the feed is asked for. Which words it knows for actions is documented in two places and no more; so all are taken. */
 export function itemTypesOf(wants: readonly SyncWant[]): readonly string[] {

@@ -12,9 +12,10 @@ import type { LibrarySubject } from "../domain/subject.ts";
 import type { DueSync } from "../domain/sync-turns.ts";
 import type { SyncWish } from "../domain/sync-wish.ts";
 import type { SyncCursor } from "./cursor.ts";
-import type { DocumentField } from "./document-fields.ts";
 import type { DocumentSource } from "./library-source.ts";
+import type { ObjectSource } from "./object-source.ts";
 import type { SyncSpace } from "./reading-ports.ts";
+import type { SyncField } from "./sync-fields.ts";
 
 export type {
   DocumentPage,
@@ -37,6 +38,7 @@ export interface SyncPorts {
   readonly schedule: SyncSchedule;
   readonly announcements: ChangeAnnouncements;
   readonly documents: DocumentSource;
+  readonly objects: ObjectSource;
   readonly servers: Pick<ServerDirectory, "findServer">;
   /** Policies: action `sync`. Standings as whoever lets clients in sees them: nobody else asks where a worker acts. */
   readonly clients: Pick<ClientStore, "findPolicy" | "findStanding">;
@@ -78,7 +80,7 @@ export interface Sync {
   /** From the start of one pass to the start of the next. */
   readonly intervalMs: Milliseconds;
   /** What a change tells; undefined: every field. */
-  readonly fields: readonly DocumentField[] | undefined;
+  readonly fields: readonly SyncField[] | undefined;
   readonly createdAt: Instant;
   readonly state: SyncState;
   /** Why it is parked: what the one who must act has to know. */
@@ -120,7 +122,7 @@ export interface NewSync {
   readonly library: string;
   readonly wish: SyncWish;
   readonly intervalMs: Milliseconds;
-  readonly fields: readonly DocumentField[] | undefined;
+  readonly fields: readonly SyncField[] | undefined;
 }
 
 export interface SyncStore {

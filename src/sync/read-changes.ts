@@ -8,6 +8,7 @@ import { WaitingPlaces } from "../domain/waiting-places.ts";
 import { type ChangeKind, decodeChange } from "./change.ts";
 import { type ChangeCursors, makeChangeCursors, START } from "./change-cursor.ts";
 import type { DocumentPayload } from "./document-fields.ts";
+import type { ObjectPayloads } from "./object-fields.ts";
 import type { ChangeId, StoredChange, SyncPorts } from "./ports.ts";
 import type { Syncs } from "./syncs.ts";
 
@@ -24,7 +25,11 @@ export interface Change {
   readonly actor: string | undefined;
   /** Of a document that is there. */
   readonly document: DocumentPayload | undefined;
-  /** The fields were too long to be kept: only id, number and version are told. */
+  /** Of a container, a user or a group that iManage shows. */
+  readonly container: ObjectPayloads["container"] | undefined;
+  readonly user: ObjectPayloads["user"] | undefined;
+  readonly group: ObjectPayloads["group"] | undefined;
+  /** The fields were too long to be kept: only what names the object is told. */
   readonly shortened: boolean;
 }
 
@@ -147,6 +152,9 @@ export class ChangeReader {
           storedAt,
           actor: opened.actor,
           document: opened.document,
+          container: opened.container,
+          user: opened.user,
+          group: opened.group,
           shortened: opened.shortened ?? false,
         };
       }),

@@ -14,7 +14,8 @@ const SEARCHED_AT_ONCE = 100;
 const WORTH_A_SEARCH = 3;
 /** How long a prepared token is one of this moment. */
 const PREPARED_MS = seconds(1);
-const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
+/** Answers that need be about nothing but the object that was asked for. */
+export const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
 
 export interface Wanted {
   readonly object: string;

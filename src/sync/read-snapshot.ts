@@ -9,6 +9,7 @@ import { withLentToken } from "./lent-token.ts";
 import type { DocumentPage, LibraryDocument, Sync, SyncPorts } from "./ports.ts";
 import type { SnapshotSlots } from "./reading-ports.ts";
 import { problemOf } from "./refusals.ts";
+import { documentFields } from "./sync-fields.ts";
 import type { Syncs } from "./syncs.ts";
 
 /** One line of a snapshot. Without the last kind of line it was cut. */
@@ -79,6 +80,7 @@ export class Snapshots {
     const sync = await this.#allowed(caller, id);
     mustBeReady(sync);
     const { organisation, client } = sync;
+    const fields = documentFields(sync.fields);
     const hold = () => this.#hold(sync, requestId);
     await hold();
     let heldAt = clock.monotonicMs();
@@ -96,7 +98,7 @@ export class Snapshots {
         began = true;
         for (const document of known) {
           if (signal?.aborted) return;
-          yield { kind: "document", document: payloadOf(document, sync.fields) };
+          yield { kind: "document", document: payloadOf(document, fields) };
           if (clock.monotonicMs() - heldAt > heldMs / 4) {
             await hold();
             heldAt = clock.monotonicMs();

@@ -25,6 +25,8 @@ export interface SyncRunOptions {
   readonly pageSize?: number;
   /** Events of the feed that are told before they are stored. */
   readonly eventsAtOnce?: number;
+  /** Containers and people that are loaded before what was told is stored. */
+  readonly objectsAtOnce?: number;
   readonly overlapMs?: Milliseconds;
   readonly scanEveryMs?: Milliseconds;
   readonly parkedRetryMs?: Milliseconds;
@@ -36,12 +38,22 @@ export interface SyncRunOptions {
 
 type RunPorts = Pick<
   SyncPorts,
-  "clock" | "timers" | "log" | "sealer" | "syncs" | "servers" | "clients" | "documents" | "accessToken"
+  | "clock"
+  | "timers"
+  | "log"
+  | "sealer"
+  | "syncs"
+  | "servers"
+  | "clients"
+  | "documents"
+  | "objects"
+  | "accessToken"
 >;
 
 /** Each page is a token, a place in the budget, and two looks at the store: of larger pages there are fewer. */
 const PAGE_SIZE = 2_000;
 const EVENTS_AT_ONCE = 100;
+const OBJECTS_AT_ONCE = 25;
 const BRAKE: Brake = { objects: 20, share: 0.1 };
 
 /**
@@ -59,6 +71,7 @@ export class SyncRuns {
     this.#options = {
       pageSize: PAGE_SIZE,
       eventsAtOnce: EVENTS_AT_ONCE,
+      objectsAtOnce: OBJECTS_AT_ONCE,
       brake: BRAKE,
       ...timing,
       ...options,

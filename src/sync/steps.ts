@@ -14,19 +14,23 @@ import {
   type Brake,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
-import { itemTypesOf, otherChanges, touchedObjects } from "./feed-events.ts";
+import { itemTypesOf, touchedOthers } from "./feed-events.ts";
 import type { DocumentPage, DocumentQuery, EventPage } from "./library-source.ts";
+import { loadDocuments } from "./load-documents.ts";
 import { PagesAhead } from "./pages-ahead.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
-import type { Called, LibraryCalls, Loaded, Wanted } from "./read-library.ts";
+import type { Called, LibraryCalls } from "./read-library.ts";
 import { isCursorRefusal, isWithoutFeed, problemOf, type Refusal } from "./refusals.ts";
-import { Teller, type Telling, type Told } from "./tell.ts";
+import { NOTHING, Teller, type Telling, type Told } from "./tell.ts";
+import { tellEvents } from "./tell-events.ts";
 
 export interface StepOptions {
   readonly pageSize: number;
   /** Events that are told before what they told is stored: whatever a rate limit lets through, it gets on. */
   readonly eventsAtOnce: number;
+  /** Containers and people among them, each of which is a call or two. */
+  readonly objectsAtOnce: number;
   readonly overlapMs: Milliseconds;
   readonly brake: Brake;
 }
@@ -38,13 +42,10 @@ type Answered<T> = { readonly value: T; readonly token: SyncToken };
 const SWEPT_AT_ONCE = 100;
 /** So many versions may have come since the scan before. */
 const NEWER_VERSIONS = 20;
-/** After so many failures in a row an object that cannot be loaded holds up the others no longer: a scan sees it. */
-const PATIENCE = 5;
-const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
 export class Steps {
-  readonly #ports: Pick<SyncPorts, "timers" | "documents" | "sealer" | "syncs" | "servers">;
+  readonly #ports: Pick<SyncPorts, "timers" | "documents" | "objects" | "sealer" | "syncs" | "servers">;
   readonly #calls: LibraryCalls;
   readonly #sync: Sync;
   readonly #options: StepOptions;
@@ -57,7 +58,7 @@ export class Steps {
   readonly #ahead: PagesAhead;
 
   constructor(
-    ports: Pick<SyncPorts, "timers" | "documents" | "sealer" | "syncs" | "servers">,
+    ports: Pick<SyncPorts, "timers" | "documents" | "objects" | "sealer" | "syncs" | "servers">,
     calls: LibraryCalls,
     sync: Sync,
     options: StepOptions,
@@ -137,53 +138,22 @@ export class Steps {
       return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
     }
     const { events } = answer.value;
-    const by = told + this.#options.eventsAtOnce;
+    // What a page names often is loaded and told once, where it is named last.
+    const untold = touchedOthers(events, this.#sync.wish).filter(({ last }) => last >= told);
+    const { eventsAtOnce, objectsAtOnce } = this.#options;
+    const by = Math.min(told + eventsAtOnce, untold[objectsAtOnce]?.last ?? events.length);
     const part = { ...answer.value, events: events.slice(told, by) };
     const left = by < events.length;
     if (left) this.#feed = feed;
-    const page = await this.#tellEvents(cursor, part, token.server);
+    const telling = this.#telling(cursor, token.server, cursor.scan?.number ?? cursor.scans, false);
+    const others = untold.filter(({ last }) => last < by);
+    const loading = { calls: this.#calls, objects: this.#ports.objects, teller: this.#teller };
+    const page = await tellEvents(loading, telling, part, others);
     const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
     return this.#page(cursor, after, page, {
       documents: page.loaded,
       unreadable: (left ? 0 : part.unreadable) + page.unloadable,
     });
-  }
-
-  async #tellEvents(
-    cursor: SyncCursor,
-    page: EventPage,
-    server: Server,
-  ): Promise<Told & { readonly loaded: number; readonly unloadable: number }> {
-    const { wish } = this.#sync;
-    const about = wish.wants.includes("documents") || wish.wants.includes("security");
-    const touched = about ? touchedObjects(page.events, "document") : [];
-    const others = otherChanges(page.events, wish);
-    const there = touched.filter(({ gone }) => !gone);
-    if (touched.length + others.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
-    const { found, unloadable } = await this.#load(cursor.sequence, there);
-    const seen = there.flatMap(({ object, ...what }) => {
-      const document = found.get(object);
-      // It is not shown, and the feed does not say that it went: nothing is told. Should it have gone, the feed or a scan says so.
-      return document === undefined ? [] : [{ document, ...what }];
-    });
-    const told = await this.#teller.tell(
-      this.#telling(cursor, server, cursor.scan?.number ?? cursor.scans, false),
-      seen,
-      touched.filter(({ gone }) => gone),
-      others,
-    );
-    return { ...told, loaded: found.size, unloadable };
-  }
-
-  async #load(sequence: number, wanted: readonly Wanted[]): Promise<Loaded> {
-    if (wanted.length === 0) return { found: new Map(), absent: new Set(), hidden: new Set(), unloadable: 0 };
-    const { parkedBecause, lastError, counts } = this.#sync;
-    // To have waited for someone to act says nothing about an object.
-    const waited = parkedBecause !== undefined && lastError?.code === parkedBecause;
-    const patient = waited || counts.failures < PATIENCE;
-    const { answer } = await this.#calls.load(this.#sync, sequence, wanted, patient);
-    if (answer.kind !== "ok") throw problemOf(answer, "documents");
-    return answer.value;
   }
 
   async #window(cursor: SyncCursor, page: string | undefined, moment: () => Moment): Promise<StepPage> {
@@ -232,7 +202,9 @@ export class Steps {
     const some = objects.slice(0, SWEPT_AT_ONCE);
     const server = await this.#ports.servers.findServer(this.#sync.server);
     if (server === undefined) throw new Error("a sync without its server");
-    const { found, absent, hidden, unloadable } = await this.#load(
+    const { found, absent, hidden, unloadable } = await loadDocuments(
+      this.#calls,
+      this.#sync,
       cursor.sequence,
       some.map((object) => ({ object, at: undefined })),
     );

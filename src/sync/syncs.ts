@@ -20,9 +20,9 @@ import {
   type SyncWish,
   WORKSPACES_MAX,
 } from "../domain/sync-wish.ts";
-import { DOCUMENT_FIELDS, type DocumentField } from "./document-fields.ts";
 import { syncTiming } from "./plan.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
+import { isSyncField, type SyncField } from "./sync-fields.ts";
 import { type SyncView, viewSync } from "./sync-view.ts";
 
 export interface CreateSync {
@@ -169,17 +169,18 @@ export class Syncs {
       yield { field: "interval", message: `is less than ${this.#minIntervalMs / 1_000} seconds` };
   }
 
-  #checked({ library, wish, intervalMs, fields }: CreateSync): readonly DocumentField[] | undefined {
+  #checked({ library, wish, intervalMs, fields }: CreateSync): readonly SyncField[] | undefined {
     const faults: { field: string; message: string }[] = [];
     if (!/^[^\p{C}/]{1,100}$/u.test(library))
       faults.push({ field: "library", message: "is not a library id" });
     if (intervalMs !== undefined) faults.push(...this.#faultsOfInterval(intervalMs));
     for (const field of fields ?? []) {
-      if (!isField(field)) faults.push({ field: "fields", message: `does not know ${field.slice(0, 40)}` });
+      if (!isSyncField(field))
+        faults.push({ field: "fields", message: `does not know ${field.slice(0, 40)}` });
     }
     faults.push(...faultsOfWish(library, wish ?? {}));
     if (faults.length > 0) throw new Problem("invalid_request", { faults });
-    return fields?.filter(isField);
+    return fields?.filter(isSyncField);
   }
 }
 
@@ -216,6 +217,3 @@ const toSync = (server: ServerId, id: string, address: string): PolicyRequest =>
   subject: { type: "library", id },
   address,
 });
-
-const isField = (text: string): text is DocumentField =>
-  (DOCUMENT_FIELDS as readonly string[]).includes(text);

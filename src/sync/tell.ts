@@ -7,6 +7,7 @@ import { encodeChange, type SealedChange } from "./change.ts";
 import { comparedText, DOCUMENT_FIELDS, payloadOf } from "./document-fields.ts";
 import type { LibraryDocument } from "./library-source.ts";
 import type { Remembered, Sync, SyncPage, SyncPorts } from "./ports.ts";
+import { documentFields } from "./sync-fields.ts";
 
 /** A document as it was just read, and what is known of how it came to be read. */
 export interface SeenDocument {
@@ -33,6 +34,8 @@ export interface Telling {
 }
 
 export type Told = Pick<SyncPage, "changes" | "marks" | "forgotten"> & Remembering;
+
+export const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
 
 /** Characters of a digest that are kept, for each of a million objects: 96 bits. */
 const VERSION_LENGTH = 16;
@@ -74,7 +77,8 @@ export class Teller {
     };
 
     // Keyed: whoever reads the store cannot try out names until one fits.
-    const { fields = DOCUMENT_FIELDS } = sync;
+    const asked = documentFields(sync.fields);
+    const fields = asked ?? DOCUMENT_FIELDS;
     const texts = documents.map(({ document }) => comparedText(document, fields));
     const digests = await this.#ports.sealer.digests(serverOwner(of.server), texts);
 
@@ -98,7 +102,7 @@ export class Teller {
 
       const isSecurity = one.security === true && sync.wish.wants.includes("security");
       if (before?.version === version && !isSecurity) continue;
-      const payload = payloadOf(document, sync.fields);
+      const payload = payloadOf(document, asked);
       const change = { object: document.id, at, actor: document.lastUser, document: payload };
       const { wants } = sync.wish;
       if (before?.version !== version && wants.includes("documents")) {

@@ -3,6 +3,7 @@ import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connectUntilReturn } from "../../scripts/walk/connect.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import { PROBLEMS } from "../../src/domain/problem-catalogue.ts";
+import { SYNC_WANTS } from "../../src/domain/sync-wish.ts";
 import { publicApp } from "../../src/main/start-http.ts";
 import { read, withoutComments } from "../architecture/source.ts";
 import { makeOperator } from "../kit/additions.ts";
@@ -276,7 +277,7 @@ describe("the problems", () => {
 describe("what is answered", () => {
   it("is what the document says, route by route", async () => {
     const here = await world();
-    const { client, server, organisation, broker } = here;
+    const { client, server, organisation, broker, simulator } = here;
     const asked = new Set<string>();
     const ask = async (operationId: string, path = "", body?: object) => {
       asked.add(operationId);
@@ -324,13 +325,25 @@ describe("what is answered", () => {
     expect(libraries.counts).toMatchObject({ authorized: 1 });
     await ask("getLibrary", `${server} ACTIVE`);
 
-    const sync = await ask("createSync", "", { server, library: "ACTIVE", existing: "tell" });
+    const sync = await ask("createSync", "", {
+      server,
+      library: "ACTIVE",
+      existing: "tell",
+      wants: [...SYNC_WANTS],
+    });
     const id = String(sync.id);
     await ask("listSyncs", `?organisation=${organisation}`);
     await ask("runSync", id);
-    await broker.workerStories.runSync(id as never, new AbortController().signal);
+    const run = () => broker.workerStories.runSync(id as never, new AbortController().signal);
+    await run();
+    simulator.edit("ACTIVE", { kind: "container", id: "ACTIVE!11", change: { name: "Renamed" } });
+    simulator.edit("ACTIVE", { kind: "user", id: "clara.voss", change: { name: "Clara" } });
+    simulator.edit("ACTIVE", { kind: "group", id: "TEAM", change: { full_name: "The team" } });
+    await ask("runSync", id);
+    await run();
     const changes = await ask("readChanges", id);
-    expect(changes.items).not.toEqual([]);
+    for (const told of ["document", "container", "user", "group"])
+      expect(changes.items, told).toContainEqual(expect.objectContaining({ [told]: expect.any(Object) }));
     asked.add("readSnapshot");
     await expectLines(here, "readSnapshot", `/v1/syncs/${id}/snapshot`);
     await ask("pauseSync", id);

@@ -111,6 +111,18 @@ test("the feed tells a reader of documents that he may not see, or by switch doe
   expect(await told()).toEqual(["ACTIVE!1001.1"]);
 });
 
+test("an event says in which workspace its object lies, or by switch does not", async () => {
+  const { sim, feed } = await reading();
+  const { cursor } = (await feed()).body;
+  for (const id of ["ACTIVE!11", "ACTIVE!111"])
+    sim.edit("ACTIVE", { kind: "container", id, change: { name: "Renamed" } });
+  const roots = async () =>
+    (await feed(`?cursor=${cursor}`)).body.data.map((event: { root_id: string | null }) => event.root_id);
+  expect(await roots()).toEqual(["ACTIVE!11", "ACTIVE!11"]);
+  sim.setSwitches({ change_events_root: "missing" });
+  expect(await roots()).toEqual([null, null]);
+});
+
 test("overflow says that there is more to hear, not that there is more", async () => {
   const { sim, feed } = await reading();
   const { cursor } = (await feed()).body;

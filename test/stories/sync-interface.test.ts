@@ -10,6 +10,8 @@ const LIBRARY = "ACTIVE";
 interface Told {
   readonly kind: string;
   readonly document: Record<string, unknown>;
+  readonly container: Record<string, unknown> | null;
+  readonly user: Record<string, unknown> | null;
 }
 
 it("an app makes a sync, reads its snapshot and follows; it comes too late, is told the way back, and goes it", async () => {
@@ -21,7 +23,7 @@ it("an app makes a sync, reads its snapshot and follows; it comes too late, is t
     email: "amelia.hart@hartlowell.example",
   });
   const key = { "idempotency-key": "first-sync" };
-  const wish = { server, library: LIBRARY, wants: ["documents", "security"] };
+  const wish = { server, library: LIBRARY, wants: ["documents", "security", "containers", "people"] };
   const made = await client.call<{ id: SyncId }>("POST", "/v1/syncs", wish, key);
   expect(made.status).toBe(201);
   const { id } = made.body;
@@ -48,16 +50,25 @@ it("an app makes a sync, reads its snapshot and follows; it comes too late, is t
   const library = new Map(documents.map((document) => [document.id, document]));
   expect(library.size).toBe(24);
   simulator.editDocument(LIBRARY, "ACTIVE!1003.1", { name: "Settlement of Quillon" });
+  const people = { name: "Clara Quillon", email: "clara@quillon.example" };
+  simulator.edit(
+    LIBRARY,
+    { kind: "container", id: "ACTIVE!111", change: { name: "Quillon: correspondence" } },
+    { kind: "user", id: "clara.voss", change: people },
+  );
   here.advance(5 * 60_000);
   await run();
   const followed = (await changes(`cursor=${cursor}`)).body;
-  expect(followed.items.map(({ kind, document }) => [kind, document.name])).toEqual([
-    ["document.changed", "Settlement of Quillon"],
+  const folder = { type: "folder", name: "Quillon: correspondence", workspace_id: "ACTIVE!11" };
+  expect(followed.items).toMatchObject([
+    { kind: "document.changed", document: { name: "Settlement of Quillon" }, container: null, user: null },
+    { kind: "container.changed", document: null, container: { id: "ACTIVE!111", ...folder } },
+    { kind: "user.changed", user: { id: "clara.voss", ...people, allow_logon: true }, group: null },
   ]);
 
-  // Nothing of what is confidential lies in Redis in clear: names of documents, of clients and of matters.
+  // Nothing of what is confidential lies in Redis in clear: names of documents, of clients, of matters and of people.
   const words = documents.flatMap(({ name, custom1, custom2 }) => [name, custom1, custom2]);
-  const needles = [...new Set([...words, "Settlement of Quillon"])].filter(
+  const needles = [...new Set([...words, "Settlement of", "Quillon", "clara.voss"])].filter(
     (word): word is string => typeof word === "string" && word.length > 3,
   );
   expect(needles.length).toBeGreaterThan(20);

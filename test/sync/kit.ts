@@ -14,6 +14,7 @@ import { Problem } from "../../src/domain/problem.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { ImanageApi } from "../../src/imanage/imanage-api.ts";
 import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
+import { ImanageObjects } from "../../src/imanage/imanage-objects.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { startSimulator } from "../../src/simulator/start-simulator.ts";
 import { ChangeListener } from "../../src/store/change-listener.ts";
@@ -146,6 +147,7 @@ export async function syncKit({
       grant: lender.grant,
     };
   });
+  const api = new ImanageApi(outboundTo([simulator.origin]));
   const ports: SyncPorts = {
     clock,
     random: systemRandom,
@@ -161,7 +163,8 @@ export async function syncKit({
     space: new RedisSyncSpace(store),
     schedule: syncs,
     announcements: listener,
-    documents: new ImanageDocuments(new ImanageApi(outboundTo([simulator.origin]))),
+    documents: new ImanageDocuments(api),
+    objects: new ImanageObjects(api),
     servers: { findServer: async (id) => (id === server.id ? server : undefined) },
     clients: {
       findStanding: async () => ({ state: standing.state, generation: 1 }),

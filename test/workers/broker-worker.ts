@@ -5,6 +5,7 @@
 import { readSettings } from "../../src/config/settings.ts";
 import type { SyncId } from "../../src/domain/id.ts";
 import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
+import { ImanageObjects } from "../../src/imanage/imanage-objects.ts";
 import { compose } from "../../src/main/compose.ts";
 import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
@@ -53,6 +54,7 @@ const runs = new SyncRuns(
     syncs: new RedisSyncStore(broker.stores.fast),
     clients: broker.configuration,
     documents: new ImanageDocuments(broker.backgroundApi),
+    objects: new ImanageObjects(broker.backgroundApi),
     servers: broker.configuration,
     accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
   },

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { SyncId } from "../../src/domain/id.ts";
 import { seconds } from "../../src/domain/instant.ts";
 import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
+import { ImanageObjects } from "../../src/imanage/imanage-objects.ts";
 import { systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
@@ -32,6 +33,7 @@ async function workersOf(here: World, happened: { run(id: SyncId): void; page(id
       syncs: new RedisSyncStore(broker.stores.fast),
       clients: broker.configuration,
       documents: new ImanageDocuments(broker.backgroundApi),
+      objects: new ImanageObjects(broker.backgroundApi),
       servers: broker.configuration,
       accessToken: broker.accessTokens.provide.bind(broker.accessTokens),
     },
