@@ -154,7 +154,7 @@ export async function syncKit({
     log,
     timers: {
       after(ms) {
-        waited.push(ms);
+        if (ms > 0) waited.push(ms);
         return { elapsed: Promise.resolve(), cancel() {} };
       },
     },
