@@ -33,7 +33,10 @@ export class ImanageDocuments implements DocumentSource {
     this.#api = api;
   }
 
-  /** One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). */
+  /**
+   * One page of a library's documents by edit date, paged by iManage's opaque cursor, under which edits move no rows (C). Of one
+   * workspace: `…/workspaces/{id}/documents` (I), and not a filter, which a server that does not know it passes over in silence.
+   */
   async listDocuments(
     server: Server,
     accessToken: Secret,
@@ -47,7 +50,8 @@ export class ImanageDocuments implements DocumentSource {
       cursor: query.cursor,
       total: query.total === true ? "true" : undefined,
     };
-    const answer = await this.#api.readOf(server, accessToken, query, ["documents"], search, documentsSchema);
+    const at = query.workspace === undefined ? ["documents"] : ["workspaces", query.workspace, "documents"];
+    const answer = await this.#api.readOf(server, accessToken, query, at, search, documentsSchema);
     if (answer.kind !== "ok") return answer;
     const { data, cursor, total_count } = answer.value;
     const next = cursor === null || cursor === "" ? undefined : cursor;
@@ -76,6 +80,20 @@ export class ImanageDocuments implements DocumentSource {
     if (answer.kind !== "ok") return answer;
     const document = readDocument(answer.value.data);
     return document === undefined ? unavailable("not_imanage") : { kind: "ok", value: document };
+  }
+
+  /** `…/workspaces/{id}` (C). */
+  async hasWorkspace(
+    server: Server,
+    accessToken: Secret,
+    of: LibraryPath & { readonly id: string },
+  ): Promise<ApiOutcome<boolean>> {
+    const at = ["workspaces", of.id];
+    const answer = await this.#api.readOf(server, accessToken, of, at, {}, oneDocumentSchema);
+    if (answer.kind === "ok") return { kind: "ok", value: true };
+    return answer.kind === "unavailable" && answer.reason === "status_404"
+      ? { kind: "ok", value: false }
+      : answer;
   }
 
   /** `POST …/documents/search` (C: the envelope; that it finds by ids: ?). */

@@ -24,6 +24,12 @@ export interface DocumentSource {
     accessToken: Secret,
     of: LibraryPath & { readonly ids: readonly string[] },
   ): Promise<ApiOutcome<readonly LibraryDocument[]>>;
+  /** Whether iManage knows of such a workspace. */
+  hasWorkspace(
+    server: Server,
+    accessToken: Secret,
+    of: LibraryPath & { readonly id: string },
+  ): Promise<ApiOutcome<boolean>>;
   readEvents(server: Server, accessToken: Secret, query: EventQuery): Promise<ApiOutcome<EventPage>>;
 }
 
@@ -33,6 +39,8 @@ export interface DocumentQuery extends LibraryPath {
   readonly editedTo: Instant | undefined;
   readonly cursor: string | undefined;
   readonly limit: number;
+  /** What lies in this workspace alone. */
+  readonly workspace?: string | undefined;
   /** Also asks how many there are in all. */
   readonly total?: boolean;
 }

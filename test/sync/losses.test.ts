@@ -34,6 +34,7 @@ function blindTo(kit: Kit, ids: readonly string[], options: ConstructorParameter
     listDocuments,
     readDocument: (...of) => all.readDocument(...of),
     findDocuments: (...of) => all.findDocuments(...of),
+    hasWorkspace: (...of) => all.hasWorkspace(...of),
     readEvents: (...of) => all.readEvents(...of),
   };
   return new SyncRuns({ ...kit.ports, documents }, { pageSize: 10, ...options });
@@ -156,6 +157,7 @@ test("a page of the feed that names more documents than iManage's rate limit let
   const documents: DocumentSource = {
     listDocuments: (...of) => all.listDocuments(...of),
     findDocuments: (...of) => all.findDocuments(...of),
+    hasWorkspace: (...of) => all.hasWorkspace(...of),
     readEvents: (...of) => all.readEvents(...of),
     readDocument: async (...of) =>
       left-- > 0 ? all.readDocument(...of) : { kind: "throttled", retryAfterMs: 5_000 },
