@@ -104,13 +104,17 @@ export function afterWindow(
   };
 }
 
-/** @param scan the one that listed this page. */
+/**
+ * @param scan the one that listed this page.
+ * @param workspaces how many the sync is about.
+ */
 export function afterList(
   cursor: SyncCursor,
   scan: ScanCursor,
   page: DocumentPage,
   { marked, outside }: Pick<Remembering, "marked" | "outside">,
   grant: GrantId,
+  workspaces = 0,
 ): SyncCursor {
   const flaw: ScanFlaw | undefined =
     page.unreadable > 0
@@ -118,24 +122,117 @@ export function afterList(
       : scan.grant !== undefined && scan.grant !== grant
         ? "another_owner"
         : undefined;
-  return {
-    ...cursor,
-    scans: Math.max(cursor.scans, scan.number),
-    // What the feed lost while a scan was under way, that one may have gone past.
-    rescan: scan.page === undefined ? undefined : cursor.rescan,
-    scan: {
-      ...scan,
-      stage: page.next === undefined ? "count" : "list",
-      page: page.next,
-      latestEditAt: latest(scan.latestEditAt, ...page.documents.map(({ editedAt }) => editedAt)),
-      rows: scan.rows + page.documents.length + page.unreadable,
-      marked: scan.marked + marked,
-      outside: scan.outside + outside,
-      flawed: scan.flawed ?? flaw,
-      grant: scan.grant ?? grant,
-      total: scan.total ?? page.total,
-    },
+  const rows = page.documents.length + page.unreadable;
+  const { within } = scan;
+  const listed: ScanCursor = {
+    ...scan,
+    stage: page.next === undefined ? "count" : "list",
+    page: page.next,
+    latestEditAt: latest(scan.latestEditAt, ...page.documents.map(({ editedAt }) => editedAt)),
+    rows: scan.rows + rows,
+    marked: scan.marked + marked,
+    outside: scan.outside + outside,
+    flawed: scan.flawed ?? flaw,
+    grant: scan.grant ?? grant,
+    ...(within === undefined
+      ? { total: scan.total ?? page.total }
+      : { within: { ...within, rows: within.rows + rows, total: within.total ?? page.total } }),
   };
+  const begun = begunWith(cursor, scan);
+  // One answer that holds all there is counts itself.
+  if (within !== undefined && scan.page === undefined && page.next === undefined) {
+    return afterWorkspace(begun, listed, { total: page.total, grant }, workspaces);
+  }
+  return { ...begun, scan: listed };
+}
+
+const begunWith = (cursor: SyncCursor, { number, page, within }: ScanCursor): SyncCursor => ({
+  ...cursor,
+  scans: Math.max(cursor.scans, number),
+  // What the feed lost while a scan was under way, that one may have gone past.
+  rescan: page === undefined && (within?.at ?? 0) === 0 ? undefined : cursor.rescan,
+});
+
+/** A workspace was listed to its end and counted again: on with the next. */
+function afterWorkspace(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  counted: Counted,
+  workspaces: number,
+): SyncCursor {
+  const { rows = 0, total, ...within } = scan.within!;
+  const [fewest, most] = [total, counted.total].map((it) => it ?? 0).toSorted((a, b) => a - b) as [
+    number,
+    number,
+  ];
+  return nextWorkspace(
+    cursor,
+    {
+      ...scan,
+      flawed: scan.flawed ?? flawOfCount(scan, total, counted),
+      total: (scan.total ?? 0) + fewest,
+      counted: (scan.counted ?? 0) + most,
+      within: {
+        ...within,
+        rows,
+        served: within.served + 1,
+        gap: within.gap + Math.max(0, fewest - rows, rows - most),
+      },
+    },
+    workspaces,
+  );
+}
+
+function nextWorkspace(cursor: SyncCursor, scan: ScanCursor, workspaces: number): SyncCursor {
+  const { total: _, ...within } = scan.within!;
+  if (within.at + 1 < workspaces) {
+    const next = { ...within, at: within.at + 1, rows: 0 };
+    return { ...cursor, scan: { ...scan, stage: "list", page: undefined, within: next } };
+  }
+  // Not one could be listed: this iManage may have no such lists, and then nothing was asked at all.
+  if (within.served === 0 && within.absent > 0) return asWholeLibrary(cursor, scan);
+  return toJudge(cursor, { ...scan, page: undefined, within });
+}
+
+const asWholeLibrary = (cursor: SyncCursor, scan: ScanCursor): SyncCursor => ({
+  ...cursor,
+  scan: {
+    ...scan,
+    stage: "list",
+    page: undefined,
+    within: undefined,
+    rows: 0,
+    total: undefined,
+    counted: undefined,
+  },
+});
+
+/** Nothing may be concluded before what has changed up to now is read. */
+const toJudge = (cursor: SyncCursor, scan: ScanCursor): SyncCursor => ({
+  ...cursor,
+  polledAt: cursor.feed.kind === "taken" ? undefined : cursor.polledAt,
+  scan: { ...scan, stage: "judge" },
+});
+
+/**
+ * A workspace could not be listed. `absent`: iManage knows of no such workspace. `unlisted`: it shows the workspace, and not what is in it.
+ * `hidden`: it shows neither. Where others could be listed, an absent one is gone; what was in it is asked for by itself before it is told.
+ */
+export function afterWorkspaceRefused(
+  cursor: SyncCursor,
+  scan: ScanCursor,
+  why: "absent" | "unlisted" | "hidden",
+  workspaces: number,
+): SyncCursor {
+  const { within } = scan;
+  if (within === undefined) return cursor;
+  const begun = begunWith(cursor, scan);
+  if (why === "unlisted" && within.served === 0) return asWholeLibrary(begun, scan);
+  const refused: ScanCursor =
+    why === "absent"
+      ? { ...scan, within: { ...within, absent: within.absent + 1 } }
+      : { ...scan, flawed: scan.flawed ?? "workspace_refused" };
+  return nextWorkspace(begun, refused, workspaces);
 }
 
 /** When it is held that so many have gone: both must be exceeded. */
@@ -144,24 +241,33 @@ export interface Brake {
   readonly share: number;
 }
 
-/** The scan has listed its last page and iManage has counted again: what changed up to now is read before it is judged. */
+interface Counted {
+  readonly total: number | undefined;
+  readonly grant: GrantId;
+}
+
+/** The scan has listed its last page, or a workspace's last, and iManage has counted again. */
 export function afterCount(
   cursor: SyncCursor,
   scan: ScanCursor,
-  counted: { readonly total: number | undefined; readonly grant: GrantId },
+  counted: Counted,
+  workspaces = 0,
 ): SyncCursor {
-  const flaw: ScanFlaw | undefined =
-    scan.grant !== counted.grant
-      ? "another_owner"
-      : counted.total === undefined || scan.total === undefined
-        ? "no_count"
-        : undefined;
-  return {
-    ...cursor,
-    polledAt: cursor.feed.kind === "taken" ? undefined : cursor.polledAt,
-    scan: { ...scan, stage: "judge", counted: counted.total, flawed: scan.flawed ?? flaw },
-  };
+  if (scan.within !== undefined) return afterWorkspace(cursor, scan, counted, workspaces);
+  const flaw = flawOfCount(scan, scan.total, counted);
+  return toJudge(cursor, { ...scan, counted: counted.total, flawed: scan.flawed ?? flaw });
 }
+
+const flawOfCount = (
+  { grant }: ScanCursor,
+  total: number | undefined,
+  counted: Counted,
+): ScanFlaw | undefined =>
+  grant !== counted.grant
+    ? "another_owner"
+    : counted.total === undefined || total === undefined
+      ? "no_count"
+      : undefined;
 
 /**
  * Only where all was read, by one admin, and iManage counted as many, within what came and went meanwhile, is gone what was
@@ -187,8 +293,8 @@ export function afterJudge(
 }
 
 /** Between the two counts it may have been as many as either; more or less where something came and went. */
-function agrees({ total, counted, marked, outside, explained }: ScanCursor): boolean {
-  if (total === undefined || counted === undefined) return false;
+function agrees({ total, counted, marked, outside, explained, within }: ScanCursor): boolean {
+  if (total === undefined || counted === undefined || (within?.gap ?? 0) > explained) return false;
   const met = marked + outside;
   return met >= Math.min(total, counted) - explained && met <= Math.max(total, counted) + explained;
 }
@@ -257,7 +363,7 @@ function finished(
 export function afterPageRefused(cursor: SyncCursor, startedAt: Instant): SyncCursor {
   const { scan, window } = cursor;
   if (window?.page !== undefined || scan?.page === undefined) return { ...cursor, window: undefined };
-  const again = newScan({ scans: scan.number }, startedAt);
+  const again = newScan({ scans: scan.number }, startedAt, scan.within === undefined ? 0 : 1);
   // Given away already: what has changed may be marked with it before the first page comes.
   return { ...cursor, scans: again.number, scan: again };
 }

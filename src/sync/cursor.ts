@@ -62,7 +62,12 @@ export interface ScanCursor {
   readonly flawed?: ScanFlaw | undefined;
   /** Whose eyes it sees with. */
   readonly grant?: GrantId | undefined;
-  /** How many iManage counted at its first page, and after its last. */
+  /** Chosen workspaces are listed, one after the other; undefined: the whole library is. */
+  readonly within?: WorkspacesCursor | undefined;
+  /**
+   * How many iManage counted at its first page, and after its last. Of workspaces: of each the smaller and the greater of
+   * the two, added up.
+   */
   readonly total?: number | undefined;
   readonly counted?: number | undefined;
   /** Documents that were met and lie outside of the workspaces that are asked for. */
@@ -75,8 +80,28 @@ export interface ScanCursor {
   readonly released?: true | undefined;
 }
 
+/** Where a scan of chosen workspaces stands. */
+export interface WorkspacesCursor {
+  /** Which of them is being listed, in the order of the wish, which never changes. */
+  readonly at: number;
+  /** Of that one: documents listed so far, and how many iManage counted at its first page. */
+  readonly rows: number;
+  readonly total?: number | undefined;
+  /** So many were listed to their ends, and of so many iManage knows nothing. */
+  readonly served: number;
+  readonly absent: number;
+  /** By how many documents what was listed and what was counted differ, workspace by workspace: no surplus makes up for a lack. */
+  readonly gap: number;
+}
+
 /** Why a scan proves nothing. */
-export type ScanFlaw = "unreadable_rows" | "another_owner" | "no_count" | "count_differs" | "discarded";
+export type ScanFlaw =
+  | "workspace_refused"
+  | "unreadable_rows"
+  | "another_owner"
+  | "no_count"
+  | "count_differs"
+  | "discarded";
 
 export interface LastScan {
   readonly startedAt: Instant;

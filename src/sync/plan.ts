@@ -38,6 +38,8 @@ export interface Moment {
   readonly scanEveryMs: Milliseconds;
   /** Without documents nothing is scanned. */
   readonly documents: boolean;
+  /** So many workspaces the sync is about; 0 or undefined: all of the library. */
+  readonly workspaces?: number;
 }
 
 /**
@@ -58,13 +60,21 @@ export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
     }
   }
   if (scan !== undefined) return { kind: scan.stage, scan };
-  return at.documents && isScanDue(cursor, at) ? { kind: "list", scan: newScan(cursor, at.now) } : undefined;
+  return at.documents && isScanDue(cursor, at)
+    ? { kind: "list", scan: newScan(cursor, at.now, at.workspaces) }
+    : undefined;
 }
 
 const isScanDue = ({ lastScan, rescan }: SyncCursor, { now, scanEveryMs }: Moment): boolean =>
   lastScan === undefined || rescan === true || now >= lastScan.startedAt + scanEveryMs;
 
-export const newScan = ({ scans }: Pick<SyncCursor, "scans">, startedAt: Instant): ScanCursor => ({
+/** @param workspaces that are listed one after the other; 0: the whole library is listed. */
+export const newScan = (
+  { scans }: Pick<SyncCursor, "scans">,
+  startedAt: Instant,
+  workspaces = 0,
+): ScanCursor => ({
+  ...(workspaces === 0 ? {} : { within: { at: 0, rows: 0, served: 0, absent: 0, gap: 0 } }),
   number: scans + 1,
   startedAt,
   stage: "list",

@@ -190,7 +190,8 @@ export class Snapshots {
 const within =
   ({ wish: { workspaces } }: Sync) =>
   ({ workspaceId }: LibraryDocument): boolean =>
-    workspaces === undefined || (workspaceId !== undefined && workspaces.includes(workspaceId));
+    // Of what names no workspace that is told which the sync has met.
+    workspaces === undefined || workspaceId === undefined || workspaces.includes(workspaceId);
 
 const READY_AGAIN_MS = seconds(10);
 

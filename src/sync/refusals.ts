@@ -17,6 +17,11 @@ const statusOf = (refusal: Refusal): number | undefined =>
 export const isWithoutFeed = (refusal: Refusal): boolean =>
   [400, 403, 404, 405, 410, 501].includes(statusOf(refusal) ?? 0);
 
+/** This may be the answer of an iManage that does not list a workspace, or has none of that name. */
+export const isWithoutList = (refusal: Refusal): boolean =>
+  [400, 403, 404, 405, 501].includes(statusOf(refusal) ?? 0) ||
+  (refusal.kind === "unavailable" && refusal.reason === "not_imanage");
+
 /** This is what a feed answers whose cursor has grown too old. */
 export const isCursorRefusal = (refusal: Refusal): boolean => [400, 410].includes(statusOf(refusal) ?? 0);
 
@@ -42,4 +47,15 @@ export function problemOf(refusal: Refusal, what: string, paged = false): Proble
         : new Problem("imanage_unavailable", { detail });
     }
   }
+}
+
+/**
+ * Why a workspace's list was refused.
+ * @param found whether iManage knows of the workspace itself.
+ * @throws Problem for what says nothing about the workspace.
+ */
+export function whyRefused(refusal: Refusal, found: ApiOutcome<boolean>): "absent" | "unlisted" | "hidden" {
+  if (found.kind !== "ok" && !isWithoutList(found)) throw problemOf(found, "workspace");
+  if (refusal.kind === "forbidden" || found.kind === "forbidden") return "hidden";
+  return found.kind === "ok" && found.value ? "unlisted" : "absent";
 }

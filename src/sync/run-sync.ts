@@ -99,6 +99,7 @@ export class SyncRuns {
       passStartedAt: sync.passStartedAt,
       scanEveryMs: jittered(scanEveryMs, id),
       documents: sync.wish.wants.includes("documents"),
+      workspaces: sync.wish.workspaces?.length ?? 0,
     });
     const steps = new Steps(this.#ports, new LibraryCalls(this.#ports), sync, this.#options);
     const mustEnd = () => signal?.aborted === true || clock.monotonicMs() >= startedMs + sliceMs;
@@ -166,7 +167,7 @@ export class SyncRuns {
 const isLong = (next: Step | undefined): boolean =>
   next?.kind === "sweep" ||
   (next?.kind === "take" && next.cursor !== undefined) ||
-  (next?.kind === "list" && next.scan.page !== undefined) ||
+  (next?.kind === "list" && (next.scan.page !== undefined || (next.scan.within?.at ?? 0) > 0)) ||
   (next?.kind === "window" && next.page !== undefined);
 
 /** A scan goes on in the next pass once that is due: what has changed comes first. */

@@ -1,4 +1,3 @@
-import type { GrantId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { Server } from "../domain/server.ts";
@@ -11,6 +10,7 @@ import {
   afterSweep,
   afterTake,
   afterWindow,
+  afterWorkspaceRefused,
   type Brake,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
@@ -21,8 +21,17 @@ import { PagesAhead } from "./pages-ahead.ts";
 import type { Moment, Step } from "./plan.ts";
 import type { Sync, SyncPage, SyncPorts, SyncToken } from "./ports.ts";
 import type { Called, LibraryCalls } from "./read-library.ts";
-import { isCursorRefusal, isWithoutFeed, problemOf, type Refusal } from "./refusals.ts";
-import { NOTHING, Teller, type Telling, type Told } from "./tell.ts";
+import {
+  isCursorRefusal,
+  isWithoutFeed,
+  isWithoutList,
+  PageCursorRefused,
+  problemOf,
+  type Refusal,
+  whyRefused,
+} from "./refusals.ts";
+import { replacedIn } from "./replaced-versions.ts";
+import { NOTHING, seenOf, shownOn, Teller, type Telling, type Told } from "./tell.ts";
 import { tellEvents } from "./tell-events.ts";
 
 export interface StepOptions {
@@ -40,8 +49,6 @@ type Answered<T> = { readonly value: T; readonly token: SyncToken };
 
 /** Each is asked for by itself, and what was asked for is stored before the next. */
 const SWEPT_AT_ONCE = 100;
-/** So many versions may have come since the scan before. */
-const NEWER_VERSIONS = 20;
 
 /** Takes one sync's steps, each from what iManage answers to the page that is to be stored. */
 export class Steps {
@@ -56,6 +63,8 @@ export class Steps {
   #feed: (Called<EventPage> & { readonly from: string }) | undefined;
   /** The next pages of the scan, asked for while this one is being stored. */
   readonly #ahead: PagesAhead;
+  /** Which workspace they are of; undefined: of the library. */
+  #aheadOf: string | undefined;
 
   constructor(
     ports: Pick<SyncPorts, "timers" | "documents" | "objects" | "sealer" | "syncs" | "servers">,
@@ -69,7 +78,7 @@ export class Steps {
     this.#options = options;
     this.#teller = new Teller(ports);
     this.#ahead = new PagesAhead(ports.timers, (sequence, page) => {
-      const answer = this.#documents(sequence, { cursor: page });
+      const answer = this.#documents(sequence, { workspace: this.#aheadOf, cursor: page });
       this.#calls.prepare(this.#sync, sequence + 1);
       return answer;
     });
@@ -148,9 +157,9 @@ export class Steps {
     const telling = this.#telling(cursor, token.server, cursor.scan?.number ?? cursor.scans, false);
     const others = untold.filter(({ last }) => last < by);
     const loading = { calls: this.#calls, objects: this.#ports.objects, teller: this.#teller };
-    const page = await tellEvents(loading, telling, part, others);
+    const page = await tellEvents(loading, telling, part, others, this.#options.brake.objects);
     const after = afterEvents(cursor, part, left ? by : undefined, page, moment());
-    return this.#page(cursor, after, page, {
+    return this.#page(cursor, page.rescan ? { ...after, rescan: true } : after, page, {
       documents: page.loaded,
       unreadable: (left ? 0 : part.unreadable) + page.unloadable,
     });
@@ -170,25 +179,54 @@ export class Steps {
   }
 
   async #list(cursor: SyncCursor, scan: ScanCursor, mustEnd: () => boolean): Promise<StepPage> {
+    const workspace = this.#workspaceOf(scan);
+    if (this.#aheadOf !== workspace) this.#ahead.forget();
+    this.#aheadOf = workspace;
     const asked =
       this.#ahead.take(scan.page) ??
-      this.#documents(cursor.sequence, { cursor: scan.page, total: scan.page === undefined });
-    const { token, value } = await this.#ok(asked, scan.page !== undefined);
+      this.#documents(cursor.sequence, { workspace, cursor: scan.page, total: scan.page === undefined });
+    const { token, answer } = await asked;
+    if (answer.kind !== "ok") return this.#refused(cursor, scan, answer, scan.page !== undefined);
+    const { value } = answer;
     if (mustEnd()) this.#ahead.forget();
     else await this.#ahead.ask(cursor.sequence + 1, value.next);
-    const telling = this.#telling(cursor, token.server, scan.number, true);
+    const telling = {
+      ...this.#telling(cursor, token.server, scan.number, true),
+      ofWorkspace: workspace !== undefined,
+    };
     const told = await this.#teller.tell(telling, value.documents.map(seenOf), []);
-    const after = afterList(cursor, scan, value, told, token.grant);
+    const after = afterList(cursor, scan, value, told, token.grant, this.#workspaces.length);
     return this.#page(cursor, after, told, shownOn(value));
   }
 
   async #count(cursor: SyncCursor, scan: ScanCursor): Promise<StepPage> {
-    const { token, value } = await this.#ok(
-      this.#documents(cursor.sequence, { limit: 1, total: true }),
-      false,
+    const workspace = this.#workspaceOf(scan);
+    const { token, answer } = await this.#documents(cursor.sequence, { workspace, limit: 1, total: true });
+    if (answer.kind !== "ok") return this.#refused(cursor, scan, answer, false);
+    const counted = { total: answer.value.total, grant: token.grant };
+    return this.#page(cursor, afterCount(cursor, scan, counted, this.#workspaces.length), NOTHING);
+  }
+
+  get #workspaces(): readonly string[] {
+    return this.#sync.wish.workspaces ?? [];
+  }
+
+  #workspaceOf = ({ within }: ScanCursor): string | undefined => within && this.#workspaces[within.at];
+
+  /**
+   * A page of a scan that iManage does not give. Of one workspace: the scan goes on without it.
+   * @throws Problem for what is wrong with all of the library, or passes.
+   */
+  async #refused(cursor: SyncCursor, scan: ScanCursor, refusal: Refusal, paged: boolean): Promise<StepPage> {
+    const problem = problemOf(refusal, "list of documents", paged);
+    const id = this.#workspaceOf(scan);
+    if (id === undefined || problem instanceof PageCursorRefused || !isWithoutList(refusal)) throw problem;
+    await this.#ok(this.#documents(cursor.sequence, { limit: 1 }), false);
+    const { answer } = await this.#calls.call(this.#sync, cursor.sequence, (token, of) =>
+      this.#ports.documents.hasWorkspace(token.server, token.accessToken, { ...of, id }),
     );
-    const counted: { total: number | undefined; grant: GrantId } = { total: value.total, grant: token.grant };
-    return this.#page(cursor, afterCount(cursor, scan, counted), NOTHING);
+    const why = whyRefused(refusal, answer);
+    return this.#page(cursor, afterWorkspaceRefused(cursor, scan, why, this.#workspaces.length), NOTHING);
   }
 
   /**
@@ -209,7 +247,9 @@ export class Steps {
       some.map((object) => ({ object, at: undefined })),
     );
     const there = [...found].filter(([object, document]) => document.id === object);
-    const replaced = await this.#replaced(
+    const replaced = await replacedIn(
+      syncs,
+      id,
       there.map(([object]) => object),
       scan.number,
     );
@@ -218,7 +258,7 @@ export class Steps {
         absent.has(object) || replaced.has(object) || (scan.released === true && hidden.has(object)),
     );
     const told = await this.#teller.tell(
-      this.#telling(cursor, server, scan.number, false),
+      { ...this.#telling(cursor, server, scan.number, false), leaving: "told" },
       there.filter(([object]) => !replaced.has(object)).map(([, document]) => ({ document })),
       gone.map((object) => ({ object, at: undefined })),
     );
@@ -240,23 +280,6 @@ export class Steps {
       { ...told, marks: [...told.marks, ...kept] },
       { documents: found.size, unreadable: unloadable },
     );
-  }
-
-  /** Those of which the scan has met a newer version: iManage still shows them by their ids, and lists them no more. */
-  async #replaced(objects: readonly string[], scan: number): Promise<ReadonlySet<string>> {
-    const newer = objects.flatMap((object) => {
-      const [, of = "", version = ""] = /^(.+\.)(\d{1,9})$/.exec(object) ?? [];
-      if (version === "") return [];
-      return Array.from({ length: NEWER_VERSIONS }, (_, i) => ({
-        object,
-        id: `${of}${Number(version) + 1 + i}`,
-      }));
-    });
-    const known = await this.#ports.syncs.remembered(
-      this.#sync.id,
-      newer.map(({ id }) => id),
-    );
-    return new Set(newer.flatMap(({ object }, i) => (known[i]?.scan === scan ? [object] : [])));
   }
 
   /**
@@ -283,7 +306,7 @@ export class Steps {
 
   #documents(
     sequence: number,
-    query: Partial<Pick<DocumentQuery, "editedFrom" | "cursor" | "limit" | "total">>,
+    query: Partial<Pick<DocumentQuery, "workspace" | "editedFrom" | "cursor" | "limit" | "total">>,
   ): Promise<Called<DocumentPage>> {
     return this.#calls.call(this.#sync, sequence, ({ server, accessToken }, of) =>
       this.#ports.documents.listDocuments(server, accessToken, {
@@ -311,6 +334,7 @@ export class Steps {
       sequence,
       mark,
       scanning,
+      leaving: "kept",
       silent: scanning && wish.existing === "skip" && baselineAt === undefined,
       baseline: lastScan === undefined,
     };
@@ -332,10 +356,3 @@ export class Steps {
     return { sequence: before.sequence, cursor: after, changes, marks, forgotten, scanned, ...shown };
   }
 }
-
-const seenOf = (document: DocumentPage["documents"][number]) => ({ document });
-
-const shownOn = ({ documents, unreadable }: DocumentPage) => ({
-  documents: documents.length + unreadable,
-  unreadable,
-});

@@ -9,7 +9,12 @@ import type { LibraryCalls } from "./read-library.ts";
 import { objectFields } from "./sync-fields.ts";
 import { NOTHING, type Teller, type Telling, type Told } from "./tell.ts";
 
-export type ToldEvents = Told & { readonly loaded: number; readonly unloadable: number };
+export type ToldEvents = Told & {
+  readonly loaded: number;
+  readonly unloadable: number;
+  /** More have left the workspaces than are told without a scan. */
+  readonly rescan: boolean;
+};
 
 interface Loading {
   readonly calls: LibraryCalls;
@@ -23,26 +28,27 @@ export async function tellEvents(
   telling: Telling,
   page: EventPage,
   others: readonly TouchedOther[],
+  leavingMax: number,
 ): Promise<ToldEvents> {
   const { sync, sequence } = telling;
   const { wants } = sync.wish;
   const about = wants.includes("documents") || wants.includes("security");
   const touched = about ? touchedObjects(page.events, "document") : [];
   const there = touched.filter(({ gone }) => !gone);
-  if (touched.length + others.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0 };
+  if (touched.length + others.length === 0) return { ...NOTHING, loaded: 0, unloadable: 0, rescan: false };
   const { found, unloadable } = await loadDocuments(loading.calls, sync, sequence, there);
   const seen = there.flatMap(({ object, ...what }) => {
     const document = found.get(object);
     // It is not shown, and the feed does not say that it went: nothing is told. Should it have gone, the feed or a scan says so.
     return document === undefined ? [] : [{ document, ...what }];
   });
-  const told = await loading.teller.tell(
-    telling,
-    seen,
-    touched.filter(({ gone }) => gone),
-    await otherChanges(loading, telling, others),
-  );
-  return { ...told, loaded: found.size, unloadable };
+  const gone = touched.filter((one) => one.gone);
+  const changes = await otherChanges(loading, telling, others);
+  const told = await loading.teller.tell({ ...telling, leaving: "told" }, seen, gone, changes);
+  const few = told.left <= leavingMax;
+  // Should iManage have begun to name workspaces otherwise, all would leave: a scan decides, and its brake.
+  const braked = few ? told : await loading.teller.tell({ ...telling, leaving: "kept" }, seen, gone, changes);
+  return { ...braked, loaded: found.size, unloadable, rescan: !few };
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Server } from "../domain/server.ts";
 import type { Remembering } from "./advance.ts";
 import { encodeChange, type SealedChange } from "./change.ts";
 import { comparedText, DOCUMENT_FIELDS, payloadOf } from "./document-fields.ts";
-import type { LibraryDocument } from "./library-source.ts";
+import type { DocumentPage, LibraryDocument } from "./library-source.ts";
 import type { Remembered, Sync, SyncPage, SyncPorts } from "./ports.ts";
 import { documentFields } from "./sync-fields.ts";
 
@@ -27,15 +27,36 @@ export interface Telling {
   readonly mark: number;
   /** The scan under way reads this page: what carries its number was looked at since it began, and is newer. */
   readonly scanning: boolean;
+  /** It is the list of one workspace: what names no workspace lies in that one. */
+  readonly ofWorkspace?: boolean;
+  /** What is found outside of the workspaces has left them. Otherwise it is kept as it is until a scan that is proven says so. */
+  readonly leaving: "told" | "kept";
   /** Nothing is told, all is remembered: the first scan of a sync that wants to know of changes alone. */
   readonly silent: boolean;
   /** What is not remembered may yet be old: the first scan has not met it. */
   readonly baseline: boolean;
 }
 
-export type Told = Pick<SyncPage, "changes" | "marks" | "forgotten"> & Remembering;
+export type Told = Pick<SyncPage, "changes" | "marks" | "forgotten"> &
+  Remembering & {
+    /** Documents that are remembered and were found outside of the workspaces. */
+    readonly left: number;
+  };
 
-export const NOTHING: Told = { changes: [], marks: [], forgotten: [], marked: 0, cameOrWent: 0, outside: 0 };
+export const NOTHING: Told = {
+  ...{ changes: [], marks: [], forgotten: [] },
+  ...{ marked: 0, cameOrWent: 0, outside: 0, left: 0 },
+};
+
+export const seenOf = (document: LibraryDocument): SeenDocument => ({ document });
+
+export const shownOn = ({
+  documents,
+  unreadable,
+}: DocumentPage): Pick<SyncPage, "documents" | "unreadable"> => ({
+  documents: documents.length + unreadable,
+  unreadable,
+});
 
 /** Characters of a digest that are kept, for each of a million objects: 96 bits. */
 const VERSION_LENGTH = 16;
@@ -67,7 +88,7 @@ export class Teller {
     const changes: SealedChange[] = [];
     const marks: [string, Remembered][] = [];
     const forgotten: string[] = [];
-    let [marked, cameOrWent, outside] = [0, 0, 0];
+    let [marked, cameOrWent, outside, left] = [0, 0, 0, 0];
 
     const forget = (object: string, before: Remembered, at: Instant | undefined) => {
       forgotten.push(object);
@@ -87,10 +108,10 @@ export class Teller {
       const before = known[i];
       if (of.scanning && before?.scan === mark) continue;
       const at = one.at ?? document.editedAt;
-      if (!isWithin(sync, document)) {
+      if (!isWithin(sync, document, of.ofWorkspace === true || before !== undefined)) {
         outside++;
-        // It has left the workspaces that this sync is about.
-        if (before !== undefined) forget(document.id, before, at);
+        if (before !== undefined) left++;
+        if (before !== undefined && of.leaving === "told") forget(document.id, before, at);
         continue;
       }
       const version = digests[i]!.slice(0, VERSION_LENGTH);
@@ -119,7 +140,7 @@ export class Teller {
     }
     changes.push(...others);
     const sealed = of.silent ? [] : await this.#seal(of, changes);
-    return { changes: sealed, marks, forgotten, marked, cameOrWent, outside };
+    return { changes: sealed, marks, forgotten, marked, cameOrWent, outside, left };
   }
 
   #seal(of: Telling, changes: readonly SealedChange[]): Promise<readonly Sealed[]> {
@@ -128,5 +149,10 @@ export class Teller {
   }
 }
 
-const isWithin = ({ wish: { workspaces } }: Sync, { workspaceId }: LibraryDocument): boolean =>
-  workspaces === undefined || (workspaceId !== undefined && workspaces.includes(workspaceId));
+/** @param otherwise where iManage does not say in which workspace it lies: what was inside stays inside until it says more. */
+const isWithin = (
+  { wish: { workspaces } }: Sync,
+  { workspaceId }: LibraryDocument,
+  otherwise: boolean,
+): boolean =>
+  workspaces === undefined || (workspaceId === undefined ? otherwise : workspaces.includes(workspaceId));
