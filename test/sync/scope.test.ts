@@ -200,3 +200,46 @@ test("a move out of the workspaces is told by the feed; many at once wait for a 
     rest.slice(0, 5).map((id) => `document.deleted ${id}`),
   );
 });
+
+test("what a workspace's list shows without naming a workspace lies in that one", async () => {
+  const kit = await scoped([ONE, OTHER]);
+  const all = kit.ports.documents;
+  const documents = new Proxy(all, {
+    get: (target, name) =>
+      name === "listDocuments"
+        ? async (...of: Parameters<typeof all.listDocuments>) => {
+            const answer = await all.listDocuments(...of);
+            if (answer.kind !== "ok") return answer;
+            const nameless = answer.value.documents.map((it) => ({ ...it, workspaceId: undefined }));
+            return { ...answer, value: { ...answer.value, documents: nameless } };
+          }
+        : (Reflect.get(target, name) as () => void).bind(target),
+  });
+  await new SyncRuns({ ...kit.ports, documents }, { pageSize: 10 }).run(kit.sync);
+  expect(await told(kit, kit.sync)).toEqual(inside(kit, [ONE, OTHER]));
+  expect(await kit.last()).toMatchObject({ proven: true });
+});
+
+test("a list that begins to name workspaces otherwise lets nobody go: the scan asks by id, and what is inside stays", async () => {
+  const kit = await scoped([ONE]);
+  await kit.run();
+  const before = (await kit.told()).length;
+  const all = kit.ports.documents;
+  const documents = new Proxy(all, {
+    get: (target, name) =>
+      name === "listDocuments"
+        ? async (...of: Parameters<typeof all.listDocuments>) => {
+            const answer = await all.listDocuments(...of);
+            if (answer.kind !== "ok") return answer;
+            const renamed = answer.value.documents.map((it) => ({ ...it, workspaceId: "W-11" }));
+            return { ...answer, value: { ...answer.value, documents: renamed } };
+          }
+        : (Reflect.get(target, name) as () => void).bind(target),
+  });
+  kit.advance(DAY);
+  expect(await new SyncRuns({ ...kit.ports, documents }, { pageSize: 10 }).run(kit.sync)).toMatchObject({
+    kind: "complete",
+  });
+  expect(await kit.told(before)).toEqual([]);
+  expect((await kit.syncs.findSync(kit.sync))!.counts.objects).toBe(before);
+});
