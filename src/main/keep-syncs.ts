@@ -59,7 +59,7 @@ export function keepSyncs(by: {
     operateSyncs: new OperateSyncs(ports, syncs),
     syncTidying: new SyncTidying(ports),
     syncRuns: new SyncRuns(runs, simulated ? { parkedRetryMs: 2_000 } : {}),
-    syncSweep: new SyncSweep(ports),
+    syncSweep: new SyncSweep(ports, stores.syncsDue),
     changes: new ChangeReader(ports, syncs),
     snapshots: new Snapshots({ ...ports, slots: stores.snapshotSlots }, syncs),
   };

@@ -1,7 +1,7 @@
 import type { RecordMac } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
-import { ChangeListener, EventListener } from "../store/change-listener.ts";
+import { ChangeListener, EventListener, SyncsDueListener } from "../store/change-listener.ts";
 import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
 import { OutcomeListener } from "../store/outcome-listener.ts";
 import { RedisAccessStore } from "../store/redis-access-store.ts";
@@ -75,6 +75,7 @@ export async function openStores(
   const outcomes = new OutcomeListener(announcements);
   const changed = new ChangeListener(announcements);
   const happened = new EventListener(announcements);
+  const syncsDue = new SyncsDueListener(announcements);
   const refreshes = new RedisRefreshStore(
     { fast, durable, outcomes },
     {
@@ -92,6 +93,7 @@ export async function openStores(
     durable,
     changed,
     happened,
+    syncsDue,
     refreshes,
     access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
@@ -124,7 +126,7 @@ export async function openStores(
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
     async ready(): Promise<void> {
       await Promise.all(connections.map(whenReady));
-      await Promise.all([outcomes.listen(), changed.listen(), happened.listen()]);
+      await Promise.all([outcomes.listen(), changed.listen(), happened.listen(), syncsDue.listen()]);
     },
     close(): void {
       for (const connection of connections) disconnect(connection);

@@ -8,6 +8,8 @@ import type { RedisConnection } from "./connect-redis.ts";
 export const CHANGES_CHANNEL = "b1:sync-changes";
 /** Channel on which an event in an organisation's log is announced: `<organisation>`. */
 export const EVENTS_CHANNEL = "b1:events";
+/** Channel on which it is announced that syncs which waited for somebody are due at once: `<organisation>`. */
+export const SYNCS_DUE_CHANNEL = "b1:syncs-due";
 
 export class ChangeListener extends AnnouncementListener<SyncId> implements ChangeAnnouncements {
   constructor(connection: RedisConnection) {
@@ -18,5 +20,11 @@ export class ChangeListener extends AnnouncementListener<SyncId> implements Chan
 export class EventListener extends AnnouncementListener<OrganisationId> implements EventAnnouncements {
   constructor(connection: RedisConnection) {
     super(connection, EVENTS_CHANNEL);
+  }
+}
+
+export class SyncsDueListener extends AnnouncementListener<OrganisationId> {
+  constructor(connection: RedisConnection) {
+    super(connection, SYNCS_DUE_CHANNEL);
   }
 }

@@ -1,3 +1,4 @@
+import type { OrganisationId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
 import { type DueSync, inTurns, type SyncTurn } from "../domain/sync-turns.ts";
 import type { SyncPorts } from "./ports.ts";
@@ -11,15 +12,27 @@ const RESTATE_MS = minutes(1);
 export class SyncSweep {
   readonly #ports: Pick<SyncPorts, "clock" | "schedule">;
   #restatedAt: Instant | undefined;
+  /** Of which it was announced that what waited for somebody is due at once: their hints know nothing of it. */
+  readonly #woken = new Set<OrganisationId>();
 
-  constructor(ports: Pick<SyncPorts, "clock" | "schedule">) {
+  /** @param woken announcements of such organisations. They may be lost: the hint is of half a minute later at the most. */
+  constructor(
+    ports: Pick<SyncPorts, "clock" | "schedule">,
+    woken?: { each(hear: (organisation: OrganisationId) => void): unknown },
+  ) {
     this.#ports = ports;
+    woken?.each((organisation) => this.#woken.add(organisation));
   }
 
   /** In the order of their turns. */
   async sweep(): Promise<readonly SyncTurn[]> {
     const { clock, schedule } = this.#ports;
     await this.#restate();
+    for (const organisation of this.#woken) {
+      // Forgotten first: what is announced from here on is another reason to look.
+      this.#woken.delete(organisation);
+      await schedule.restateHint(organisation);
+    }
     const found: (readonly DueSync[])[] = [];
     for (const organisation of await schedule.dueOrganisations(ORGANISATIONS_MAX)) {
       const due = await schedule.dueSyncs(organisation, PER_ORGANISATION_MAX);

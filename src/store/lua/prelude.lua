@@ -19,6 +19,40 @@ local function audit(prefix, now, fields)
   return seq
 end
 
+-- Syncs that wait for somebody look again at once: he may have acted. What a defect or a person of ours holds up waits on, and a run
+-- under way looks by itself. Losing the announcement costs time only. server: of this one alone, or nil. client: the same.
+local WAITS_ON = { worker_crashed = true, deletions_held = true, sync_quota_exceeded = true }
+local function wake_syncs(prefix, now, server, client)
+  local woken = 0
+  local flat = redis.call('HGETALL', prefix .. 'syncs')
+  for i = 1, #flat, 2 do
+    local of, at = string.match(flat[i], '^(%S+) (%S+)')
+    if (not client or of == client) and (not server or at == server) then
+      local key = prefix .. 'sync:' .. flat[i + 1]
+      local s = redis.call('HMGET', key, 'state', 'because', 'due_at', 'running')
+      if s[1] == 'parked' and not s[4] and not WAITS_ON[s[2]] and tonumber(s[3] or '0') > now then
+        local due = string.format('%.0f', now)
+        redis.call('HSET', key, 'due_at', due)
+        redis.call('ZADD', prefix .. 'due:sync', due, flat[i + 1])
+        woken = woken + 1
+      end
+    end
+  end
+  if woken > 0 then redis.call('PUBLISH', 'b1:syncs-due', 'org_' .. string.match(prefix, '{o:(%w+)}')) end
+end
+
+-- What may be what a sync waits for: so that no kind that could be is forgotten where it is told.
+local WAKES = { ['grant.authorized'] = 'libraries', ['grant.recovered'] = 'libraries', ['library.lifted'] = 'all',
+  ['server.recovered'] = 'all', ['containment.lifted'] = 'all' }
+local function wake_by(prefix, now, kind, fields)
+  local of = {}
+  for i = 1, #fields, 2 do of[fields[i]] = fields[i + 1] end
+  -- People's own authorizations come by the thousand, and no sync reads with them.
+  if WAKES[kind] == 'all' or WAKES[kind] and string.find(of.bindings or '', '"library"', 1, true) then
+    wake_syncs(prefix, now, of.server)
+  end
+end
+
 -- Tells an event to whoever follows the organisation's log, in the step in which it happens; its number is contiguous, because
 -- number and event are written together. `fields`: a flat list; kinds and fields are those of `domain/event-kinds.ts`. The
 -- announcement may be lost. What belongs to no organisation is told nowhere, and of one that is shredded nothing is kept.
@@ -28,6 +62,7 @@ local function emit(prefix, now, kind, fields)
   local seq = redis.call('HINCRBY', prefix .. 'gate', 'events', 1)
   redis.call('XADD', prefix .. 'events', seq .. '-0', 'at', string.format('%.0f', now), 'kind', kind, unpack(fields))
   redis.call('PUBLISH', 'b1:events', 'org_' .. route)
+  wake_by(prefix, now, kind, fields)
 end
 
 -- Who uses a grant, as its record has them: what decides who is told of it.

@@ -12,4 +12,5 @@ if stored ~= ARGV[1] then return 'conflict' end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
 redis.call('HINCRBY', KEYS[2], 'policies', 1)
 audit_change(KEYS[1], 3)
+if ARGV[2] ~= '' then wake_syncs(prefix_of(KEYS[1]), now_ms(), nil, string.match(KEYS[1], '(cli_%w+)$')) end
 return 'stored'

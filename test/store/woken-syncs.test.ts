@@ -1,0 +1,106 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { ProblemCode } from "../../src/domain/problem-catalogue.ts";
+import { WHOLE_LIBRARY } from "../../src/domain/sync-wish.ts";
+import { SyncsDueListener } from "../../src/store/change-listener.ts";
+import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
+import { organisationPrefix } from "../../src/store/keys.ts";
+import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
+import { SyncSweep } from "../../src/sync/sweep-syncs.ts";
+import { sharedRedisUrl } from "../kit/redis.ts";
+import { identities, NOTE, redisFor } from "../sync/kit.ts";
+
+/** A sync that waits for somebody, and what the scripts do that say that he has acted. */
+async function parked(code: ProblemCode = "authorization_required") {
+  const { store } = await redisFor({ ms: 0 });
+  const ids = identities();
+  const syncs = new RedisSyncStore(store);
+  const { id } = await syncs.insertSync(
+    {
+      ...{ id: ids.newSync(), client: ids.client, server: ids.server, library: "ACTIVE" },
+      ...{ wish: WHOLE_LIBRARY, intervalMs: 60_000, fields: undefined },
+    },
+    NOTE,
+  );
+  await syncs.beginRun(id, 30_000);
+  await syncs.endRun(id, 1, { code, park: true, retryAfterMs: 3_600_000 });
+  const prefix = organisationPrefix(ids.organisation);
+  const grant = `grt_${ids.route}_1`;
+  const libraries = `${prefix}libraries:${ids.server}`;
+  const due = async () => (await syncs.dueSyncs(ids.organisation, 10)).includes(id);
+  expect(await due()).toBe(false);
+  return {
+    ...{ ...ids, store, syncs, sync: id, prefix, due },
+    lift: async (server: string = ids.server) => {
+      const at = `${prefix}libraries:${server}`;
+      await store.call((redis) => redis.hset(at, "ACTIVE", JSON.stringify({ grant })));
+      await store.call((redis) => redis.hset(`${prefix}parked`, "digest", "not_library_admin"));
+      const args = [server, "ACTIVE", "digest", grant, "{}", "", ""];
+      const keys = [at, `${prefix}standing:${server}`, `${prefix}parked`];
+      expect(await store.run("put-standing", keys, args)).toBe("lifted");
+    },
+    async lend() {
+      await store.call((redis) =>
+        redis.hset(`${prefix}grant:${grant}`, "owner", JSON.stringify({ customerId: "1", userId: "amelia" })),
+      );
+      const args = [grant, ids.server, JSON.stringify([["ACTIVE", "digest", ""]]), "pages", "req-1"];
+      expect(await store.run("bind-libraries", [`${prefix}grant:${grant}`, libraries], args)).toEqual([
+        "lent",
+      ]);
+    },
+    async unstop() {
+      const key = `${prefix}containment:con_1`;
+      const told = JSON.stringify(["containment", "con_1"]);
+      await store.call((redis) => redis.hset(key, "record", "{}", "told", told));
+      const audited = ["action", "containment.lifted"];
+      expect(await store.run("containment-lift", [`${prefix}gate`], ["con_1", "{}", ...audited])).toBe(
+        "lifted",
+      );
+    },
+    async allow(client: string = ids.client) {
+      const keys = [`${prefix}policy:${client}`, `${prefix}gate`];
+      // What is stored carries its MAC in front: the script reads nothing from it.
+      const args = ["", "a-mac.a-record", "action", "policy.put"];
+      expect(await store.run("put-policy", keys, args)).toBe("stored");
+    },
+  };
+}
+
+type Parked = Awaited<ReturnType<typeof parked>>;
+
+test.each<[string, (kit: Parked) => Promise<void>]>([
+  ["its library is put aside no more", (kit) => kit.lift()],
+  ["its library is lent again", (kit) => kit.lend()],
+  ["a containment is lifted", (kit) => kit.unstop()],
+  ["its client is given a policy", (kit) => kit.allow()],
+])("a parked sync is due at once when %s, and the next sweep finds it", async (_title, act) => {
+  const kit = await parked();
+  const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+  onTestFinished(() => disconnect(connection));
+  await whenReady(connection);
+  const listener = new SyncsDueListener(connection);
+  await listener.listen();
+  const clock = { now: Date.now, monotonicMs: () => performance.now() };
+  const sweep = new SyncSweep({ clock, schedule: kit.syncs }, listener);
+  // From now on the hints are not restated for a minute.
+  expect((await sweep.sweep()).map(({ id }) => id)).not.toContain(kit.sync);
+  const { arrived } = listener.next(kit.organisation, 60_000);
+  await act(kit);
+  expect(await kit.due()).toBe(true);
+  await arrived;
+  expect((await sweep.sweep()).map(({ id }) => id)).toContain(kit.sync);
+});
+
+test("what a person or a defect of ours holds up waits on, and so does what waits for another server or client", async () => {
+  for (const code of ["worker_crashed", "deletions_held", "sync_quota_exceeded"] as const) {
+    const kit = await parked(code);
+    await kit.lift();
+    expect(await kit.due(), code).toBe(false);
+  }
+  const kit = await parked();
+  await kit.lift(identities().server);
+  await kit.allow(identities().client);
+  expect(await kit.due()).toBe(false);
+  await kit.syncs.pauseSync(kit.sync, NOTE);
+  await kit.lift();
+  expect(await kit.due()).toBe(false);
+});
