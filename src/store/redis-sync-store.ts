@@ -218,6 +218,7 @@ export class RedisSyncStore implements SyncStore, SyncSchedule, LibrarySyncs {
         changes.length,
         forgotten.length,
         page.scanned ? 1 : 0,
+        page.waitsFor ?? "",
         // One argument, because of a scan's page there are thousands.
         JSON.stringify(writeMarks(marks)),
         ...changes,

@@ -94,6 +94,9 @@ export interface WorkspacesCursor {
   readonly gap: number;
 }
 
+/** An operator has to decide on deletions; what has changed is told meanwhile. */
+export const isHeld = ({ scan }: Pick<SyncCursor, "scan">): boolean => scan?.stage === "held";
+
 /** Why a scan proves nothing. */
 export type ScanFlaw =
   | "workspace_refused"

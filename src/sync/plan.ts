@@ -48,7 +48,6 @@ export interface Moment {
  */
 export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
   const { feed, scan } = cursor;
-  if (scan?.stage === "held") return { kind: "held", scan };
   if (feed.kind === "unknown") return { kind: "take", cursor: feed.cursor };
   // Whoever has nothing else is never done without it.
   if (feed.kind === "missing" && !at.documents) return { kind: "take", cursor: undefined };
@@ -59,6 +58,7 @@ export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
       return { kind: "window", page: cursor.window?.page };
     }
   }
+  // What is held waits; what has changed meanwhile is told all the same.
   if (scan !== undefined) return { kind: scan.stage, scan };
   return at.documents && isScanDue(cursor, at)
     ? { kind: "list", scan: newScan(cursor, at.now, at.workspaces) }

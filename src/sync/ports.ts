@@ -229,13 +229,15 @@ export interface SyncPage {
   /** A full scan ends with this page. */
   readonly scanned?: boolean;
   readonly pass: PassEnd;
+  /** It tells what changes, and stays parked with this reason. */
+  readonly waitsFor?: ProblemCode | undefined;
 }
 
 /**
  * `more`: the pass goes on. `again`: it is over, and the next is due at once, since a scan is under way.
- * `complete`: it is over, and the sync knows all that has happened.
+ * `complete`: it is over, and the sync knows all that has happened. `held`: it is over, but for deletions that an operator decides on.
  */
-export type PassEnd = "more" | "again" | "complete";
+export type PassEnd = "more" | "again" | "complete" | "held";
 
 export interface RunEnd {
   /** When the sync is due again. */

@@ -3,7 +3,7 @@ import { type Milliseconds, minutes } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { afterPageRefused, type Brake } from "./advance.ts";
-import type { SyncCursor } from "./cursor.ts";
+import { isHeld, type SyncCursor } from "./cursor.ts";
 import { endAfter, jittered, type Moment, nextStep, type Step, syncTiming } from "./plan.ts";
 import type { PassEnd, RunEnd, Sync, SyncPorts } from "./ports.ts";
 import { LibraryCalls } from "./read-library.ts";
@@ -109,15 +109,23 @@ export class SyncRuns {
     let changes = 0;
     try {
       for (let step = nextStep(cursor, moment()); ; ) {
-        if (step?.kind === "held") throw new Problem("deletions_held");
-        const page = await steps.take(step, cursor, moment, mustEnd);
+        const page = await steps.take(step?.kind === "held" ? undefined : step, cursor, moment, mustEnd);
         const next = nextStep(page.cursor, moment());
         const pass = passEnd(next, page.cursor, sync, moment());
-        const answer = await syncs.commitPage(id, { ...page, pass }, quietMs);
+        const answer = await syncs.commitPage(
+          id,
+          { ...page, pass, waitsFor: isHeld(page.cursor) ? "deletions_held" : undefined },
+          quietMs,
+        );
         if (answer !== "committed") return { kind: answer };
         await progressed();
-        if (troubled) this.#tell(sync, "recovered");
-        troubled = false;
+        if (pass === "held") {
+          const problem = new Problem("deletions_held");
+          if (sync.parkedBecause !== problem.code) this.#tell(sync, "parked", problem);
+          return { kind: "parked", code: problem.code };
+        }
+        if (troubled && !isHeld(page.cursor)) this.#tell(sync, "recovered");
+        troubled &&= isHeld(page.cursor);
         failures = 0;
         changes += page.changes.length;
         cursor = { ...page.cursor, sequence: cursor.sequence + 1 };
@@ -178,6 +186,7 @@ function passEnd(
   { now, passStartedAt }: Moment,
 ): PassEnd {
   if (next === undefined) return "complete";
+  if (next.kind === "held") return "held";
   const polled = cursor.polledAt === passStartedAt;
   return polled && next.kind === "list" && now >= passStartedAt + intervalMs ? "again" : "more";
 }

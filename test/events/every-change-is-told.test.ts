@@ -28,7 +28,7 @@ const EMITS: Readonly<Record<string, readonly (EventKind | "action")[]>> = {
   // `action`: library.parked or library.lifted, as its audit entry says.
   "put-standing.lua": ["action"],
   "job-put-aside.lua": ["sync.parked"],
-  "sync-commit.lua": ["sync.resumed", "sync.completed"],
+  "sync-commit.lua": ["sync.resumed", "sync.parked", "sync.completed"],
   "sync-end.lua": ["sync.failed", "sync.parked"],
   "containment-begin.lua": ["containment.begun"],
   "containment-lift.lua": ["containment.lifted"],

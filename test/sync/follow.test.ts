@@ -259,9 +259,19 @@ test("far more deletions than usual are held until an operator decides: discarde
   vanish(kit, gone);
   expect(await kit.pass(DAY)).toEqual(["parked deletions_held"]);
   expect(await kit.state()).toMatchObject({ state: "parked", parkedBecause: "deletions_held" });
-  const calls = kit.tokens.asked.length;
+  const before = (await kit.all(kit.sync)).length;
+  const listed = kit.listed().length;
+  kit.edit("ACTIVE!1003.1", { name: "Told while deletions are held" });
   expect(await kit.pass()).toEqual(["parked deletions_held"]);
-  expect(kit.tokens.asked).toHaveLength(calls);
+  expect(await kit.pass()).toEqual(["parked deletions_held"]);
+  expect((await kit.all(kit.sync)).slice(before)).toMatchObject([
+    { kind: "document.changed", object: "ACTIVE!1003.1" },
+  ]);
+  expect(kit.listed()).toHaveLength(listed);
+  expect(await kit.state()).toMatchObject({
+    ...{ state: "parked", parkedBecause: "deletions_held", lastError: { code: "deletions_held" } },
+    counts: { failures: 0 },
+  });
 
   expect(await discardDeletions(kit.ports, kit.sync, NOTE)).toBe(4);
   expect(await kit.pass(0)).toEqual([]);
@@ -282,6 +292,7 @@ test("far more deletions than usual are held until an operator decides: discarde
     "sync.completed 24 1",
     "sync.parked deletions_held",
     "sync.resumed",
+    "sync.completed 1 0",
     "sync.parked deletions_held",
     "sync.resumed",
     "sync.completed 4 1",

@@ -13,13 +13,13 @@
 local now = now_ms()
 local key, id = KEYS[1], ARGV[1]
 local text = function(n) return string.format('%.0f', n) end
-local s = redis.call('HMGET', key, 'state', 'seq', 'started_at', 'interval', 'wanted')
+local s = redis.call('HMGET', key, 'state', 'seq', 'started_at', 'interval', 'wanted', 'because')
 if not s[1] then return 'gone' end
 if s[2] ~= ARGV[2] then return 'overtaken' end
 if s[1] == 'paused' then return 'paused' end
 
-local changes, forgotten, marks = tonumber(ARGV[13]), tonumber(ARGV[14]), cjson.decode(ARGV[16])
-local at = 16
+local changes, forgotten, marks = tonumber(ARGV[13]), tonumber(ARGV[14]), cjson.decode(ARGV[17])
+local at = 17
 for i = 1, changes do
   redis.call('XADD', KEYS[4], ARGV[2] .. '-' .. i, 'at', text(now), 'c', ARGV[at + i])
 end
@@ -38,11 +38,21 @@ redis.call('HINCRBY', key, 'seq', 1)
 redis.call('HINCRBY', key, 'documents', ARGV[3])
 redis.call('HINCRBY', key, 'unreadable', ARGV[4])
 redis.call('HINCRBY', key, 'changes', changes)
-redis.call('HSET', key, 'state', 'active', 'cursor', ARGV[5], 'scans', ARGV[6], 'objects', redis.call('HLEN', KEYS[3]))
-redis.call('HDEL', key, 'because', 'error', 'error_at', 'failures')
+redis.call('HSET', key, 'cursor', ARGV[5], 'scans', ARGV[6], 'objects', redis.call('HLEN', KEYS[3]))
+redis.call('HDEL', key, 'failures')
+if ARGV[16] == '' then
+  redis.call('HSET', key, 'state', 'active')
+  redis.call('HDEL', key, 'because', 'error', 'error_at')
+  if s[1] == 'parked' then emit_sync(prefix_of(key), now, 'sync.resumed', id) end
+else
+  redis.call('HSET', key, 'state', 'parked', 'because', ARGV[16])
+  if s[1] ~= 'parked' or s[6] ~= ARGV[16] then
+    redis.call('HSET', key, 'error', ARGV[16], 'error_at', text(now))
+    emit_sync(prefix_of(key), now, 'sync.parked', id, { 'code', ARGV[16] })
+  end
+end
 if changes > 0 then redis.call('HINCRBY', key, 'pass_changes', changes) end
 if ARGV[15] == '1' then redis.call('HSET', key, 'pass_scan', '1') end
-if s[1] == 'parked' then emit_sync(prefix_of(key), now, 'sync.resumed', id) end
 if ARGV[10] == '1' then redis.call('HSETNX', key, 'baseline_at', text(now)) end
 if ARGV[8] == '1' then
   redis.call('HINCRBY', key, 'passes', 1)
