@@ -34,7 +34,7 @@ export class RedisSyncSpace implements SyncSpace {
   async tidy(organisation: OrganisationId): Promise<void> {
     const ids = (await this.#store.call((redis) => redis.hvals(syncsKey(organisation)))) as SyncId[];
     for (const id of ids) {
-      for (let gone = LOOKED_AT; gone === LOOKED_AT; ) {
+      for (let gone = LOOKED_AT; gone >= LOOKED_AT; ) {
         gone = (await this.#store.run(
           "sync-tidy",
           [syncKey(id), syncChangesKey(id)],

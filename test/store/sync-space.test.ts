@@ -120,7 +120,7 @@ test("a change is kept for a week, and then goes with the next page or with the 
   expect((await kept(quiet))!.changes.map(({ id }) => id)).toEqual(["3-1"]);
 });
 
-test("many old changes go in parts, all of them in one tidying, and what they took is free", async () => {
+test("many old changes go in one tidying, and what they took is free", async () => {
   const { organisation, offset, space, insert, commit, kept } = await kit();
   const sync = await insert("ACTIVE");
   for (let page = 1; page <= 5; page++) await commit(sync, page, 1_000);

@@ -3,20 +3,35 @@
 -- Whoever has not read a change for a week begins with a snapshot.
 local KEPT_MS = 7 * 86400000
 
--- Drops changes that are old, or that are more than `most`: `some` at a time. `floor` is the newest that went: whoever has
--- read to before it has lost some. Answers how many went.
+local function page_of(entry) return tonumber(string.match(entry[1], '^%d+')) end
+
+-- Drops changes that are old, and of those that are more than `most` `some` at a time. `floor` is the newest that went: whoever
+-- has read to before it has lost some. What goes is not read: where the old ones end is found by halving, since the changes of a
+-- page are written at one moment, and pages in their order. Answers how many went.
 local function drop_changes(key, changes, now, most, some)
-  local over = redis.call('XLEN', changes) - most
   local oldest = redis.call('XRANGE', changes, '-', '+', 'COUNT', 1)[1]
   local before = now - KEPT_MS
-  if not oldest or over <= 0 and tonumber(oldest[2][2]) >= before then return 0 end
-  local gone, last = 0, nil
-  for i, entry in ipairs(redis.call('XRANGE', changes, '-', '+', 'COUNT', some)) do
-    if i > over and tonumber(entry[2][2]) >= before then break end
-    gone, last = i, entry[1]
+  local gone = 0
+  if oldest and tonumber(oldest[2][2]) < before then
+    local low, high = page_of(oldest), page_of(redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)[1]) + 1
+    while low < high do
+      local middle = math.floor((low + high) / 2)
+      local entry = redis.call('XRANGE', changes, string.format('%.0f-0', middle), '+', 'COUNT', 1)[1]
+      if not entry or tonumber(entry[2][2]) >= before then high = middle else low = page_of(entry) + 1 end
+    end
+    local first = string.format('%.0f-0', low)
+    redis.call('HSET', key, 'floor', redis.call('XREVRANGE', changes, '(' .. first, '-', 'COUNT', 1)[1][1])
+    gone = redis.call('XTRIM', changes, 'MINID', '=', first)
   end
-  redis.call('HSET', key, 'floor', last)
-  redis.call('XTRIM', changes, 'MAXLEN', '=', redis.call('XLEN', changes) - gone)
+  local over = math.min(redis.call('XLEN', changes) - most, some)
+  if over > 0 then
+    local left = redis.call('XLEN', changes) - over
+    -- All but the last one that goes: then that one is the oldest, and says its id.
+    redis.call('XTRIM', changes, 'MAXLEN', '=', left + 1)
+    redis.call('HSET', key, 'floor', redis.call('XRANGE', changes, '-', '+', 'COUNT', 1)[1][1])
+    redis.call('XTRIM', changes, 'MAXLEN', '=', left)
+    gone = gone + over
+  end
   return gone
 end
 
