@@ -58,7 +58,7 @@ const REPLAYED_MAX = 100_000;
 
 type Ports = Pick<
   SubscriptionPorts,
-  "clock" | "random" | "sealer" | "subscriptions" | "deliveries" | "events" | "sender" | "secrets" | "clients"
+  "clock" | "random" | "sealer" | "subscriptions" | "deliveries" | "events" | "sender" | "secrets" | "clients" | "stops"
 >;
 
 /** What clients do with their subscriptions. Another client's is not there, nor is one where its policy has no `events`. */
@@ -80,6 +80,7 @@ export class Subscriptions {
   ): Promise<{ readonly view: SubscriptionView; readonly secret: Secret }> {
     const { clock, random, subscriptions } = this.#ports;
     await this.#mustBeAllowed(caller, organisation);
+    await this.#mayWrite(caller, organisation);
     const there = await subscriptions.list(organisation, caller.client);
     if (there.length >= limits.perClient) {
       throw new Problem("configuration_refused", {
@@ -123,11 +124,11 @@ export class Subscriptions {
     told: Partial<Told>,
     note: AuditNote,
   ): Promise<SubscriptionView> {
-    return this.#change(await this.#find(caller, id), told, note);
+    return this.#change(await this.#findToWrite(caller, id), told, note);
   }
 
   async delete(caller: Caller, id: SubscriptionId, note: AuditNote): Promise<void> {
-    const before = await this.#find(caller, id);
+    const before = await this.#findToWrite(caller, id);
     await this.#ports.subscriptions.delete(before, note);
   }
 
@@ -138,7 +139,7 @@ export class Subscriptions {
     overlapMs: Milliseconds | undefined,
     note: AuditNote,
   ): Promise<{ readonly view: SubscriptionView; readonly secret: Secret }> {
-    const before = await this.#find(caller, id);
+    const before = await this.#findToWrite(caller, id);
     const { subscription, secret } = await this.#withSecret(before, overlapMs ?? limits.overlapMs);
     const write = { before, fields: ["secret"], act: "secret_rotated" as const, note };
     await this.#ports.subscriptions.put(subscription, write);
@@ -147,7 +148,7 @@ export class Subscriptions {
 
   /** Tells it an event that nothing has brought about. */
   async test(caller: Caller, id: SubscriptionId): Promise<EventId> {
-    const subscription = await this.#find(caller, id);
+    const subscription = await this.#findToWrite(caller, id);
     if (!subscription.enabled) {
       throw new Problem("invalid_request", { detail: "The subscription is disabled; enable it." });
     }
@@ -171,7 +172,7 @@ export class Subscriptions {
 
   /** Answers how many are sent again at the most: those that it did not subscribe to are left out as they leave. */
   async replay(caller: Caller, id: SubscriptionId, wish: ReplayWish, note: AuditNote): Promise<number> {
-    return this.#replay(await this.#find(caller, id), wish, note);
+    return this.#replay(await this.#findToWrite(caller, id), wish, note);
   }
 
   /** For operators, who see every client's. */
@@ -298,6 +299,18 @@ export class Subscriptions {
     const { policy } = await this.#ports.clients.findPolicy(client, organisation);
     const asked = { action: "events", server: undefined, subject: undefined, address } as const;
     mustAllow(policy, asked, this.#ports.clock.now());
+  }
+
+  /** Whoever holds a contained client's secret neither leads its events elsewhere nor silences them. @throws Problem contained */
+  async #mayWrite({ client }: Caller, organisation: OrganisationId): Promise<void> {
+    const stop = await this.#ports.stops.findStop(organisation, { client });
+    if (stop !== undefined) throw new Problem("contained", { members: { containment: stop } });
+  }
+
+  async #findToWrite(caller: Caller, id: SubscriptionId): Promise<EventSubscription> {
+    const subscription = await this.#find(caller, id);
+    await this.#mayWrite(caller, subscription.organisation);
+    return subscription;
   }
 
   /** @throws Problem("invalid_request") for an address that nothing is ever sent to (T18) */

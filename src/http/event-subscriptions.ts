@@ -118,7 +118,8 @@ const shownOnce = z.string().optional().meta({
 const params = z.strictObject({ id: subscriptionId });
 const one = { status: 200, description: "The subscription.", schema: subscription } as const;
 const problems = ["not_found", "not_allowed"] as const;
-const changing = [...problems, "configuration_conflict"] as const;
+const writing = [...problems, "contained"] as const;
+const changing = [...writing, "configuration_conflict"] as const;
 const withoutSecret = ({ secret: _, ...rest }: { readonly secret?: string }): object => rest;
 
 const told = (from: {
@@ -275,7 +276,7 @@ export const postEventTest = route({
     description: "The id of the event that is sent.",
     schema: z.object({ event: z.string() }),
   },
-  problems: [...problems, "too_much_at_once"],
+  problems: [...writing, "too_much_at_once"],
   handle: async ({ deps, caller, params: { id } }) => ({ event: await deps.subscriptions.test(caller, id) }),
 });
 
@@ -371,7 +372,7 @@ export const postEventReplay = route({
     description: "How many are sent at the most: what you did not subscribe to is left out as they leave.",
     schema: z.object({ events: z.int() }),
   },
-  problems: [...problems, "too_much_at_once"],
+  problems: [...writing, "too_much_at_once"],
   async handle({ deps, caller, params: { id }, body: sent, note }) {
     return { events: await deps.subscriptions.replay(caller, id, wishOf(sent), note) };
   },

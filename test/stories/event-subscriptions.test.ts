@@ -1,10 +1,11 @@
 import { Webhook } from "standardwebhooks";
 import { expect, it, onTestFinished } from "vitest";
+import { contain, liftContainment } from "../../src/broker/containment/contain.ts";
 import { advanceRotation, startRotation } from "../../src/broker/keys/rotate-data-keys.ts";
 import { organisationOwner } from "../../src/broker/seal-contexts.ts";
 import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { rotationTiming } from "../../src/domain/data-key-rotation.ts";
-import type { OrganisationId, SubscriptionId } from "../../src/domain/id.ts";
+import type { ClientId, OrganisationId, SubscriptionId } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { subscriptionKey } from "../../src/store/keys.ts";
@@ -260,4 +261,35 @@ it("T18 a range that is open for iManage is not open for addresses that clients 
     (await client.call("POST", PATH, { organisation, url: `https://${host}/events` })).status;
   expect(await create("10.20.0.5")).toBe(400);
   expect(await create("192.168.7.5")).toBe(201);
+});
+
+it("a contained client sees its subscriptions and changes none, until the containment is lifted", async () => {
+  const { here, subscribe, call } = await told();
+  const { body } = await subscribe();
+  const { id } = await contain(
+    here.broker.containment,
+    {
+      target: { kind: "client", client: here.credentials.id as ClientId, organisation: here.organisation as OrganisationId },
+      effect: "stop",
+      reason: "its secret leaked",
+    },
+    BY_TEST,
+  );
+  const at = `/${body.id}`;
+  const writes = () =>
+    Promise.all([
+      subscribe({ description: "another" }),
+      call("PATCH", at, { enabled: false }),
+      call("POST", `${at}/rotate-secret`, {}),
+      call("POST", `${at}/test`),
+      call("POST", `${at}/replay`, { dead: true }),
+      call("DELETE", at),
+    ]);
+  for (const refused of await writes()) {
+    expect(refused).toMatchObject({ status: 403, body: { code: "contained", containment: id } });
+  }
+  expect((await call("GET", at)).body).toMatchObject({ enabled: true });
+  const containment = await here.broker.containment.containments.findContainment(id);
+  await liftContainment(here.broker.containment, containment!, "over", BY_TEST);
+  expect((await call("PATCH", at, { enabled: false })).status).toBe(200);
 });
