@@ -58,7 +58,16 @@ const REPLAYED_MAX = 100_000;
 
 type Ports = Pick<
   SubscriptionPorts,
-  "clock" | "random" | "sealer" | "subscriptions" | "deliveries" | "events" | "sender" | "secrets" | "clients" | "stops"
+  | "clock"
+  | "random"
+  | "sealer"
+  | "subscriptions"
+  | "deliveries"
+  | "events"
+  | "sender"
+  | "secrets"
+  | "clients"
+  | "stops"
 >;
 
 /** What clients do with their subscriptions. Another client's is not there, nor is one where its policy has no `events`. */

@@ -1,4 +1,4 @@
-import type { ClientId, ServerId, SyncId } from "../domain/id.ts";
+import type { ClientId, GrantId, ServerId, SyncId } from "../domain/id.ts";
 import { organisationOf } from "../domain/id.ts";
 import type { Instant } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -16,8 +16,11 @@ export function readRemembered(value: string): Remembered {
     : { version: value.slice(0, dot), scan: Number.parseInt(value.slice(dot + 1), 36) };
 }
 
-/** Also what is left of a cursor by a reset. */
-const NOT_BEGUN = { feed: { kind: "unknown" } } as const;
+/** Also what is left of a cursor by a reset, which keeps only whose eyes were seen with. */
+const notBegun = (seenBy: string | undefined): Pick<SyncCursor, "feed" | "seenBy"> => ({
+  feed: { kind: "unknown" },
+  ...(seenBy !== undefined && { seenBy: seenBy as GrantId }),
+});
 
 /** Without what has a field of its own. */
 export const writeCursor = ({ sequence: _, scans: __, ...cursor }: SyncCursor): string =>
@@ -48,7 +51,7 @@ export function readSync(id: SyncId, field: Readonly<Record<string, string>>): S
     state: field.state as SyncState,
     parkedBecause: field.because as ProblemCode | undefined,
     cursor: {
-      ...(field.cursor === undefined ? NOT_BEGUN : (JSON.parse(field.cursor) as SyncCursor)),
+      ...(field.cursor === undefined ? notBegun(field.seen_by) : (JSON.parse(field.cursor) as SyncCursor)),
       sequence: Number(field.seq),
       scans: Number(field.scans ?? 0),
     },

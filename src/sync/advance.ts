@@ -284,7 +284,7 @@ export function afterJudge(
   const flawed = scan.flawed ?? (agrees(scan) ? undefined : "count_differs");
   const missing = objects - scan.marked;
   if (flawed !== undefined || missing <= 0) return finished(cursor, { ...scan, flawed }, at);
-  const seenBy = cursor.lastScan?.grant;
+  const seenBy = cursor.lastScan?.grant ?? cursor.seenBy;
   const braked =
     (missing > brake.objects && missing > objects * brake.share) ||
     // Another admin may see less than the one before: what he does not see need not be gone.
@@ -336,7 +336,7 @@ function finished(
   scan: ScanCursor,
   at: Moment & { readonly overlapMs: Milliseconds },
 ): SyncCursor {
-  const { feed, lastScan } = cursor;
+  const { feed, lastScan, seenBy } = cursor;
   const withoutFeed = feed.kind === "missing";
   return {
     ...cursor,
@@ -347,8 +347,9 @@ function finished(
       documents: scan.rows,
       proven: scan.flawed === undefined,
       ...(scan.flawed === undefined ? {} : { flaw: scan.flawed }),
-      grant: scan.flawed === undefined ? scan.grant : (lastScan?.grant ?? scan.grant),
+      grant: scan.flawed === undefined ? scan.grant : (lastScan?.grant ?? seenBy ?? scan.grant),
     },
+    seenBy: undefined,
     editedFrom: nextEditedFrom(cursor, scan.startedAt, scan.latestEditAt, at.overlapMs),
     ...(withoutFeed && lastScan === undefined ? { polledAt: at.passStartedAt } : {}),
     // Servers get newer: is there a feed by now?

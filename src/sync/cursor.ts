@@ -18,6 +18,8 @@ export interface SyncCursor {
   readonly scan?: ScanCursor | undefined;
   /** The last full scan that came to its end; undefined: none yet, the baseline. */
   readonly lastScan?: LastScan | undefined;
+  /** After a reset: whose eyes the last scan before it saw with. */
+  readonly seenBy?: GrantId | undefined;
   /** A scan is due whatever the schedule says: what the feed would have told is lost. */
   readonly rescan?: true | undefined;
 }

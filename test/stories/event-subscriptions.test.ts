@@ -269,7 +269,11 @@ it("a contained client sees its subscriptions and changes none, until the contai
   const { id } = await contain(
     here.broker.containment,
     {
-      target: { kind: "client", client: here.credentials.id as ClientId, organisation: here.organisation as OrganisationId },
+      target: {
+        kind: "client",
+        client: here.credentials.id as ClientId,
+        organisation: here.organisation as OrganisationId,
+      },
       effect: "stop",
       reason: "its secret leaked",
     },

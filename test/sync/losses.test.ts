@@ -84,6 +84,19 @@ test("what another admin does not see than the one who lent before is held, be i
   expect(await kit.pass(DAY)).toEqual(["document.deleted ACTIVE!1004.1"]);
 });
 
+test("a reset does not forget whose eyes were seen with: what another admin does not see after it is held", async () => {
+  const kit = await following();
+  vanish(kit, ["ACTIVE!1002.1"]);
+  await kit.syncs.resetSync(kit.sync, NOTE);
+  // Once more, before anything was read.
+  await kit.syncs.resetSync(kit.sync, NOTE);
+  kit.lender.grant = makeId("grt", kit.route, Date.now(), systemRandom.bytes(16));
+  kit.tokens.renew();
+  expect(await kit.pass(0)).toEqual(["parked deletions_held"]);
+  await releaseDeletions(kit.ports, kit.sync, NOTE);
+  expect(await kit.pass(0)).toEqual(["document.deleted ACTIVE!1002.1"]);
+});
+
 test.each([404, 501])(
   "a sync that only the feed can tell anything does not take its absence (%i) for an end: it says so, and loses nothing",
   async (status) => {

@@ -52,6 +52,10 @@ end
 if ARGV[2] == 'reset' then
   -- Whoever is running it can commit no further page.
   redis.call('HINCRBY', KEYS[1], 'seq', 1)
+  local cursor = cjson.decode(redis.call('HGET', KEYS[1], 'cursor') or '{}')
+  -- Another admin may see less, also after a reset: it is known whose eyes told what is remembered.
+  local seen_by = cursor.lastScan and cursor.lastScan.grant or cursor.seenBy
+  if seen_by then redis.call('HSET', KEYS[1], 'seen_by', seen_by) end
   redis.call('HDEL', KEYS[1], 'cursor', 'started_at', 'running', 'wanted')
   -- One that is parked is so until it has stored a page, as always.
   redis.call('DEL', KEYS[3])
