@@ -50,6 +50,8 @@ export function afterEvents(
   const eventAt = latest(feed.kind === "taken" ? feed.eventAt : undefined, ...page.events.map((it) => it.at));
   return {
     ...cursor,
+    // Of a window that was begun while it was away nothing is left to read.
+    window: undefined,
     feed:
       told === undefined || feed.kind !== "taken"
         ? { kind: "taken", cursor: page.cursor, eventAt, used: true }
@@ -62,6 +64,28 @@ export function afterEvents(
     },
   };
 }
+
+/**
+ * There is no feed, or none now. Its cursor is kept: what nothing else tells is told once it is back.
+ * @param before what was known when it was asked: whether it was away already, and a scan made up for it.
+ */
+export function afterFeedMissing(
+  { feed, ...cursor }: SyncCursor,
+  { passStartedAt }: Moment,
+  before: Pick<SyncCursor, "feed"> = { feed },
+): SyncCursor {
+  return {
+    ...cursor,
+    feed: { kind: "missing", ...(feed.kind === "taken" ? { kept: feed, triedAt: passStartedAt } : {}) },
+    ...(before.feed.kind === "missing" ? {} : { rescan: true }),
+  };
+}
+
+/** As if it had never been away. */
+export const withFeedBack = (cursor: SyncCursor): SyncCursor =>
+  cursor.feed.kind === "missing" && cursor.feed.kept !== undefined
+    ? { ...cursor, feed: cursor.feed.kept }
+    : cursor;
 
 /**
  * iManage takes the feed's cursor no more. First a fresh one, then a scan, and a scan under way begins anew: what it has
@@ -352,8 +376,10 @@ function finished(
     seenBy: undefined,
     editedFrom: nextEditedFrom(cursor, scan.startedAt, scan.latestEditAt, at.overlapMs),
     ...(withoutFeed && lastScan === undefined ? { polledAt: at.passStartedAt } : {}),
-    // Servers get newer: is there a feed by now?
-    ...(withoutFeed && lastScan !== undefined ? { feed: { kind: "unknown" } } : {}),
+    // Servers get newer: is there a feed by now? One whose cursor is kept is looked for with each pass.
+    ...(withoutFeed && feed.kept === undefined && lastScan !== undefined
+      ? { feed: { kind: "unknown" } }
+      : {}),
   };
 }
 

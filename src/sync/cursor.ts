@@ -24,20 +24,28 @@ export interface SyncCursor {
   readonly rescan?: true | undefined;
 }
 
-/** `unknown`: its end is being looked for, and nothing is told of what lies before. `missing`: this iManage has none. */
+/** `unknown`: its end is being looked for, and nothing is told of what lies before. `missing`: this iManage has none, or none now. */
 export type FeedCursor =
   | { readonly kind: "unknown"; readonly cursor?: string | undefined }
+  | TakenFeed
   | {
-      readonly kind: "taken";
-      readonly cursor: string;
-      /** When the newest event happened that was read. */
-      readonly eventAt?: Instant | undefined;
-      /** It was answered at least once. */
-      readonly used?: true | undefined;
-      /** So many events of the page behind the cursor are told already. */
-      readonly told?: number | undefined;
-    }
-  | { readonly kind: "missing" };
+      readonly kind: "missing";
+      /** There was one: where it goes on, should it be there again. */
+      readonly kept?: TakenFeed | undefined;
+      /** Start of the pass in which it was last looked for. */
+      readonly triedAt?: Instant | undefined;
+    };
+
+export interface TakenFeed {
+  readonly kind: "taken";
+  readonly cursor: string;
+  /** When the newest event happened that was read. */
+  readonly eventAt?: Instant | undefined;
+  /** It was answered at least once. */
+  readonly used?: true | undefined;
+  /** So many events of the page behind the cursor are told already. */
+  readonly told?: number | undefined;
+}
 
 export interface WindowCursor {
   /** iManage's cursor of the next page; undefined: its first. */

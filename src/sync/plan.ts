@@ -49,6 +49,9 @@ export interface Moment {
 export function nextStep(cursor: SyncCursor, at: Moment): Step | undefined {
   const { feed, scan } = cursor;
   if (feed.kind === "unknown") return { kind: "take", cursor: feed.cursor };
+  if (feed.kind === "missing" && feed.kept !== undefined && feed.triedAt !== at.passStartedAt) {
+    return { kind: "events", cursor: feed.kept.cursor };
+  }
   // Whoever has nothing else is never done without it.
   if (feed.kind === "missing" && !at.documents) return { kind: "take", cursor: undefined };
   if (cursor.polledAt !== at.passStartedAt) {

@@ -4,6 +4,7 @@ import type { Server } from "../domain/server.ts";
 import {
   afterCount,
   afterEvents,
+  afterFeedMissing,
   afterFeedRefused,
   afterJudge,
   afterList,
@@ -12,6 +13,7 @@ import {
   afterWindow,
   afterWorkspaceRefused,
   type Brake,
+  withFeedBack,
 } from "./advance.ts";
 import type { ScanCursor, SyncCursor } from "./cursor.ts";
 import { itemTypesOf, touchedOthers } from "./feed-events.ts";
@@ -132,8 +134,9 @@ export class Steps {
     return this.#page(cursor, afterTake(cursor, undefined, moment()), NOTHING);
   }
 
-  async #events(cursor: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
+  async #events(before: SyncCursor, from: string, moment: () => Moment): Promise<StepPage> {
     this.#ahead.forget();
+    const cursor = withFeedBack(before);
     const told = cursor.feed.kind === "taken" ? (cursor.feed.told ?? 0) : 0;
     const held = this.#feed;
     this.#feed = undefined;
@@ -142,7 +145,7 @@ export class Steps {
     if (answer.kind !== "ok") {
       if (!isCursorRefusal(answer)) {
         await this.#mustBeWithoutFeed(cursor, answer);
-        return this.#page(cursor, { ...cursor, feed: { kind: "missing" }, rescan: true }, NOTHING);
+        return this.#page(cursor, afterFeedMissing(cursor, moment(), before), NOTHING);
       }
       return this.#page(cursor, afterFeedRefused(cursor), NOTHING);
     }
