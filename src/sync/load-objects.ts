@@ -1,11 +1,9 @@
 import { isPatient } from "./load-documents.ts";
+import { loadEach } from "./load-each.ts";
 import type { LibraryObject, ObjectName } from "./object-source.ts";
 import type { Sync, SyncPorts } from "./ports.ts";
-import { type LibraryCalls, STATUS } from "./read-library.ts";
+import type { LibraryCalls } from "./read-library.ts";
 import { problemOf, type Refusal } from "./refusals.ts";
-
-/** Under way at one server for one sync. */
-const LOADS_AT_ONCE = 4;
 
 /**
  * Containers and people, each by itself: no search is known that finds them by ids. In the order of `wanted`; undefined: iManage does not
@@ -19,20 +17,18 @@ export async function loadObjects(
   wanted: readonly ObjectName[],
 ): Promise<readonly (LibraryObject | undefined)[]> {
   if (wanted.length === 0) return [];
-  const { answer } = await calls.call(sync, sequence, async ({ server, accessToken }, of) => {
+  const { answer } = await calls.call(sync, sequence, async (token, of) => {
+    const { server, accessToken } = token;
     const value: (LibraryObject | undefined)[] = wanted.map(() => undefined);
-    const rest = wanted.entries();
-    let failed: Refusal | undefined;
-    const worker = async () => {
-      for (const [i, name] of rest) {
-        if (failed !== undefined) return;
-        const one = await objects.readObject(server, accessToken, { ...of, ...name });
-        if (one.kind === "ok") value[i] = one.value;
-        else if (isPatient(sync) || one.kind !== "unavailable" || !STATUS.test(one.reason)) failed ??= one;
-      }
+    const load = async ([i, name]: readonly [number, ObjectName]): Promise<Refusal | undefined> => {
+      const one = await objects.readObject(server, accessToken, { ...of, ...name });
+      if (one.kind !== "ok") return one;
+      value[i] = one.value;
+      return undefined;
     };
-    await Promise.all(Array.from({ length: LOADS_AT_ONCE }, worker));
-    return failed ?? { kind: "ok", value };
+    const isAnswering = () => calls.isAnswering(token, of);
+    const loaded = await loadEach(wanted.entries(), { load, patient: isPatient(sync), isAnswering });
+    return loaded.kind === "ok" ? { kind: "ok", value } : loaded;
   });
   if (answer.kind !== "ok") throw problemOf(answer, "containers, users and groups");
   return answer.value;

@@ -4,18 +4,15 @@ import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { withLentToken } from "./lent-token.ts";
 import type { LibraryDocument, LibraryPath } from "./library-source.ts";
+import { loadEach } from "./load-each.ts";
 import { latest } from "./plan.ts";
 import type { Sync, SyncPorts, SyncToken, SyncTokenRequest } from "./ports.ts";
 import { problemOf, type Refusal } from "./refusals.ts";
 
-/** Under way at one server for one sync. */
-const LOADS_AT_ONCE = 4;
 const SEARCHED_AT_ONCE = 100;
 const WORTH_A_SEARCH = 3;
 /** How long a prepared token is one of this moment. */
 const PREPARED_MS = seconds(1);
-/** Answers that need be about nothing but the object that was asked for. */
-export const STATUS = /^status_\d{3}$|^not_imanage$|^not_json$/;
 
 export interface Wanted {
   readonly object: string;
@@ -119,25 +116,30 @@ export class LibraryCalls {
       for (let i = 0; i < dated.length; i += SEARCHED_AT_ONCE) {
         if (!(await this.#search(token, of, dated.slice(i, i + SEARCHED_AT_ONCE), found))) break;
       }
-      const rest = wanted.filter(({ object }) => !found.has(object)).values();
-      let failed: Refusal | undefined;
-      let unloadable = 0;
-      const worker = async () => {
-        for (const { object } of rest) {
-          if (failed !== undefined) return;
-          const path = { ...of, id: object };
-          const answer = await this.#ports.documents.readDocument(token.server, token.accessToken, path);
-          if (answer.kind === "ok") {
-            if (answer.value === undefined) absent.add(object);
-            else found.set(object, answer.value);
-          } else if (!patient && answer.kind === "unavailable" && STATUS.test(answer.reason)) unloadable++;
-          else if (answer.kind === "forbidden") hidden.add(object);
-          else failed ??= answer;
-        }
+      const load = async ({ object }: Wanted): Promise<Refusal | undefined> => {
+        const path = { ...of, id: object };
+        const answer = await this.#ports.documents.readDocument(token.server, token.accessToken, path);
+        if (answer.kind === "forbidden") hidden.add(object);
+        else if (answer.kind !== "ok") return answer;
+        else if (answer.value === undefined) absent.add(object);
+        else found.set(object, answer.value);
+        return undefined;
       };
-      await Promise.all(Array.from({ length: LOADS_AT_ONCE }, worker));
-      return failed ?? { kind: "ok", value: { found, absent, hidden, unloadable } };
+      const rest = wanted.filter(({ object }) => !found.has(object));
+      const isAnswering = () => this.isAnswering(token, of);
+      const loaded = await loadEach(rest, { load, patient, isAnswering });
+      if (loaded.kind !== "ok") return loaded;
+      return { kind: "ok", value: { found, absent, hidden, unloadable: loaded.value } };
     });
+  }
+
+  /** Asked where an object was not answered for: is it iManage that is away? */
+  async isAnswering({ server, accessToken }: SyncToken, of: LibraryPath): Promise<boolean> {
+    const answer = await this.#ports.documents.listDocuments(server, accessToken, {
+      ...{ ...of, editedFrom: undefined, editedTo: undefined, cursor: undefined },
+      limit: 1,
+    });
+    return answer.kind === "ok";
   }
 
   /** Answers whether it is worth to search for more: an iManage that finds nothing by ids is not asked again for a while. */
