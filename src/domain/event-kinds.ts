@@ -41,6 +41,7 @@ export const EVENT_REASONS = {
   unused: "Nobody used it.",
   containment: "A containment ended it; its person authorizes again.",
   refresh_token_ends: "The refresh token's life ends.",
+  no_refresh_token: "The access token has ended, and iManage gave no refresh token with it.",
 } as const satisfies Record<string, string>;
 
 export const EVERY_EVENT: readonly EventField[] = ["organisation"];
@@ -65,9 +66,9 @@ const CONTAINMENT: readonly EventField[] = [
 export const EVENT_KINDS = {
   "grant.authorized": kind("Somebody authorized, or lent libraries.", "grant", GRANT),
   "grant.reauthorization_required": kind(
-    "iManage accepts it no longer: its person authorizes again.",
+    "iManage accepts it no longer, or it has run out: its person authorizes again.",
     "grant",
-    [...GRANT, "code", "remedy"],
+    [...GRANT, "code", "remedy", "reason"],
   ),
   "grant.recovered": kind("It works again, without anybody's doing.", "grant", GRANT),
   "grant.expiring": kind(

@@ -139,7 +139,7 @@ export const getGrantTimeline = route({
             at: instant,
             kind: z.string().meta({
               description:
-                "`grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`.",
+                "`grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `grant.ended`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`.",
             }),
             detail: z.string(),
           })

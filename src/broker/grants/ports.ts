@@ -48,7 +48,7 @@ export interface GrantStore {
 
 export interface TimelineEntry {
   readonly at: Instant;
-  /** `grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`. */
+  /** `grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `grant.ended`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`. */
   readonly kind: string;
   readonly detail: string;
 }

@@ -58,7 +58,8 @@ if not overtaken then
     forecast(prefix, now, id, received + tonumber(ARGV[9]))
   else
     redis.call('ZREM', KEYS[4], id)
-    redis.call('ZREM', prefix .. 'due:expiry', id)
+    -- Nothing can be renewed: it ends with its access token, which is told then.
+    redis.call('ZADD', prefix .. 'due:expiry', text(received + tonumber(ARGV[12])), id)
   end
 end
 
