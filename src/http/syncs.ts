@@ -151,7 +151,7 @@ export const postSyncs = route({
       .default([...DEFAULT_WISH.wants])
       .meta({
         description:
-          "Of what you want to be told: `people` are users and groups, `containers` workspaces and folders.",
+          "Of what you want to be told: `documents` that are created, changed or deleted; `security`: whose security changed, and no more; `containers`: workspaces and folders; `people`: users and groups.",
       }),
     workspaces: z
       .array(line(120))

@@ -94,7 +94,8 @@ export class Teller {
       forgotten.push(object);
       cameOrWent++;
       if (before.scan === mark) marked--;
-      changes.push({ kind: "document.deleted", object, at });
+      // Who wants security alone was never told of the document.
+      if (sync.wish.wants.includes("documents")) changes.push({ kind: "document.deleted", object, at });
     };
 
     // Keyed: whoever reads the store cannot try out names until one fits.

@@ -324,3 +324,31 @@ test("who asks for containers, people and security is told of them; who does not
   ]);
   expect(kit.listed()).toHaveLength(listed);
 });
+
+test("who wants security alone hears whose security changed, and neither what changed nor what went", async () => {
+  const kit = await syncKit();
+  const of = async (wants: readonly ("documents" | "security")[]) => {
+    const named = { caller: kit.caller, server: kit.server, library: LIBRARY, note: NOTE };
+    const { sync } = await kit.stories.create({
+      ...named,
+      wish: { wants, workspaces: WITHIN[wants.length] },
+    });
+    while ((await kit.runs.run(sync.id)).kind !== "complete");
+    return sync.id;
+  };
+  const alone = await of(["security"]);
+  const both = await of(["documents", "security"]);
+  kit.simulator.edit(LIBRARY, { kind: "security", id: "ACTIVE!1003.1", visible_to: ["e.moreau"] });
+  const told = async (id: typeof alone) => {
+    kit.advance(5 * MINUTE);
+    expect(await kit.runs.run(id)).toMatchObject({ kind: "complete" });
+    return (await kit.all(id)).map(({ kind, object }) => `${kind} ${object}`);
+  };
+  expect(await told(alone)).toEqual(["document.security_changed ACTIVE!1003.1"]);
+  kit.simulator.edit(LIBRARY, { kind: "document", id: "ACTIVE!1003.1", change: { deleted: true } });
+  expect(await told(alone)).toEqual(["document.security_changed ACTIVE!1003.1"]);
+  expect(await told(both)).toContain("document.deleted ACTIVE!1003.1");
+});
+
+/** Two syncs of one client and library: one of a part of it. */
+const WITHIN: readonly (readonly string[] | undefined)[] = [undefined, undefined, ["ACTIVE!11", "ACTIVE!12"]];
