@@ -41,6 +41,9 @@ export async function walkImage(
   await cli("check", "/run/secrets/configuration.yaml");
   tell("cli: makes keys, checks a configuration");
 
+  await checkSimulator(root, image);
+  tell("simulator: answers");
+
   const walk = { readyMs: 0, endedMs: 0 };
   for (const [name, command] of [
     ["all", undefined],
@@ -123,18 +126,39 @@ async function makePlace(image: ImageConfig, folder: string): Promise<Place> {
   };
 }
 
-async function untilReady(container: Container, opsPort: number, startedAt: number): Promise<number> {
-  const over = container.ended.then((ran) => ran);
+/** The same image, as the profile `simulator` of docker-compose.yml starts it. */
+async function checkSimulator(root: string, image: ImageConfig): Promise<void> {
+  const port = await freePort();
+  const container = await startContainer(root, image, {
+    command: ["node", "src/main/simulator.ts", "--host", "127.0.0.1", "--port", String(port)],
+    env: {},
+    volumes: [],
+  });
+  try {
+    await untilAnswers(container, `http://127.0.0.1:${port}/`, () => true, performance.now());
+  } finally {
+    container.child.kill("SIGKILL");
+  }
+}
+
+const untilReady = (container: Container, opsPort: number, startedAt: number): Promise<number> =>
+  untilAnswers(container, `http://127.0.0.1:${opsPort}/readyz`, ({ status }) => status === 200, startedAt);
+
+/** Answers after how many milliseconds it answered so. */
+async function untilAnswers(
+  container: Container,
+  url: string,
+  fits: (answer: Response) => boolean,
+  startedAt: number,
+): Promise<number> {
   for (;;) {
-    const ran = await Promise.race([over, pause(POLL_MS)]);
-    if (ran !== undefined)
-      throw new Sentence(`ended with ${ran.code} before it was ready:\n${ran.stdout}${ran.stderr}`);
-    const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => undefined);
+    const ran = await Promise.race([container.ended, pause(POLL_MS)]);
+    if (ran !== undefined) throw new Sentence(`ended with ${ran.code} at once:\n${ran.stdout}${ran.stderr}`);
+    const answer = await fetch(url).catch(() => undefined);
     const said = await answer?.text();
-    const readyMs = Math.round(performance.now() - startedAt);
-    if (answer?.status === 200) return readyMs;
-    if (readyMs > READY_MAX_MS)
-      throw new Sentence(`not ready after ${readyMs} ms: ${said ?? "nothing answers"}`);
+    const tookMs = Math.round(performance.now() - startedAt);
+    if (answer !== undefined && fits(answer)) return tookMs;
+    if (tookMs > READY_MAX_MS) throw new Sentence(`${url} after ${tookMs} ms: ${said ?? "nothing answers"}`);
   }
 }
 
