@@ -24,6 +24,10 @@ export type StartRedisOptions = {
   /** Without it: a free one. */
   port?: number;
   appendfsync?: "always" | "everysec";
+  /** Whether it forgets, and all else but address, port and folder, stands in this file, and not here. */
+  configFile?: string;
+  /** Its user that looks whether it is ready, and that `url` names; without it, the one without a name. */
+  as?: { user: string; password: string };
   extraArgs?: readonly string[];
   log?: (line: string) => void;
   /** Ends the Redis when this process ends, however it ends (kill -9 included). True unless said otherwise. */
@@ -54,6 +58,7 @@ export type RunningRedis = {
 export async function startRedis(options: StartRedisOptions = {}): Promise<RunningRedis> {
   const binary =
     options.binary ?? (await findRedisServer(options.log === undefined ? {} : { log: options.log }));
+  const { as } = options;
   const temporary = options.dir === undefined;
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "broker-redis-")));
   await mkdir(dir, { recursive: true });
@@ -77,7 +82,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Runni
   };
 
   return {
-    url: `redis://${HOST}:${port}`,
+    url: `redis://${as === undefined ? "" : `${as.user}:${as.password}@`}${HOST}:${port}`,
     host: HOST,
     port,
     get pid() {
@@ -138,10 +143,14 @@ export async function freePort(): Promise<number> {
 
 async function launch({ binary, dir, port, temporary, options }: Launch): Promise<Running> {
   const logFile = join(dir, "redis.log");
-  const args = [
-    ...["--bind", HOST, "--port", String(port), "--dir", dir],
+  const durable = [
     ...["--appendonly", "yes", "--appendfsync", options.appendfsync ?? "always", "--save", ""],
-    ...["--maxmemory-policy", "noeviction", "--daemonize", "no"],
+    ...["--maxmemory-policy", "noeviction"],
+  ];
+  const args = [
+    ...(options.configFile === undefined ? [] : [options.configFile]),
+    ...["--bind", HOST, "--port", String(port), "--dir", dir, "--daemonize", "no"],
+    ...(options.configFile === undefined ? durable : []),
     ...(options.extraArgs ?? []),
   ];
   const env =
@@ -169,7 +178,7 @@ async function launch({ binary, dir, port, temporary, options }: Launch): Promis
   }
 
   try {
-    await untilReady(running, port);
+    await untilReady(running, port, options.as);
     return running;
   } catch (error) {
     await endRedis(running, "SIGKILL");
@@ -193,11 +202,19 @@ class SomeoneElseAnswers extends Error {}
  * Ready means: our own process (not whoever else holds the port) answers PING with PONG. Until then the port
  * refuses, or Redis says that it is still loading.
  */
-async function untilReady({ child, pid, exited }: Running, port: number): Promise<void> {
+async function untilReady(
+  { child, pid, exited }: Running,
+  port: number,
+  as: StartRedisOptions["as"],
+): Promise<void> {
+  const signIn = as === undefined ? "" : `AUTH ${as.user} ${as.password}\r\n`;
   const deadline = performance.now() + READY_MAX_MS;
   const ended = exited.then(() => "ended" as const);
   for (;;) {
-    const answer = await Promise.race([ask(port, "INFO server\r\nPING\r\n", /\r\n[+-][^\r]*\r\n$/), ended]);
+    const answer = await Promise.race([
+      ask(port, `${signIn}INFO server\r\nPING\r\n`, /\r\n[+-][^\r]*\r\n$/),
+      ended,
+    ]);
     if (answer === "ended" || child.exitCode !== null) throw new Error("Redis ended while starting");
     if (answer !== undefined) {
       const answering = /process_id:(\d+)/.exec(answer)?.[1];

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { Queue } from "bullmq";
 import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
@@ -174,6 +175,8 @@ const opsHosts = (settings: Settings): readonly string[] => [
   "127.0.0.1",
   "[::1]",
   settings.OPS_HOST,
+  // The container's own, by which Prometheus and others beside it call it.
+  hostname(),
 ];
 
 function every(ms: number, task: () => Promise<void>, log: OperatorLog): () => void {

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Queue } from "bullmq";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import helmet from "helmet";
@@ -18,7 +19,7 @@ const CHECKS_MAX_MS = seconds(5);
 
 /**
  * What operators and probes look at. It has no sign-in of its own yet, so whoever runs it binds it to loopback; here a
- * request under another name is refused, because a page on the internet can have its own name point at 127.0.0.1.
+ * request under a foreign name is refused, because a page on the internet can have its own name point at 127.0.0.1.
  * Nothing can be changed through it.
  */
 export function buildOpsApp(parts: {
@@ -128,13 +129,16 @@ function securityHeaders(kind: "none" | "board"): RequestHandler {
   });
 }
 
+/** Probes and Prometheus name a replica by its address; only a name can be made to point elsewhere. */
+const isAddress = (host: string): boolean => isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0;
+
 function refuseForeignHosts(allowedHosts: readonly string[]): RequestHandler {
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
   return (req, res, next) => {
     const host = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/.exec(
       (req.headers.host ?? "").toLowerCase(),
     )?.[1];
-    if (host !== undefined && allowed.has(host)) return next();
+    if (host !== undefined && (allowed.has(host) || isAddress(host))) return next();
     res.status(421).json({ error: "host_not_allowed" });
   };
 }

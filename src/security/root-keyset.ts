@@ -128,8 +128,20 @@ function keysetOf(entries: readonly Entry[], bytes: ReadonlyMap<string, Uint8Arr
 }
 
 /**
- * Reads the keyset at `path`. In production a file that its group or the world may read or write is refused: whoever
- * reads it can read every secret of every firm.
+ * Whether more than this process, and root, may read or write a file. Kubernetes hands secrets over as root's files that
+ * the pod's own group may read (`fsGroup`), and in no other way to a process that is not root: that group is let be.
+ */
+export function isOpenToOthers(
+  { mode, uid }: { readonly mode: number; readonly uid: number },
+  self: number | undefined = process.getuid?.(),
+): boolean {
+  const handedOverByRoot = uid === 0 && self !== 0;
+  return (mode & (handedOverByRoot ? 0o037 : 0o077)) !== 0;
+}
+
+/**
+ * Reads the keyset at `path`. In production a file that others may read or write is refused: whoever reads it can read
+ * every secret of every firm.
  */
 export async function loadRootKeyset(
   path: string,
@@ -142,10 +154,10 @@ export async function loadRootKeyset(
   });
   try {
     // Asked of the open file, not of the path: what is checked is what is read.
-    const { mode } = await file.stat();
-    if (options.production && (mode & 0o077) !== 0) {
+    const standing = await file.stat();
+    if (options.production && isOpenToOthers(standing)) {
       throw new RootKeysetError([
-        `${path} is open to others (mode ${(mode & 0o777).toString(8)}): chmod 600 it, and consider its keys known to whoever had access`,
+        `${path} is open to others (mode ${(standing.mode & 0o777).toString(8)}): chmod 600 it, and consider its keys known to whoever had access`,
       ]);
     }
     return await openRootKeyset(await file.readFile("utf8"), options.wrapper);

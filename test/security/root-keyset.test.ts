@@ -9,6 +9,7 @@ import { systemRandom } from "../../src/security/random.ts";
 import {
   addRootKey,
   createRootKeyset,
+  isOpenToOthers,
   loadRootKeyset,
   parseRootKeyset,
   promoteRootKey,
@@ -168,6 +169,17 @@ describe("loading the root keyset", () => {
       await expect(loadRootKeyset(path, { production: false })).resolves.toBeDefined();
     },
   );
+
+  it.each([
+    ["root's, readable by the pod's group", 0o440, 0, 1000, false],
+    ["root's, writable by it", 0o460, 0, 1000, true],
+    ["root's, readable by everybody", 0o444, 0, 1000, true],
+    ["our own, readable by a group", 0o440, 1000, 1000, true],
+    ["somebody else's, readable by a group", 0o440, 1001, 1000, true],
+    ["root's, read by root", 0o440, 0, 0, true],
+  ])("a file that is %s: open to others", (_, mode, uid, self, open) => {
+    expect(isOpenToOthers({ mode: 0o100000 | mode, uid }, self)).toBe(open);
+  });
 
   it.each(["600", "400"])("mode %s is accepted in production", async (mode) => {
     await chmod(path, Number.parseInt(mode, 8));
