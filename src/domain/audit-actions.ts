@@ -14,7 +14,7 @@ export const AUDIT_FIELDS = {
   at: "when, in milliseconds since 1970, by the store's clock",
   action: "what has happened: one of this list",
   actor:
-    "who did it: `client:<id>`, `user:<customer>/<user id>` at iManage, `person:<client>/<id>`, `operator:<account>`, `cli:<account>`, `worker`",
+    "who did it: `client:<id>`, `user:<customer>/<user id>` at iManage, `person:<client>/<id>`, `operator:<account>`, `cli:<account>`, `worker`: the product by itself",
   request: "id of the request, as its answer and the log have it",
   address: "where the request came from",
   client: "the application",
@@ -69,6 +69,11 @@ export const AUDIT_ACTIONS = {
     "lent_by",
   ]),
   "grant.authorized": action("A person authorised at iManage.", ["server", "grant", "generation"]),
+  "grant.rotated": action("iManage gave another refresh token for an authorization.", [
+    "server",
+    "grant",
+    "generation",
+  ]),
   "grant.revoked": action("An authorization was ended for everyone who used it.", [
     "server",
     "grant",

@@ -41,6 +41,7 @@ const OTHERS = /^(emit-test|events?-)/;
 const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[] | string>> = {
   "token.issued": "who asked has the answer",
   "grant.authorized": ["grant.authorized"],
+  "grant.rotated": "nobody who uses it sees anything of it",
   "grant.revoked": ["grant.revoked"],
   "grant.reaped": ["grant.revoked"],
   "binding.withdrawn": ["grant.revoked"],

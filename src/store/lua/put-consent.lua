@@ -76,8 +76,9 @@ else
   redis.call('ZREM', prefix .. 'unbound', id)
 end
 
-audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation',
+local seq = audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation',
   redis.call('HGET', KEYS[1], 'gen'), 'request', ARGV[18] })
+redis.call('HSET', KEYS[1], 'rt_seq', text(seq))
 timeline(prefix, now, id, 'grant.authorized', 'consent ' .. redis.call('HGET', KEYS[1], 'gen'))
 emit_grant(prefix, now, 'grant.authorized', id, ARGV[3], bindings_of(prefix, id))
 redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' authorized')

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- with: gate
+-- with: gate rotation
 -- Stores what a refresh brought. Nothing received is ever discarded: what cannot become primary is kept as a spare, what
 -- belongs to nothing any more goes to the revocation outbox. Works when Redis is full. Idempotent by attempt.
 --
@@ -98,6 +98,7 @@ else
   end
 end
 if #spares > 0 then redis.call('HSET', key, 'spares', cjson.encode(spares)) else redis.call('HDEL', key, 'spares') end
+note_rotation(prefix, now, key, ARGV)
 table.insert(done, 1, { ARGV[2], as })
 while #done > 8 do table.remove(done) end
 redis.call('HSET', key, 'done', cjson.encode(done))

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with: rotation
 -- Offers a commit again to a Redis that may have lost it (F32): one that was restarted without the end of its file, or a
 -- replica that took over and lacked it. What is stored here is the past of a history whose end the process remembers, and
 -- perhaps something that happened since; so an offer may say nothing new, come in any order and from any process.
@@ -122,6 +123,7 @@ end
 if #kept > 0 then redis.call('HSET', key, 'spares', cjson.encode(kept)) else redis.call('HDEL', key, 'spares') end
 if #spent > 0 then redis.call('HSET', key, 'spent', cjson.encode(spent)) end
 if as == 'restored' or as == 'spare' then
+  note_rotation(prefix, now, key, ARGV)
   table.insert(done, 1, { ARGV[2], as == 'restored' and 'committed' or 'spare' })
   while #done > 8 do table.remove(done) end
   redis.call('HSET', key, 'done', cjson.encode(done))
