@@ -4,6 +4,7 @@ import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { LookUpPorts } from "../broker/audit/look-up-token.ts";
 import type { AuditChain } from "../broker/audit/ports.ts";
 import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
+import type { BackupMac, StoreRefill, StoreSnapshot } from "../broker/backup/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { RootKeyPorts } from "../broker/keys/root-keys.ts";
@@ -17,12 +18,14 @@ import type { AuditNote, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
+import type { RestorePorts } from "../broker/restore/report.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { EventLog } from "../events/ports.ts";
 import type { Subscriptions } from "../events/subscriptions.ts";
 import type { OperateSyncs } from "../sync/operate-syncs.ts";
 import { addAuditCommands } from "./audit-commands.ts";
+import { addBackupCommands } from "./backup-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
@@ -34,6 +37,7 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addOrganisationCommands } from "./organisation-commands.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
 import { addRecordCommands } from "./record-commands.ts";
+import { addRestoreCommands } from "./restore-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
 import { addSubscriptionCommands } from "./subscription-commands.ts";
@@ -70,6 +74,12 @@ export interface CliDeps {
   readonly stdin: () => Readable;
   /** The public keys of the root keyset's signatures; needs no Redis. */
   readonly auditKeys: () => Promise<SignerKeys>;
+  /** MACs of backups, by the root keyset; needs no Redis. */
+  readonly backupMac: () => Promise<BackupMac>;
+  /** An empty store to be filled: a Redis' URL, or `settings` for the one that the settings name. */
+  readonly openRefill: (
+    into: string,
+  ) => Promise<{ readonly refill: StoreRefill; readonly close: () => void }>;
   readonly auditChain: AuditChain;
   readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
@@ -98,6 +108,8 @@ export interface CliBroker
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
   readonly recordSeals: RecordSeals;
+  readonly snapshot: StoreSnapshot;
+  readonly restore: RestorePorts;
   readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
@@ -143,5 +155,7 @@ export function buildCli(deps: CliDeps): Command {
   addEventCommands(cli, deps);
   addSubscriptionCommands(cli, deps);
   addAuditCommands(cli, deps);
+  addBackupCommands(cli, deps);
+  addRestoreCommands(cli, deps);
   return cli;
 }

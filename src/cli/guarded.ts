@@ -1,3 +1,5 @@
+import { BackupFault } from "../broker/backup/backup-file.ts";
+import { RestoreFault } from "../broker/restore/report.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import type { CliDeps } from "./build-cli.ts";
@@ -19,7 +21,8 @@ export function guarded(deps: Pick<CliDeps, "complain" | "explain" | "setExitCod
 }
 
 function explain(error: unknown): string | undefined {
-  if (error instanceof ExpectedFault) return error.message;
+  const expected = [ExpectedFault, BackupFault, RestoreFault];
+  if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
   if (!(error instanceof Problem)) return undefined;
   const faults = (error.details.faults ?? []).map(({ field, message }) => `  ${field} ${message}\n`);
   return `${error.message}\n${faults.join("")}${PROBLEMS[error.code].action}`;

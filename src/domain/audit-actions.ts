@@ -35,6 +35,8 @@ export const AUDIT_FIELDS = {
   effect: "`stop`, or `revoke`: at iManage too",
   tokens: "how many tokens were to be revoked",
   given_up: "how many of them could not be",
+  stale: "how many authorizations had been given another refresh token since, or been ended",
+  epoch: "how many times the organisation was put back",
   registration: "the registration at iManage",
   name: "name of the record in configuration files",
   record: "key name of the record",
@@ -194,6 +196,12 @@ export const AUDIT_ACTIONS = {
   "record.sealed": action(
     "An operator took over a record that no broker of this version had written, or that was altered.",
     ["record"],
+    "both",
+  ),
+
+  "store.restored": action(
+    "Records that had been put back to an earlier state were looked at, and are in use again.",
+    ["stale", "epoch"],
     "both",
   ),
 

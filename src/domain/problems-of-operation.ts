@@ -10,6 +10,13 @@ export const OPERATION_PROBLEMS = {
     "The operator lifts it.",
     "temporarily_unavailable",
   ),
+  restoring: kind(
+    503,
+    "operator",
+    "The broker's store was put back to an earlier state.",
+    "Operators: `cli restore report` tells which authorizations may be stale, `cli restore release` puts the others in use again.",
+    "temporarily_unavailable",
+  ),
   contained: kind(
     403,
     "operator",

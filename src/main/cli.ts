@@ -9,6 +9,7 @@ import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { KmsError } from "../kms/kms-error.ts";
 import { makeLog } from "../ops/log.ts";
 import { auditChain, readCheckpoint } from "../security/audit-chain.ts";
+import { makeBackupMac } from "../security/backup-mac.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { systemRandom } from "../security/random.ts";
@@ -23,11 +24,9 @@ import {
 import { isWrapped } from "../security/root-keyset-file.ts";
 import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
+import { openRefill, within } from "./open-refill.ts";
 import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
-
-/** How long a command waits for Redis before it says that Redis is away. */
-const REDIS_WAIT_MS = 5_000;
 
 const newKeyset = () => createRootKeyset(systemRandom, Date.now());
 
@@ -56,6 +55,8 @@ const cli = buildCli({
   confirm: ask,
   stdin: () => process.stdin,
   auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
+  backupMac: async () => makeBackupMac(await rootKeysetOf(readSettings())),
+  openRefill: (into) => openRefill(readSettings(), into),
   auditChain,
   checkpointReader: readCheckpoint,
   async withBroker(use) {
@@ -66,7 +67,7 @@ const cli = buildCli({
       log: makeLog({ level: "silent" }),
     });
     try {
-      await within(REDIS_WAIT_MS, broker.ready());
+      await within(broker.ready());
       return await use({
         store: broker.configuration,
         sealer: broker.sealer,
@@ -76,6 +77,8 @@ const cli = buildCli({
         grants: broker.grantStore,
         syncs: broker.operateSyncs,
         containment: broker.containment,
+        snapshot: broker.snapshot,
+        restore: broker.restore,
         recordSeals: broker.recordSeals,
         rotations: broker.rotations,
         rootKeys: broker.rootKeys,
@@ -130,12 +133,4 @@ function user(): string {
   } catch {
     return String(process.getuid?.() ?? "unknown");
   }
-}
-
-async function within(ms: number, ready: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const away = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Problem("store_unavailable")), ms);
-  });
-  await Promise.race([ready, away]).finally(() => clearTimeout(timer));
 }

@@ -39,6 +39,7 @@ import { auditLimits, openAuditSink } from "./audit-sink.ts";
 import { keepDeliveries } from "./keep-deliveries.ts";
 import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
+import { keepStore } from "./keep-store.ts";
 import { keepSyncs } from "./keep-syncs.ts";
 import { knowCallers } from "./know-callers.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
@@ -341,6 +342,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     recordSeals: stores.recordSeals,
     packages,
     previousTokens,
+    ...(await keepStore(stores, rootKeyset)),
     containment,
     containmentWork,
     clientSecrets,

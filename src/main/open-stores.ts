@@ -24,8 +24,10 @@ import { RedisProfileStore } from "../store/redis-profile-store.ts";
 import { RedisProofStore } from "../store/redis-proof-store.ts";
 import { RedisRecordSeals } from "../store/redis-record-seals.ts";
 import { RedisRefreshStore } from "../store/redis-refresh-store.ts";
+import { RedisRestoreStore } from "../store/redis-restore-store.ts";
 import { RedisSealedStore } from "../store/redis-sealed-store.ts";
 import { RedisShredStore } from "../store/redis-shred-store.ts";
+import { RedisSnapshot } from "../store/redis-snapshot.ts";
 import { RedisSnapshotSlots } from "../store/redis-snapshot-slots.ts";
 import { RedisStore } from "../store/redis-store.ts";
 import { RedisSubscriptionStore } from "../store/redis-subscription-store.ts";
@@ -116,6 +118,8 @@ export async function openStores(
     profiles: new RedisProfileStore(fast),
     recordSeals: new RedisRecordSeals(fast, mac),
     shreds: new RedisShredStore(fast, auditLimits(settings).keptMs),
+    restores: new RedisRestoreStore(fast),
+    snapshot: new RedisSnapshot(durable),
     // Looks through everything: it may take its time.
     sealed: new RedisSealedStore(durable),
     proofs: new RedisProofStore(fast),

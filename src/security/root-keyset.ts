@@ -22,7 +22,8 @@ export type RootPurpose =
   | "broker-token"
   | "cursor"
   | "record-mac"
-  | "signature";
+  | "signature"
+  | "backup";
 
 const PURPOSES: readonly RootPurpose[] = [
   "wrap-data-keys",
@@ -31,6 +32,7 @@ const PURPOSES: readonly RootPurpose[] = [
   "cursor",
   "record-mac",
   "signature",
+  "backup",
 ];
 const NO_SALT = new Uint8Array(0);
 

@@ -33,7 +33,8 @@ export const organisationKey = (id: OrganisationId): string => `${organisationPr
 
 /**
  * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
- * (number of the newest audit entry), `acked` (of the newest that is exported), `events` (of the newest event), `members` (`some` where not everyone is one).
+ * (number of the newest audit entry), `acked` (of the newest that is exported), `events` (of the newest event), `members` (`some` where not everyone is one), `epoch` (how many times it was
+ * put back), `restore` (JSON of a `RestoreMode`, while it is: `lua/restore.lua`).
  */
 export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
 
@@ -266,6 +267,9 @@ export const deliveryDueHintKey = (): string => `${shared("due")}delivery`;
 
 /** Hash: `starts` of jobs on a grant or sync that never ended in order, and `until` when it is put aside. Ends by itself. */
 export const startsKey = (id: GrantId | SyncId): string => `${organisation(routeOf(id))}starts:${id}`;
+
+/** Tags of what no backup holds: hints that are rebuilt, and sessions of people who sign in again. Queues are not among them: they have tags of their own. */
+export const NOT_BACKED_UP: readonly string[] = ["s:due", "s:operators"];
 
 /** Channel on which the outcome of a refresh is announced: `<grant> <outcome>`. Losing a message costs time, nothing else. */
 export const REFRESH_CHANNEL = "b1:refresh-outcome";

@@ -94,6 +94,9 @@ beforeEach(() => {
     explain: undefined as never,
     // On a whole broker: test/cli/containment.test.ts.
     containment: {} as never,
+    // On whole stores: test/stories/restore.test.ts.
+    snapshot: {} as never,
+    restore: {} as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {
@@ -154,6 +157,8 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     confirm: async () => false,
     stdin: () => Readable.from([typed]),
     auditKeys: () => signer.publicKeys(),
+    backupMac: async () => ({}) as never,
+    openRefill: async () => ({}) as never,
     auditChain,
     checkpointReader: readCheckpoint,
     withBroker: async (use) => {

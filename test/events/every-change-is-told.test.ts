@@ -21,6 +21,7 @@ const EMITS: Readonly<Record<string, readonly (EventKind | "action")[]>> = {
   "refresh-begin.lua": ["grant.expiring"],
   "sweep-expiry.lua": ["grant.expiring", "grant.reauthorization_required"],
   "refresh-fail.lua": ["grant.reauthorization_required"],
+  "restore-mark.lua": ["grant.reauthorization_required"],
   "refresh-commit.lua": ["grant.recovered"],
   "refresh-echo.lua": ["grant.recovered"],
   "revocation.lua": ["grant.revoked"],
@@ -41,6 +42,7 @@ const OTHERS = /^(emit-test|events?-)/;
 const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[] | string>> = {
   "token.issued": "who asked has the answer",
   "grant.authorized": ["grant.authorized"],
+  "store.restored": "its grants have been told of one by one",
   "grant.rotated": "nobody who uses it sees anything of it",
   "grant.revoked": ["grant.revoked"],
   "grant.reaped": ["grant.revoked"],

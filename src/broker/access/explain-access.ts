@@ -202,6 +202,7 @@ function ofRehearsal({ answer }: Rehearsal) {
 
 const CHECK_OF = {
   disabled: "organisation",
+  restoring: "organisation",
   not_a_member: "members",
   contained: "containment",
   rate_limited: "rate",

@@ -89,6 +89,8 @@ export type VendAnswer =
   | { readonly kind: "parked"; readonly grant: GrantId; readonly why: LibraryFault }
   | { readonly kind: "contained"; readonly by: string; readonly containment: ContainmentId }
   | { readonly kind: "disabled" }
+  /** Put back to an earlier state, and its audit does not go on yet (F33). */
+  | { readonly kind: "restoring" }
   | { readonly kind: "not_a_member" }
   | { readonly kind: "policy_changed" }
   | { readonly kind: "rate_limited"; readonly retryAfterMs: Milliseconds }

@@ -2,7 +2,7 @@ import { timing } from "../../domain/access-policy.ts";
 import type { Client } from "../../domain/client.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/id.ts";
 import { organisationOf } from "../../domain/id.ts";
-import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import { type Instant, type Milliseconds, minutes } from "../../domain/instant.ts";
 import { LIBRARY_FAULT_PROBLEMS } from "../../domain/library-standing.ts";
 import { type AllowedLimits, evaluatePolicy, type Policy } from "../../domain/policy.ts";
 import { refusalOf } from "../../domain/policy-refusal.ts";
@@ -306,6 +306,8 @@ export function refusalOfVend(
       return new Problem("contained", {
         members: { contained: answer.by.split(":", 1)[0]!, containment: answer.containment },
       });
+    case "restoring":
+      return new Problem("restoring", { retryAfterMs: minutes(1) });
     case "disabled":
       return new Problem("organisation_disabled");
     case "not_a_member":

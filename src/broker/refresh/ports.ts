@@ -115,6 +115,8 @@ export type BeginAnswer =
   | { readonly kind: "gated"; readonly remainingMs: Milliseconds; readonly why: GateReason }
   /** Unused for so long that nobody keeps it alive any more. */
   | { readonly kind: "lapsed" }
+  /** Its organisation was put back to an earlier state: whether iManage has given another token since, nobody has looked (F33). */
+  | { readonly kind: "restoring" }
   | { readonly kind: "not_refreshable" }
   | { readonly kind: "gone" }
   | { readonly kind: "state"; readonly state: Grant["state"] };

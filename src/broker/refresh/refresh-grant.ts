@@ -1,6 +1,6 @@
 import { decideKeepAlive, softMarginMs, timing } from "../../domain/access-policy.ts";
 import type { GrantId } from "../../domain/id.ts";
-import type { Milliseconds } from "../../domain/instant.ts";
+import { type Milliseconds, minutes } from "../../domain/instant.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import { judgeRefreshFailure, type TokenCallOutcome } from "../../domain/refresh-failure.ts";
@@ -188,6 +188,8 @@ function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOu
       return { kind: "gated", why: answer.why, retryAfterMs: answer.remainingMs };
     case "lapsed":
       return { kind: "fresh" };
+    case "restoring":
+      return { kind: "failed", code: "restoring", retryAfterMs: minutes(1) };
     case "gone":
       return { kind: "ended", code: "authorization_required" };
     case "not_refreshable":

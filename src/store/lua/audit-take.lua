@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with: restore
 -- Makes somebody the one who chains a journal. Works when Redis is full: what is exported makes room.
 --
 -- KEYS  1 gate  2 head  3 audit
@@ -15,6 +16,9 @@ if not sequence then
   sequence = first and tonumber(string.match(first[1], '^%d+')) - 1 or newest
 end
 if sequence >= newest then return { 'nothing' } end
+-- Put back to an earlier state: its numbers may have been given out before (F33).
+local restore = redis.call('HGET', KEYS[1], 'restore')
+if restore and not restore_adopted(restore) then return { 'held' } end
 if head[3] and head[3] ~= ARGV[1] and tonumber(head[4]) > now then return { 'held' } end
 redis.call('HSET', KEYS[2], 'sequence', string.format('%.0f', sequence), 'owner', ARGV[1], 'until',
   string.format('%.0f', now + tonumber(ARGV[2])))

@@ -1,5 +1,5 @@
 #!lua
--- with: gate containment
+-- with: gate containment restore
 -- Takes a grant's lease and writes the intent `planned` before anything leaves, so Redis is known to be writable when
 -- the answer arrives (design §3.7). Idempotent by attempt.
 --
@@ -10,6 +10,7 @@
 --       14 retries that may be owed  15 clock offset (ms)
 -- Answers:
 --   begun server registration gen att rt rt_att rt_fp refusals refused_at used_at begun_at
+--   restoring: the organisation was put back to an earlier state (F33)
 --   fresh | held ms | cooling ms problem | gated ms why | lapsed | not_refreshable | gone | state state
 local now = now_ms()
 local key = KEYS[1]
@@ -18,6 +19,15 @@ local g = redis.call('HMGET', key, 'state', 'rt', 'rt_fp', 'rt_att', 'at_exp', '
   'consented_at', 'calls', 'lapsing', 'consent', 'refreshed_at', 'rt_exp')
 if not g[1] then return { 'gone' } end
 
+-- Back in the schedule, not all at once.
+local function put_off(prefix, grant, at)
+  local name = string.match(grant, '[^:]+$')
+  local spread = 0
+  for i = -6, -1 do spread = (spread * 31 + string.byte(name, i)) % 5000 end
+  redis.call('HSET', grant, 'due_at', whole(at + spread))
+  redis.call('ZADD', prefix .. 'due:refresh', whole(at + spread), name)
+end
+
 local function begun(att, at)
   return { 'begun', g[18], g[19], g[11], att, g[2], g[4], g[3], g[15] or '0', g[16] or '', g[17] or '', whole(at) }
 end
@@ -25,6 +35,10 @@ end
 if g[7] == ARGV[1] then return begun(g[12], tonumber(g[8]) - tonumber(ARGV[2])) end
 if g[1] ~= 'active' and g[1] ~= 'suspect' then return { 'state', g[1] } end
 if not g[2] then return { 'not_refreshable' } end
+if restore_mode(prefix_of(key)) then
+  if ARGV[4] == 'due' then put_off(prefix_of(key), key, now + 60000) end
+  return { 'restoring' }
+end
 
 if ARGV[4] == 'expired' and g[21] and tonumber(g[5]) - now >= tonumber(ARGV[5]) then return { 'fresh' } end
 if ARGV[4] == 'rejected' and g[6] ~= ARGV[5] then return { 'fresh' } end
@@ -76,15 +90,13 @@ if why then
   if ARGV[4] == 'due' then
     -- Back in the schedule, behind those that can go: a server that is closed must not stand in front of others. Where a
     -- place is free in a moment, whoever has one takes this grant next.
-    local pause = wait
     if why ~= 'busy' then
-      local spread = 0
-      for i = -6, -1 do spread = (spread * 31 + string.byte(id, i)) % 5000 end
-      pause = math.max(wait, 1000) + spread
+      put_off(prefix, key, now + math.max(wait, 1000))
+    else
+      local due = whole(now + wait)
+      redis.call('HSET', key, 'due_at', due)
+      redis.call('ZADD', prefix .. 'due:refresh', due, id)
     end
-    local due = whole(now + pause)
-    redis.call('HSET', key, 'due_at', due)
-    redis.call('ZADD', prefix .. 'due:refresh', due, id)
   end
   return { 'gated', math.ceil(wait), why }
 end

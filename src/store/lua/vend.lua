@@ -1,5 +1,5 @@
 #!lua
--- with: containment
+-- with: containment restore
 -- Hands out a grant's access token and writes the audit entry, in one step (design §3.10, §3.11).
 --
 -- KEYS  1 gate  2 binding  3 audit  4 rate  5 members  6 grant budget
@@ -17,17 +17,18 @@
 --   ageing grant: about to end, and what is handed out now may not outlive the refresh behind it
 --   parked grant why: a library whose owner may not lend it any more
 --   stale grant | rejected grant fp | rejected_again grant ms | unbound | state grant state
---   contained selector containment | disabled | not_a_member | policy_changed | rate_limited ms | audit_backlog
+--   contained selector containment | disabled | restoring (put back to an earlier state, F33) | not_a_member | policy_changed | rate_limited ms | audit_backlog
 --   budget_exceeded grant ms noted: too many different grants within an hour (T33)
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local asking = ARGV[21] == '1'
 
-local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked', 'windows')
+local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked', 'windows', 'restore')
 -- Before anything was acknowledged in this way, what was exported had left the stream.
 local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])) >= tonumber(ARGV[10])
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
+if gate[7] and not restore_adopted(gate[7]) then return { 'restoring' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
   local member = false
   for digest in string.gmatch(ARGV[18], '%S+') do

@@ -1,0 +1,60 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
+import { readSettings } from "../../src/config/settings.ts";
+import { type Broker, compose } from "../../src/main/compose.ts";
+import { openRefill } from "../../src/main/open-refill.ts";
+import { makeLog } from "../../src/ops/log.ts";
+import { makeBackupMac } from "../../src/security/backup-mac.ts";
+import { parseRootKeyset } from "../../src/security/root-keyset.ts";
+import { BY_TEST } from "./put-records.ts";
+import type { World } from "./world.ts";
+
+/** The commands that copy a world's store and put a copy back, as `main/cli.ts` puts them together. */
+export async function restoring(here: World) {
+  const folder = await mkdtemp(join(tmpdir(), "restore-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const keyset = parseRootKeyset(await readFile(here.environment.ROOT_KEYSET_FILE!, "utf8"));
+  const settingsOf = (redisUrl?: string) =>
+    readSettings({ ...here.environment, ...(redisUrl && { REDIS_URL: redisUrl }) });
+
+  /** Another broker of the same firm, on another Redis. */
+  const brokerOn = async (redisUrl: string, offset: () => number = () => 0): Promise<Broker> => {
+    const broker = await compose({
+      settings: settingsOf(redisUrl),
+      rootKeyset: keyset,
+      log: makeLog({ level: "silent" }),
+      clock: { now: () => Date.now() + offset(), monotonicMs: () => performance.now() },
+      storeOffsetMs: offset,
+      storeSettlesMs: 0,
+    });
+    await broker.ready();
+    onTestFinished(() => broker.close());
+    return broker;
+  };
+
+  const run = async (broker: Broker, ...args: string[]) => {
+    const seen = { out: "", err: "", code: 0 };
+    const deps: Partial<CliDeps> = {
+      write: (text) => {
+        seen.out += text;
+      },
+      complain: (text) => {
+        seen.err += text;
+      },
+      setExitCode: (code) => {
+        seen.code = code;
+      },
+      explain: (error) => String(error),
+      backupMac: async () => makeBackupMac(keyset),
+      openRefill: (into) => openRefill(settingsOf(), into),
+      withBroker: async (use) => use({ ...broker, store: broker.configuration, note: BY_TEST } as never),
+    };
+    await buildCli(deps as CliDeps).parseAsync(["node", "cli", ...args]);
+    return seen;
+  };
+
+  return { folder, keyset, brokerOn, run, audit: here.environment.AUDIT_FILE! };
+}
