@@ -64,6 +64,7 @@ export const accessTokenProblems = [
   "refresh_pending",
   "imanage_unavailable",
   "audit_backlog",
+  "restoring",
 ] as const satisfies readonly ProblemCode[];
 
 export const postAccessTokens = route({

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type AuditAction, isAuditAction } from "../../domain/audit-actions.ts";
 import { type AuditJournal, type ChainedEntry, readLine } from "../../domain/audit-entry.ts";
 import { type GrantId, parseId } from "../../domain/id.ts";
@@ -6,7 +5,7 @@ import type { Instant } from "../../domain/instant.ts";
 import type { RestoreMode } from "../../domain/restore-mode.ts";
 import { type Server, survivesReuse } from "../../domain/server.ts";
 import { journalsOf } from "../audit/export-audit.ts";
-import type { AuditJournals } from "../audit/ports.ts";
+import type { AuditChain, AuditJournals } from "../audit/ports.ts";
 import { AuditVerifier, type VerifyPorts } from "../audit/verify-audit.ts";
 import type { GrantStore } from "../grants/ports.ts";
 import type { AuditNote } from "../ports.ts";
@@ -123,7 +122,7 @@ export async function restoreReport(
       );
     told.push(await since.compare(ports));
   }
-  return { journals: told, digest: digestOf(told) };
+  return { journals: told, digest: digestOf(ports.verify.chain, told) };
 }
 
 /** What the export tells of one journal behind the store's newest entry. */
@@ -195,7 +194,7 @@ async function becomes(
   return survivesReuse(rotation) ? "suspect" : "reauthorization_required";
 }
 
-function digestOf(journals: readonly JournalRestore[]): string {
+function digestOf(chain: AuditChain, journals: readonly JournalRestore[]): string {
   const told = journals.map(({ journal, exported, stale, lost, changes }) => [
     journal,
     exported.sequence,
@@ -204,7 +203,7 @@ function digestOf(journals: readonly JournalRestore[]): string {
     lost,
     changes.map(({ sequence }) => sequence),
   ]);
-  return createHash("sha256").update(JSON.stringify(told)).digest("hex").slice(0, 16);
+  return chain.next(chain.beginning("clients"), JSON.stringify(told)).slice(0, 16);
 }
 
 /** Lets each journal's audit go on, marks exactly what the report names, and puts the rest in use again. May be run again. */
