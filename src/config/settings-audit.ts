@@ -16,6 +16,11 @@ export const auditSettings = {
     .describe(
       "File to which the worker appends the audit, one JSON object per line. An absolute path, and required, in production where AUDIT_SINK is `file`: unexported audit stops tokens.",
     ),
+  STORE_WITNESS_FILE: path()
+    .optional()
+    .describe(
+      "File in which the worker keeps how far the audit's numbers had come, so that whoever starts with an older Redis notices it. Unless it is said: AUDIT_FILE with `.witness` behind it, where AUDIT_SINK is `file`; otherwise only processes that live notice. One for each worker, on a disk that is kept.",
+    ),
   AUDIT_HTTP_URL: z
     .string()
     .transform(auditUrl)

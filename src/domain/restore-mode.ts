@@ -9,7 +9,7 @@ export interface RestoreMode {
   readonly why: "restored" | "went_back";
   /** Number of the newest entry of the audit that the store knew as it was noticed: what came later may be lost here. */
   readonly from: number;
-  /** Its audit goes on behind the last entry that was exported, so numbers are given once. Until then no token is handed out. */
+  /** Its audit goes on behind the last entry that was exported, so numbers are given once. Until then nothing is exported. */
   readonly adopted: boolean;
 }
 

@@ -342,7 +342,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     recordSeals: stores.recordSeals,
     packages,
     previousTokens,
-    ...(await keepStore(stores, rootKeyset)),
+    ...(await keepStore({ settings, stores, rootKeyset, clock, log, given })),
     containment,
     containmentWork,
     clientSecrets,

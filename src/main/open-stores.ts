@@ -45,6 +45,8 @@ export interface StoreSurroundings {
   readonly storeOffsetMs?: () => number;
   /** How long refreshes wait for other processes' offers after Redis lost its memory: fixed outside tests. */
   readonly storeSettlesMs?: number;
+  /** How old what is known of the store is before it is held against it: fixed outside tests. */
+  readonly storeMarkMs?: number;
 }
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
@@ -78,9 +80,11 @@ export async function openStores(
   const changed = new ChangeListener(announcements);
   const happened = new EventListener(announcements);
   const syncsDue = new SyncsDueListener(announcements);
+  let noticeAnother = async (): Promise<void> => {};
   const refreshes = new RedisRefreshStore(
     { fast, durable, outcomes },
     {
+      onAnother: () => noticeAnother(),
       ...(given.storeSettlesMs !== undefined && { settleMs: given.storeSettlesMs }),
       onOffered: (offered, restored) => {
         const fields = { count: restored, detail: `${offered} offered` };
@@ -126,6 +130,11 @@ export async function openStores(
     syncs: new RedisSyncStore(fast),
     space: new RedisSyncSpace(fast),
     snapshotSlots: new RedisSnapshotSlots(fast),
+
+    /** Calls `notice` when Redis is another than it was, before any refresh begins there. */
+    onAnother(notice: () => Promise<void>): void {
+      noticeAnother = notice;
+    },
 
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
     async ready(): Promise<void> {

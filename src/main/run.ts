@@ -4,6 +4,7 @@ import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
 import { KmsError } from "../kms/kms-error.ts";
+import { judgeContinuity } from "../ops/continuity.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
@@ -26,6 +27,8 @@ const LAST_REFRESH_MS = 75_000;
 /** Callers are answered by 10 s; then kept connections end. */
 const LAST_ANSWER_MS = timing.callerDeadlineMs + 3_000;
 const RECONCILE_MS = 60_000;
+/** How often it is looked whether the store is older than it was; and at once where it is another than before. */
+const STORE_WATCH_MS = 10_000;
 
 /**
  * One process of the broker: the public listener, the workers, or both. Starts in any order with Redis, refuses with a
@@ -73,6 +76,11 @@ async function start(
   shutdown.push("ops listener", () => stopListening(ops.server));
 
   await broker.ready();
+  await broker.storeWatch.begin();
+  shutdown.push(
+    "store watch",
+    every(STORE_WATCH_MS, () => broker.storeWatch.look(), log),
+  );
   await refuseBadStore(broker, log);
 
   if (roles.worker) {
@@ -140,7 +148,11 @@ async function readiness(broker: Broker): Promise<Readiness> {
     sealer: broker.sealer,
   });
   return {
-    checks: [...judgeRedis(facts, production), judgeKeyAccess(keys)],
+    checks: [
+      ...judgeRedis(facts, production),
+      judgeKeyAccess(keys),
+      judgeContinuity(await broker.restoring()),
+    ],
     durability: durabilityOf(facts),
   };
 }
@@ -181,7 +193,7 @@ const opsHosts = (settings: Settings): readonly string[] => [
 
 function every(ms: number, task: () => Promise<void>, log: OperatorLog): () => void {
   const timer = setInterval(() => {
-    task().catch(() => log.warn({ code: "store_unavailable" }, "reconcile"));
+    task().catch(() => log.warn({ code: "store_unavailable" }, "every so often"));
   }, ms);
   return () => clearInterval(timer);
 }

@@ -19,6 +19,8 @@ export interface EchoOptions {
    * processes have offers too, and try to connect at least once a second.
    */
   readonly settleMs?: Milliseconds;
+  /** Redis is another than it was, and has our offers: whoever looks whether it is older does so before a refresh may begin. */
+  readonly onAnother?: () => Promise<void>;
   /** After a round of offers: how many there were, and how many of them Redis had lost. */
   readonly onOffered?: (offered: number, restored: number) => void;
 }
@@ -40,6 +42,7 @@ export class CommitEcho {
   readonly #store: RedisStore;
   readonly #settleMs: Milliseconds;
   readonly #onOffered: (offered: number, restored: number) => void;
+  readonly #onAnother: () => Promise<void>;
   /** By attempt, oldest first. */
   readonly #kept = new Map<string, Committed & { readonly at: Milliseconds }>();
   /** Which Redis this was, by its own word. Undefined: not asked yet, or it does not say. */
@@ -57,6 +60,7 @@ export class CommitEcho {
     this.#store = store;
     this.#settleMs = options.settleMs ?? seconds(1.5);
     this.#onOffered = options.onOffered ?? (() => {});
+    this.#onAnother = options.onAnother ?? (async () => {});
     this.#through.resolve();
     const { connection } = store;
     // Of a cluster one node may go and come back while the others stay.
@@ -132,6 +136,7 @@ export class CommitEcho {
     if (now !== undefined && now === before) return;
     if (losses > 0) this.lives += 1;
     await this.#offerAll();
+    await this.#onAnother();
     if (losses !== this.#losses) return;
     this.#known = now;
     if (before !== undefined) await new Promise((resolve) => setTimeout(resolve, this.#settleMs).unref());

@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { AuditVerifier } from "../../src/broker/audit/verify-audit.ts";
+import { linesInOrder } from "../../src/cli/audit-files.ts";
 import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import { type Broker, compose } from "../../src/main/compose.ts";
@@ -56,5 +58,13 @@ export async function restoring(here: World) {
     return seen;
   };
 
-  return { folder, keyset, brokerOn, run, audit: here.environment.AUDIT_FILE! };
+  /** What `audit verify` would find wrong with what was exported. */
+  const faultsOfAudit = async () => {
+    const verifier = new AuditVerifier(here.broker.restore.verify);
+    for await (const line of linesInOrder([here.environment.AUDIT_FILE!])) await verifier.line(line);
+    const { journals, otherLines } = verifier.report();
+    return [...journals.flatMap(({ fault }) => fault ?? []), ...(otherLines === 0 ? [] : [otherLines])];
+  };
+
+  return { faultsOfAudit, folder, keyset, brokerOn, run, audit: here.environment.AUDIT_FILE! };
 }

@@ -80,6 +80,8 @@ export interface WorldOptions {
   readonly timeScale?: number;
   /** How long refreshes wait for other processes' offers after Redis lost its memory; 0 where there is one process. */
   readonly storeSettlesMs?: number;
+  /** How old what is known of the store is before it is held against it; 0: what was seen at the last look. */
+  readonly storeMarkMs?: number;
 }
 
 /** Starts a world for the running test, and ends it afterwards. */
@@ -141,6 +143,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       timers: scaledTimers(scale),
       storeOffsetMs: () => offset + Math.round(ahead()),
       ...(options.storeSettlesMs !== undefined && { storeSettlesMs: options.storeSettlesMs }),
+      ...(options.storeMarkMs !== undefined && { storeMarkMs: options.storeMarkMs }),
     });
     await broker.ready();
     const leaks = watchAnswers(listener);

@@ -22,6 +22,14 @@ export interface StoredGrant {
   readonly tokenSequence: number | undefined;
 }
 
+/** Keeps outside the store how far the store was. */
+export interface StoreWitness {
+  /** What was written last; nothing where nothing was, or where it cannot be read. */
+  read(): Promise<ReadonlyMap<AuditJournal, StorePosition>>;
+  /** MUST be all or nothing. */
+  write(positions: ReadonlyMap<AuditJournal, StorePosition>): Promise<void>;
+}
+
 export interface RestoreStore {
   positions(
     journals: readonly AuditJournal[],

@@ -12,7 +12,7 @@ for _, key in ipairs(found[2]) do
   local noun = string.match(string.sub(key, #prefix + 1), '^[%w-]+')
   if noun == 'gate' and ARGV[2] == '1' then
     for _, field in ipairs(redis.call('HKEYS', key)) do
-      if field ~= 'audit' and field ~= 'acked' then redis.call('HDEL', key, field) end
+      if field ~= 'audit' and field ~= 'acked' and field ~= 'epoch' then redis.call('HDEL', key, field) end
     end
   elseif noun == 'audit' and ARGV[2] == '1' then
     redis.call('PEXPIRE', key, ARGV[3])

@@ -2,5 +2,9 @@
 
 local function restore_mode(prefix) return redis.call('HGET', prefix .. 'gate', 'restore') end
 
--- Its audit goes on where the exported one ended: then entries may be written, and what still lives may be handed out.
+-- Its audit goes on where the exported one ended. Until then its numbers may have been given before, and nothing is exported.
 local function restore_adopted(mode) return cjson.decode(mode).adopted == true end
+
+-- A backup may be of any age, so what was withdrawn since then is not known. A store that lost its newest writes under processes
+-- that work goes on handing out what still lives: half an hour at most, as nothing is refreshed.
+local function restore_closed(mode) return cjson.decode(mode).why ~= 'went_back' end

@@ -28,7 +28,7 @@ local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'aud
 local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])) >= tonumber(ARGV[10])
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
-if gate[7] and not restore_adopted(gate[7]) then return { 'restoring' } end
+if gate[7] and restore_closed(gate[7]) then return { 'restoring' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
   local member = false
   for digest in string.gmatch(ARGV[18], '%S+') do
