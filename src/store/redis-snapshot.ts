@@ -35,6 +35,10 @@ export class RedisSnapshot implements StoreSnapshot {
       const walk = new NodeWalk(node);
       try {
         yield* walk.items();
+      } catch (error) {
+        if (error instanceof Problem) throw error;
+        const detail = `Redis: ${error instanceof Error ? error.message.split(" ", 1)[0] : "unknown"}`;
+        throw new Problem("store_unavailable", { detail });
       } finally {
         walk.close();
       }

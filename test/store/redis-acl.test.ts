@@ -127,6 +127,9 @@ it("T26 under the published ACL the whole product works, and nothing that emptie
   expect(await ready.json()).toMatchObject({ status: "ready", durability: expect.anything() });
   expect((await fetch(`${worker.ops}/queues/api/queues`)).status).toBe(200);
   expect((await here.client.call("DELETE", `/v1/grants/${second.body.grant}`)).status).toBe(204);
+  const kinds = new Set<string>();
+  for await (const { kind } of here.broker.snapshot.items()) kinds.add(kind);
+  expect([...kinds].sort()).toEqual(["key", "shard"]);
   const denied = (await admin.call("ACL", "LOG")) as unknown[];
   expect(denied, "the product was refused something").toEqual([]);
 
