@@ -79,6 +79,7 @@ export interface CliDeps {
   /** An empty store to be filled: a Redis' URL, or `settings` for the one that the settings name. */
   readonly openRefill: (
     into: string,
+    passwordFile: string | undefined,
   ) => Promise<{ readonly refill: StoreRefill; readonly close: () => void }>;
   readonly auditChain: AuditChain;
   readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];

@@ -22,23 +22,29 @@ export function addRestoreCommands(program: Command, deps: CliDeps): void {
     .description("put a backup into an empty Redis; nobody refreshes there until `restore release`")
     .argument("<file>", "the backup")
     .option("--into <redis>", "redis://host:port, or `settings` for the one that REDIS_URL names")
+    .option(
+      "--password-file <file>",
+      "password of the user in --into, who may RESTORE; else REDIS_PASSWORD_FILE",
+    )
     .option("--yes", "write; without it the file is checked, and what would be written is counted")
     .option("--json", "print for programs")
     .action(run((file: string, options: PutOptions) => put(deps, file, options)));
   restore
     .command("report")
     .description("compare a store that was put back with the exported audit: which authorizations are stale")
-    .argument("<files...>", "all exported audit since before the backup, in any order")
+    .argument("[files...]", "all exported audit since before the backup, in any order")
+    .option("--without-audit", "where the export is gone: any authorization may be stale then")
     .option("--json", "print all of it for programs")
     .action(
-      run((files: string[], _: JsonOption, command: Command) =>
+      run((files: string[], _: AuditOption, command: Command) =>
         report(deps, files, command.optsWithGlobals()),
       ),
     );
   restore
     .command("release")
     .description("mark what `restore report` named, and put the rest in use again")
-    .argument("<files...>", "the same files")
+    .argument("[files...]", "the same files")
+    .option("--without-audit", "as for the report")
     .requiredOption("--confirm <digest>", "what `restore report` printed last")
     .option("--json", "print for programs")
     .action(
@@ -50,22 +56,26 @@ export function addRestoreCommands(program: Command, deps: CliDeps): void {
 
 interface PutOptions extends JsonOption {
   readonly into?: string;
+  readonly passwordFile?: string;
   readonly yes?: boolean;
 }
-interface ReleaseOptions extends JsonOption {
+interface AuditOption extends JsonOption {
+  readonly withoutAudit?: boolean;
+}
+interface ReleaseOptions extends AuditOption {
   readonly confirm: string;
 }
 
 async function put(
   deps: CliDeps,
   file: string,
-  { into, yes = false, json = false }: PutOptions,
+  { into, passwordFile, yes = false, json = false }: PutOptions,
 ): Promise<void> {
   if (into === undefined)
     throw new ExpectedFault("Say into which Redis: --into redis://host:port, or --into settings.");
   // Whole before anything is written, and each part once more before it is.
   const manifest = await checked(deps, file);
-  const { refill, close } = await deps.openRefill(into);
+  const { refill, close } = await deps.openRefill(into, passwordFile);
   try {
     const occupied = await refill.occupied();
     if (occupied > 0) {
@@ -107,9 +117,13 @@ async function fill(
   }
 }
 
-async function report(deps: CliDeps, files: readonly string[], { json = false }: JsonOption): Promise<void> {
+async function report(
+  deps: CliDeps,
+  files: readonly string[],
+  { json = false, withoutAudit = false }: AuditOption,
+): Promise<void> {
   await deps.withBroker(async (broker) => {
-    const found = await restoreReport(broker.restore, linesInOrder(files));
+    const found = await restoreReport(broker.restore, linesOf(files, withoutAudit));
     deps.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : await textOf(broker, found));
   });
 }
@@ -117,10 +131,10 @@ async function report(deps: CliDeps, files: readonly string[], { json = false }:
 async function release(
   deps: CliDeps,
   files: readonly string[],
-  { confirm, json = false }: ReleaseOptions,
+  { confirm, json = false, withoutAudit = false }: ReleaseOptions,
 ): Promise<void> {
   await deps.withBroker(async (broker) => {
-    const found = await restoreReport(broker.restore, linesInOrder(files));
+    const found = await restoreReport(broker.restore, linesOf(files, withoutAudit));
     if (found.journals.length === 0)
       throw new ExpectedFault("Nothing was put back: there is nothing to release.");
     if (found.digest !== confirm) {
@@ -138,13 +152,24 @@ async function release(
   });
 }
 
+function linesOf(files: readonly string[], withoutAudit: boolean): Parameters<typeof restoreReport>[1] {
+  if (withoutAudit) return "the export is gone";
+  if (files.length === 0) throw new ExpectedFault("Name the exported audit, or say --without-audit.");
+  return linesInOrder(files);
+}
+
 async function textOf(
   { store }: Pick<CliBroker, "store">,
-  { journals, digest }: RestoreReport,
+  { journals, digest, compared }: RestoreReport,
 ): Promise<string> {
   if (journals.length === 0) return "Nothing was put back to an earlier state.\n";
   const names = new Map((await store.listOrganisations()).map(({ id, name }) => [id as string, name]));
-  const told = journals.map((one) => textOfJournal(one, names.get(one.journal) ?? one.journal));
+  const nameOf = (journal: string): string => names.get(journal) ?? `the audit of ${journal}`;
+  if (!compared) {
+    const list = journals.map(({ journal, mode }) => `${nameOf(journal)} ${RESTORE_WORDS[mode.why]}.\n`);
+    return `${list.join("")}Without the exported audit nothing tells which authorizations are stale. Each is tried when it is used; at a server that rotates strictly those that were refreshed since have to be authorised again, and what was withdrawn or stopped since is in use again. To do so all the same: \`cli restore release --without-audit --confirm ${digest}\`\n`;
+  }
+  const told = journals.map((one) => textOfJournal(one, nameOf(one.journal)));
   return `${told.join("\n")}\nTo mark these and put everything else in use again: \`cli restore release\` with the same files and --confirm ${digest}\n`;
 }
 

@@ -56,7 +56,7 @@ const cli = buildCli({
   stdin: () => process.stdin,
   auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
   backupMac: async () => makeBackupMac(await rootKeysetOf(readSettings())),
-  openRefill: (into) => openRefill(readSettings(), into),
+  openRefill: (into, passwordFile) => openRefill(readSettings(), into, passwordFile),
   auditChain,
   checkpointReader: readCheckpoint,
   async withBroker(use) {

@@ -13,12 +13,14 @@ const REDIS_WAIT_MS = 5_000;
 export async function openRefill(
   settings: Settings,
   into: string,
+  passwordFile: string | undefined,
 ): Promise<{ readonly refill: StoreRefill; readonly close: () => void }> {
-  const { clusterNodes: _, ...address } = await redisAddress(settings);
-  const connection = connectRedis(
-    into === "settings" ? await redisAddress(settings) : { ...address, url: into },
-    "durable",
-  );
+  const named = await redisAddress({
+    ...settings,
+    ...(passwordFile !== undefined && { REDIS_PASSWORD_FILE: passwordFile }),
+  });
+  const { clusterNodes: _, ...address } = named;
+  const connection = connectRedis(into === "settings" ? named : { ...address, url: into }, "durable");
   const close = () => disconnect(connection);
   await within(whenReady(connection)).catch((error) => {
     close();

@@ -51,7 +51,7 @@ export async function restoring(here: World) {
       },
       explain: (error) => String(error),
       backupMac: async () => makeBackupMac(keyset),
-      openRefill: (into) => openRefill(settingsOf(), into),
+      openRefill: (into, passwordFile) => openRefill(settingsOf(), into, passwordFile),
       withBroker: async (use) => use({ ...broker, store: broker.configuration, note: BY_TEST } as never),
     };
     await buildCli(deps as CliDeps).parseAsync(["node", "cli", ...args]);

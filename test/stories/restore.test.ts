@@ -4,12 +4,13 @@ import type { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { exportAudit } from "../../src/broker/audit/export-audit.ts";
 import { AuditVerifier } from "../../src/broker/audit/verify-audit.ts";
+import { contain } from "../../src/broker/containment/contain.ts";
 import type { RestoreReport } from "../../src/broker/restore/report.ts";
 import { linesInOrder } from "../../src/cli/audit-files.ts";
-import type { GrantId } from "../../src/domain/id.ts";
 import { minutes } from "../../src/domain/instant.ts";
 import type { Broker } from "../../src/main/compose.ts";
 import { allDue, manyGrants } from "../kit/many-grants.ts";
+import { BY_TEST } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { restoring } from "../kit/restoring.ts";
 import { Seeded } from "../kit/seeded.ts";
@@ -39,6 +40,12 @@ test("F33 T27 an hour-old backup is put back: nothing is refreshed until an oper
   const rotated = drawn(seeded, grants, Math.round(GRANTS * ROTATED));
   await allDue(here, rotated);
   for (const grant of rotated) expect(await here.broker.workerStories.refreshGrant(grant)).toBe(true);
+  // One of the others is ended, one client is stopped, and somebody authorises who had not yet.
+  const ended = grants.find((grant) => !rotated.includes(grant))!;
+  await here.broker.grantStore.deleteGrant(ended, BY_TEST);
+  const [newcomer] = await manyGrants(here, 1, GRANTS);
+  const target = { kind: "server", organisation: here.organisation, server: here.server } as never;
+  await contain(here.broker.containment, { target, effect: "stop", reason: "since the backup" }, BY_TEST);
   await exportAudit(here.broker.audit);
 
   // That Redis is lost, and the backup put into another one.
@@ -70,8 +77,12 @@ test("F33 T27 an hour-old backup is put back: nothing is refreshed until an oper
   const told = JSON.parse(
     (await kit.run(broker, "restore", "report", kit.audit, "--json")).out,
   ) as RestoreReport;
-  expect(told.journals.flatMap(({ stale }) => stale.map(({ grant }) => grant))).toEqual(rotated);
-  expect(told.journals.flatMap(({ lost }) => lost)).toEqual([]);
+  const stale = told.journals.flatMap((one) => one.stale);
+  expect(stale.flatMap(({ grant, becomes }) => (becomes === "ended" ? [] : [grant]))).toEqual(rotated);
+  expect(stale.flatMap(({ grant, becomes }) => (becomes === "ended" ? [grant] : []))).toEqual([ended]);
+  expect(told.journals.flatMap(({ lost }) => lost)).toEqual([newcomer]);
+  const changes = told.journals.flatMap((one) => one.changes.map(({ action }) => action));
+  expect(changes).toEqual(["containment.begun"]);
   const text = (await kit.run(broker, "restore", "report", kit.audit)).out;
   for (const grant of rotated) expect(text).toContain(grant);
   expect(text).toContain(told.digest);
@@ -82,13 +93,13 @@ test("F33 T27 an hour-old backup is put back: nothing is refreshed until an oper
   const released = await kit.run(broker, "restore", "release", kit.audit, "--confirm", told.digest);
   expect(released).toMatchObject({ code: 0, err: "" });
 
-  const stale = new Set<GrantId>(rotated);
   for (const grant of grants) {
     const state = (await broker.grantStore.findGrant(grant))?.state;
-    expect(state).toBe(stale.has(grant) ? "reauthorization_required" : "active");
+    const wanted = rotated.includes(grant) ? "reauthorization_required" : "active";
+    expect(state).toBe(grant === ended ? undefined : wanted);
   }
-  await allDue(restored, grants);
-  const kept = grants.filter((grant) => !stale.has(grant));
+  const kept = grants.filter((grant) => !rotated.includes(grant) && grant !== ended);
+  await allDue(restored, [...kept, ...rotated]);
   for (const grant of kept) expect(await broker.workerStories.refreshGrant(grant)).toBe(true);
   for (const grant of rotated) expect(await broker.workerStories.refreshGrant(grant)).toBe(false);
   expect(refreshesAt(here)).toBe(before + kept.length);
@@ -103,9 +114,9 @@ test("F33 T27 an hour-old backup is put back: nothing is refreshed until an oper
   expect({ otherLines, repeated: firm.repeated, proven: firm.proven!.to }).toEqual({
     otherLines: 0,
     repeated: 0,
-    // The release, and what went on after it.
+    // What was ended, the release, and what went on after it.
     proven:
-      told.journals.find(({ journal }) => journal === here.organisation)!.exported.sequence + 1 + kept.length,
+      told.journals.find(({ journal }) => journal === here.organisation)!.exported.sequence + 2 + kept.length,
   });
   console.log(
     `figure: F33 ${GRANTS} grants, ${rotated.length} of them rotated since the backup: the report lists exactly these; ${kept.length} go on`,
