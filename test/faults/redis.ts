@@ -3,6 +3,9 @@ import type { ProvenPromise } from "../kit/promise.ts";
 const AWAY = "test/faults/redis-away.test.ts";
 const ECHO = "test/store/commit-echo.test.ts";
 
+const RESTORE = "test/stories/restore.test.ts";
+const SNAPSHOT = "test/store/snapshot.test.ts";
+
 /** What may become of Redis: F26 to F35. */
 export const redisFaults: readonly ProvenPromise[] = [
   {
@@ -232,6 +235,96 @@ export const redisFaults: readonly ProvenPromise[] = [
           guard: "what came later by the clock is newer, whatever its number",
           file: "src/store/lua/refresh-echo.lua",
           replace: " and received >= tonumber(g[12] or '0')",
+          by: "",
+        },
+      },
+    ],
+  },
+  {
+    id: "F33",
+    promise:
+      "After an older backup was put back nothing is refreshed until an operator has seen exactly which grants are stale.",
+    proofs: [
+      {
+        file: RESTORE,
+        title: "F33 T27 an hour-old backup is put back",
+        full: { TEST_RESTORED_GRANTS: "1000" },
+        without: {
+          guard: "no refresh begins while it is restoring",
+          file: "src/store/lua/refresh-begin.lua",
+          replace: "if restore_mode(prefix_of(key)) then",
+          by: "if false then",
+        },
+      },
+      {
+        file: RESTORE,
+        title: "F33 T27 an hour-old backup is put back",
+        without: {
+          guard: "the audit says when iManage gave another refresh token",
+          file: "src/store/lua/rotation.lua",
+          replace: "if args[7] == '' or args[7] == args[5] then return end",
+          by: "do return end",
+        },
+      },
+      {
+        file: RESTORE,
+        title: "F33 T27 an hour-old backup is put back",
+        without: {
+          guard: "no token is handed out before it is known what was withdrawn since",
+          file: "src/store/lua/vend.lua",
+          replace: "if gate[7] and restore_closed(gate[7]) then return { 'restoring' } end",
+          by: "",
+        },
+      },
+      {
+        file: RESTORE,
+        title: "F33 T27 an hour-old backup is put back",
+        without: {
+          guard: "the audit goes on behind its last exported entry",
+          file: "src/store/lua/restore-adopt.lua",
+          replace: "if outside > from then",
+          by: "if false then",
+        },
+      },
+      {
+        file: RESTORE,
+        title: "F33 T27 an hour-old backup is put back",
+        without: {
+          guard: "a backup goes into an empty store alone",
+          file: "src/cli/restore-commands.ts",
+          replace: "if (occupied > 0) {",
+          by: "if (occupied < 0) {",
+        },
+      },
+      {
+        file: SNAPSHOT,
+        title: "has each organisation as it was at one moment, of one Redis",
+        red: { TEST_BACKUPS: "8" },
+        without: {
+          guard: "what changed last is copied in one step",
+          file: "src/store/redis-snapshot.ts",
+          replace: "askFor(this.#data.multi(), keys)",
+          by: "askFor(this.#data.pipeline(), keys)",
+        },
+      },
+      {
+        file: SNAPSHOT,
+        title: "has each organisation as it was at one moment",
+        red: { TEST_BACKUPS: "4" },
+        without: {
+          guard: "where something else had changed by the end of the step, it is made again",
+          file: "src/store/redis-snapshot.ts",
+          replace: ".some((key) => !keys.has(key))) continue;",
+          by: ".some(() => false)) continue;",
+        },
+      },
+      {
+        file: SNAPSHOT,
+        title: "ends with an error, and is no backup",
+        without: {
+          guard: "whoever has not heard of every change says so",
+          file: "src/store/redis-snapshot.ts",
+          replace: 'connection.on("close", () => this.#lost("the connection was lost"));',
           by: "",
         },
       },

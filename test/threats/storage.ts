@@ -1,6 +1,7 @@
 import type { ProvenPromise } from "../kit/promise.ts";
 
 const FORGED = "test/stories/forged-records.test.ts";
+const WENT_BACK = "test/stories/store-went-back.test.ts";
 
 /** What may be tried by who reads or writes Redis, a backup or a process's files: T20 to T28. */
 export const storageThreats: readonly ProvenPromise[] = [
@@ -218,8 +219,60 @@ export const storageThreats: readonly ProvenPromise[] = [
   {
     id: "T27",
     promise: "A backup that is put back is noticed, and what it took is told.",
-    proofs: [],
-    open: "restore mode (F33) is not built: an old Redis that comes back behind living processes is mended (F32), a whole restore is not noticed",
+    proofs: [
+      {
+        file: WENT_BACK,
+        title: "T27 F33 an older Redis behind a process that lives",
+        without: {
+          guard: "where Redis is another it is looked at before a refresh begins",
+          file: "src/main/keep-store.ts",
+          replace: "  stores.onAnother(() => storeWatch.look());\n",
+          by: "",
+        },
+      },
+      {
+        file: WENT_BACK,
+        title: "T27 a process that starts on an older Redis",
+        without: {
+          guard: "how far the store was is kept outside it",
+          file: "src/broker/restore/store-watch.ts",
+          replace: "this.#marked = new Map(await this.#ports.witness?.read());",
+          by: "this.#marked = new Map();",
+        },
+      },
+      {
+        file: WENT_BACK,
+        title: "T27 a process that starts on an older Redis",
+        without: {
+          guard: "lower than it was is older",
+          file: "src/broker/restore/store-watch.ts",
+          replace: "(position.epoch === known.epoch && position.sequence < known.sequence)",
+          by: "false",
+        },
+      },
+      {
+        file: "test/store/snapshot.test.ts",
+        title: "T27 is refused where anything of it was altered",
+        without: {
+          guard: "the MAC of each part of a backup",
+          file: "src/broker/backup/backup-file.ts",
+          replace: "if (!run.matches(part, read.mac))",
+          by: "if (!run.matches(part, read.mac) && part.length < 0)",
+        },
+      },
+      {
+        file: "test/stories/restore.test.ts",
+        title: "F33 T27 an hour-old backup is put back",
+        without: {
+          guard: "what was ended since is ended again",
+          file: "src/broker/restore/report.ts",
+          replace: '  if (how === "ended") return "ended";\n',
+          by: "",
+        },
+      },
+    ],
+    differs:
+      "What was withdrawn otherwise since the backup (containments, policies, clients) is listed, and done again by the operator who releases. A store that went back under processes that live hands out what still lives until then: half an hour at most.",
   },
   {
     id: "T28",
