@@ -59,10 +59,7 @@ class NodeWalk {
     const options = { retryStrategy: () => null, lazyConnect: false, enableOfflineQueue: true };
     this.#data = node.duplicate({ ...options, maxRetriesPerRequest: null });
     this.#ear = node.duplicate({ ...options, maxRetriesPerRequest: null });
-    for (const connection of [this.#data, this.#ear]) {
-      connection.on("error", () => {});
-      connection.on("close", () => this.#lost("the connection was lost"));
-    }
+    for (const connection of [this.#data, this.#ear]) connection.on("error", () => {});
     this.#ear.on("messageBuffer", (_: Buffer, keys: unknown) => this.#hear(keys));
   }
 

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { exportAudit } from "../../src/broker/audit/export-audit.ts";
 import type { RestoreReport } from "../../src/broker/restore/report.ts";
-import type { GrantId } from "../../src/domain/id.ts";
+import type { GrantId, OrganisationId } from "../../src/domain/id.ts";
+import { seconds } from "../../src/domain/instant.ts";
+import { serverLimits } from "../../src/domain/server-gate.ts";
 import { whenReady } from "../../src/store/connect-redis.ts";
+import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
 import { appendOnlyFileOf } from "../kit/aof.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { allDue, manyGrants } from "../kit/many-grants.ts";
@@ -74,6 +77,26 @@ test("T27 a process that starts on an older Redis than the last one knew says so
   expect(status).toBe(200);
   const refused = await client.accessToken({ ...ask, rejected: body.fingerprint });
   expect(refused).toMatchObject({ status: 503, body: { code: "restoring" } });
+});
+
+test("F33 a refresh that has begun when the store is put back sends nothing", async () => {
+  const { here, grants } = await firm();
+  const refreshes = new RedisRefreshStore({ ...here.broker.stores, outcomes: undefined as never });
+  const { restores } = here.broker.restore;
+  const terms = {
+    leaseMs: seconds(15),
+    providerDeadlineMs: seconds(60),
+    rotation: "strict",
+    configurationGeneration: 1,
+    limits: serverLimits,
+  } as const;
+  await allDue(here, grants);
+  const begun = await refreshes.begin(grants[0]!, "an attempt", { why: "due" }, terms);
+  expect(begun.kind).toBe("begun");
+  expect(await restores.enter(here.organisation as OrganisationId, { epoch: 0, sequence: 1_000 })).toBe(
+    "entered",
+  );
+  expect(await refreshes.markSent(grants[0]!, "an attempt", seconds(15))).toBe(false);
 });
 
 /** A firm whose Redis can be put back to what it is now, behind processes that live. */

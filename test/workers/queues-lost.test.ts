@@ -34,9 +34,10 @@ it.runIf(ROUNDS > 0)(
       await connection.del(...(await queues()));
       const lostAt = performance.now();
       await allDue(here, grants);
-      const waiting = async () => connection.zcount(dueKey(here.organisation as OrganisationId), 0, Date.now());
-    await expect.poll(waiting, { timeout: BACK_WITHIN_MS, interval: 50 }).toBe(0);
-    figures.push(Math.round(performance.now() - lostAt));
+      const waiting = async () =>
+        connection.zcount(dueKey(here.organisation as OrganisationId), 0, Date.now());
+      await expect.poll(waiting, { timeout: BACK_WITHIN_MS, interval: 50 }).toBe(0);
+      figures.push(Math.round(performance.now() - lostAt));
     }
     console.log(
       `figure: F34 ${GRANTS} due grants, queues deleted ${ROUNDS} times: all refreshed after ${figures.join(", ")} ms`,
