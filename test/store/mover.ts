@@ -9,7 +9,7 @@ const MOVE = `
   redis.call('INCR', KEYS[2])
   redis.call('PEXPIRE', KEYS[2], 3600000)
   return 1`;
-const AT_ONCE = 8;
+const AT_ONCE = 4;
 
 const { port, cluster, firms, accounts, seed } = workerData as {
   readonly port: number;
