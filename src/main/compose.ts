@@ -16,14 +16,9 @@ import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
-import { CallPlaces } from "../imanage/call-places.ts";
-import { ImanageApi } from "../imanage/imanage-api.ts";
-import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
-import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
-import { Outbound } from "../outbound/outbound.ts";
 import { auditChain } from "../security/audit-chain.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
@@ -44,7 +39,7 @@ import { knowCallers } from "./know-callers.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
-import { egressProxy } from "./read-addresses.ts";
+import { reachImanage } from "./reach-imanage.ts";
 import { tellWorkers } from "./tell-workers.ts";
 
 export interface Surroundings extends StoreSurroundings {
@@ -76,20 +71,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const clientSecrets = makeClientSecrets({ rootKeyset, random });
   const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
 
-  const outbound = new Outbound({
-    loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
-    privateRanges: settings.EGRESS_PRIVATE_CIDRS,
-    proxy: await egressProxy(settings),
+  const { outbound, authorizationServer, api, backgroundApi, probes } = await reachImanage({
+    ...{ settings, clock, timers, random, stores },
   });
-  const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
-  const places = new CallPlaces({
-    calls: stores.calls,
-    timers,
-    monotonicMs: clock.monotonicMs,
-    makeCallId: () => Buffer.from(random.bytes(16)).toString("base64url"),
-  });
-  const api = new ImanageApi(outbound, { now: () => clock.now(), places });
-  const backgroundApi = new ImanageApi(outbound, { now: () => clock.now(), places, background: true });
 
   const previousTokens = new PreviousTokenCheck({
     clock,
@@ -216,7 +200,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     tokens: grantStore,
     profiles,
     gates: profiles,
-    probes: new ImanageProbes(outbound, { now: () => clock.now() }),
+    probes,
     diagnoses: diagnosisStore,
     signIns: diagnosisStore,
     publicBaseUrl: settings.PUBLIC_BASE_URL,
