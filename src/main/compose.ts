@@ -18,6 +18,7 @@ import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
+import { makeMetrics } from "../ops/metrics/metrics.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
 import { auditChain } from "../security/audit-chain.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
@@ -59,8 +60,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const clock = given.clock ?? systemClock();
   const timers = given.timers ?? systemTimers();
   const random = systemRandom;
+  const metrics = makeMetrics();
+  const { meters } = metrics;
 
-  const stores = await openStores(settings, log, makeRecordMac(rootKeyset), given);
+  const stores = await openStores(settings, log, makeRecordMac(rootKeyset), given, meters);
   const { fast, durable, configuration, refreshes, profiles, dataKeys } = stores;
   const grantStore = stores.grants;
   const diagnosisStore = stores.diagnoses;
@@ -72,7 +75,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
 
   const { outbound, authorizationServer, api, backgroundApi, probes } = await reachImanage({
-    ...{ settings, clock, timers, random, stores },
+    ...{ settings, clock, timers, random, stores, meters },
   });
 
   const previousTokens = new PreviousTokenCheck({
@@ -94,6 +97,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     servers: configuration,
     authorizationServer,
     previousTokens,
+    meters,
     ...(given.failPoints && { failPoints: given.failPoints }),
   });
   const accessTokens = new AccessTokens({
@@ -106,6 +110,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     servers: configuration,
     refreshes,
     refresher,
+    meters,
   });
   const revoker = new Revoker({
     clock,
@@ -209,7 +214,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
   const { subscriptions, deliverer, deliverySweep, closeReceivers } = await keepDeliveries({
-    ...{ clock, random, log, sealer, stores, clients: letIn, settings },
+    ...{ clock, random, log, sealer, stores, clients: letIn, settings, meters },
   });
   const keptSyncs = keepSyncs({
     clock,
@@ -238,6 +243,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     signer,
     organisations: configuration,
     limits: auditLimits(settings),
+    meters,
   };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
   const { rotations, rootKeys, shredding } = keepKeys({
@@ -310,6 +316,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     settings,
     logo: await productLogo(settings),
     log,
+    metrics,
     clock,
     random,
     sealer,

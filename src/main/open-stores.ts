@@ -1,3 +1,4 @@
+import type { Meters } from "../broker/meter-ports.ts";
 import type { RecordMac } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -53,6 +54,7 @@ export async function openStores(
   log: OperatorLog,
   mac: RecordMac,
   given: StoreSurroundings,
+  meters: Meters,
 ) {
   const address = await redisAddress(settings);
   const connections: RedisConnection[] = [];
@@ -63,8 +65,8 @@ export async function openStores(
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, meters);
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs, undefined, meters);
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>
     log.error(

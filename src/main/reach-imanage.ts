@@ -1,3 +1,4 @@
+import type { Meters } from "../broker/meter-ports.ts";
 import type { Clock, Random, Timers } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import { CallPlaces } from "../imanage/call-places.ts";
@@ -15,12 +16,14 @@ export async function reachImanage(by: {
   readonly timers: Timers;
   readonly random: Random;
   readonly stores: Stores;
+  readonly meters: Meters;
 }) {
-  const { settings, clock, timers, random, stores } = by;
+  const { settings, clock, timers, random, stores, meters } = by;
   const outbound = new Outbound({
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_PRIVATE_CIDRS,
     proxy: await egressProxy(settings),
+    meters,
   });
   const now = () => clock.now();
   const places = new CallPlaces({

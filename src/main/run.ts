@@ -8,6 +8,7 @@ import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
+import { addProcessMetrics } from "../ops/metrics/metrics.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
@@ -59,6 +60,7 @@ async function start(
   });
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
 
+  addProcessMetrics(broker.metrics.registry);
   // Health first, so that whoever waits can read why.
   const queues = openQueues(broker, log);
   shutdown.push("queues", async () => {
@@ -66,7 +68,13 @@ async function start(
     for (const queue of queues) disconnect(queue.opts.connection as never);
   });
   const ops = await listen(
-    buildOpsApp({ checks: () => readiness(broker), queues, log, allowedHosts: opsHosts(settings) }),
+    buildOpsApp({
+      checks: () => readiness(broker),
+      queues,
+      metricsText: () => broker.metrics.registry.metrics(),
+      log,
+      allowedHosts: opsHosts(settings),
+    }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
@@ -86,6 +94,7 @@ async function start(
       onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
       log,
+      meters: broker.metrics.meters,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);
     shutdown.push(
