@@ -2,6 +2,7 @@ import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
+import { CensusTaker } from "../broker/census/take-census.ts";
 import { ContainmentWork } from "../broker/containment/carry-out.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
@@ -272,6 +273,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     trimEvents,
     deliverer,
     deliverySweep,
+    census: stores.census,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -312,11 +314,19 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     gates: profiles,
   };
 
+  const census = new CensusTaker({
+    store: stores.census,
+    organisations: configuration,
+    serversMax: settings.METRICS_SERVERS_MAX,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+
   return {
     settings,
     logo: await productLogo(settings),
     log,
     metrics,
+    census,
     clock,
     random,
     sealer,

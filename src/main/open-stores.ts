@@ -9,6 +9,7 @@ import { RedisAccessStore } from "../store/redis-access-store.ts";
 import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
 import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
 import { RedisCallBudget } from "../store/redis-call-budget.ts";
+import { RedisCensusStore } from "../store/redis-census-store.ts";
 import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
@@ -100,6 +101,7 @@ export async function openStores(
     access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
     calls: new RedisCallBudget(fast),
+    census: new RedisCensusStore(fast),
     authorizations: new RedisAuthorizationStore(fast),
     configuration: new RedisConfigurationStore(fast, sealed),
     containment: new RedisContainmentStore(fast),

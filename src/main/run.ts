@@ -21,6 +21,7 @@ import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
+import { tellMetrics } from "./tell-metrics.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
 const LAST_REFRESH_MS = 75_000;
@@ -71,7 +72,7 @@ async function start(
     buildOpsApp({
       checks: () => readiness(broker),
       queues,
-      metricsText: () => broker.metrics.registry.metrics(),
+      metricsText: tellMetrics(broker, queues),
       log,
       allowedHosts: opsHosts(settings),
     }),
