@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { integer } from "./kinds.ts";
 import type { Relation, Values } from "./relations.ts";
 
 /** How the program runs. */
@@ -21,14 +20,6 @@ export const logSettings = {
     )
     .default("info")
     .describe("How much is logged. No level logs a secret."),
-};
-
-export const metricsSettings = {
-  METRICS_SERVERS_MAX: integer(0, 1_000)
-    .default(50)
-    .describe(
-      "Servers that metrics name by their id while nothing is sent to them; those closed longest come first. 0: none is named.",
-    ),
 };
 
 export const testSettings = {

@@ -19,14 +19,9 @@ import {
   outgoingAddressSettings,
 } from "./settings-egress.ts";
 import { keyRelations, keySettings, wrapperRelations, wrapperSettings } from "./settings-keys.ts";
+import { metricsSettings } from "./settings-metrics.ts";
 import { operatorRelations, operatorSettings } from "./settings-operators.ts";
-import {
-  environmentSettings,
-  logSettings,
-  metricsSettings,
-  testRelations,
-  testSettings,
-} from "./settings-process.ts";
+import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
 import { syncSettings } from "./settings-sync.ts";

@@ -21,7 +21,7 @@ import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
-import { tellMetrics } from "./tell-metrics.ts";
+import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
 const LAST_REFRESH_MS = 75_000;
@@ -79,6 +79,7 @@ async function start(
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
+  shutdown.push("metrics", await exportMetrics(broker));
   shutdown.push("ops listener", () => stopListening(ops.server));
 
   await broker.ready();
