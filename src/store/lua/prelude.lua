@@ -105,9 +105,12 @@ local function put_state(prefix, grant, from, to)
   end
 end
 
--- Notes when a refresh token ends, and when to warn of it next: 30, 14, 7, 3 and 1 days before.
+-- Notes when a refresh token ends, of a grant that lives, and when to warn of it next: 30, 14, 7, 3 and 1 days before.
 local function forecast(prefix, now, grant, ends)
-  redis.call('ZADD', prefix .. 'grant-ends', string.format('%.0f', ends), grant)
+  local state = redis.call('HGET', prefix .. 'grant:' .. grant, 'state')
+  if state == 'active' or state == 'suspect' then
+    redis.call('ZADD', prefix .. 'grant-ends', string.format('%.0f', ends), grant)
+  end
   for _, days in ipairs({ 30, 14, 7, 3, 1 }) do
     local warn = ends - days * 86400000
     if warn > now then

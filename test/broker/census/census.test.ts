@@ -61,6 +61,11 @@ describe("the census", () => {
       await ask();
       await look();
     }
+    // Whoever is warned of an end is not counted anew by it.
+    here.advance(days(336));
+    await here.broker.grantStore.warnOfExpiry(organisationOf(here), 10);
+    await look();
+    here.advance(-days(336));
     simulator.clearFaults(fault);
     await here.connect();
     await look();
@@ -77,6 +82,7 @@ describe("the census", () => {
       '{"active":2}',
       '{"suspect":1,"active":1}',
       '{"suspect":1,"active":1}',
+      '{"reauthorization_required":1,"active":1}',
       '{"reauthorization_required":1,"active":1}',
       '{"active":2}',
       '{"active":2}',
