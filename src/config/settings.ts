@@ -19,6 +19,7 @@ import {
   outgoingAddressSettings,
 } from "./settings-egress.ts";
 import { keyRelations, keySettings, wrapperRelations, wrapperSettings } from "./settings-keys.ts";
+import { metricsSettings } from "./settings-metrics.ts";
 import { operatorRelations, operatorSettings } from "./settings-operators.ts";
 import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
@@ -52,6 +53,7 @@ const fields = {
   ...operatorSettings,
   ...productSettings,
   ...logSettings,
+  ...metricsSettings,
   ...auditSettings,
   ...syncSettings,
   ...testSettings,

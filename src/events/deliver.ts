@@ -51,6 +51,7 @@ type Ports = Pick<
   | "sender"
   | "clients"
   | "stops"
+  | "meters"
 >;
 
 /** Tells subscriptions what the log has for them. One run of one subscription at a time, anywhere. */
@@ -286,6 +287,7 @@ class DeliveryRun {
     const sent = await sender.send({ url: subscription.url, id, body: JSON.stringify(body), secrets });
     const chance = random.bytes(1)[0]! / 256;
     const after = afterAttempt(this.#receiver, head.tries, sent, this.#now(), chance);
+    this.#ports.meters?.delivery(after.event.kind === "dead" ? "dead" : verdictOf(sent), sent.elapsedMs);
     this.#tellOperators(subscription, this.#receiver, after.receiver, sent);
     this.#receiver = after.receiver;
     const next = await this.#settle({

@@ -1,5 +1,6 @@
 import type { ClientStore } from "../broker/clients/ports.ts";
 import type { Stops } from "../broker/containment/ports.ts";
+import type { Meters } from "../broker/meter-ports.ts";
 import type { AuditNote, Clock, Log, Random, RecordWrite, Sealer } from "../broker/ports.ts";
 import type { EventKind } from "../domain/event-kinds.ts";
 import type { EventSubscription } from "../domain/event-subscription.ts";
@@ -24,6 +25,7 @@ export interface SubscriptionPorts {
   readonly clients: Pick<ClientStore, "findPolicy" | "findStanding">;
   /** Nothing is sent for a client where its tokens are stopped. */
   readonly stops: Stops;
+  readonly meters?: Pick<Meters, "delivery">;
 }
 
 export interface SubscriptionStore {

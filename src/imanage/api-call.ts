@@ -39,6 +39,7 @@ export async function callApi(
   const place = (await ports.places?.take(server.id, url.pathname, priority)) ?? UNBOUNDED;
   if (place.kind === "throttled") return place;
   const exchange = await ports.outbound.exchange({
+    to: "api",
     method: body === undefined ? "GET" : "POST",
     url: url.href,
     headers: {

@@ -161,6 +161,7 @@ export class ImanageProbes implements ServerProbes {
 
   #get(server: Server, url: string, headers: Readonly<Record<string, string>>): Promise<Exchange> {
     return this.#outbound.exchange({
+      to: "probe",
       method: "GET",
       url,
       headers,

@@ -27,6 +27,7 @@ export async function revokeToken(
     const headers = new Headers({ "content-type": "application/x-www-form-urlencoded;charset=UTF-8" });
     authenticate({ issuer: issuerOf(server) }, { client_id: credentials.clientId }, form, headers);
     const exchange = await outbound.exchange({
+      to: "revocation",
       method: "POST",
       url: revocationEndpoint,
       headers: Object.fromEntries(headers),

@@ -105,6 +105,7 @@ export async function sendGrantRequest(
   let exchange: Exchange | undefined;
   configuration[customFetch] = async (url, { body, headers }) => {
     exchange = await outbound.exchange({
+      to: "token",
       method: "POST",
       url,
       headers,

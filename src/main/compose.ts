@@ -2,6 +2,7 @@ import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import { openOwnToken } from "../broker/access/own-token.ts";
 import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
+import { CensusTaker } from "../broker/census/take-census.ts";
 import { ContainmentWork } from "../broker/containment/carry-out.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
@@ -16,14 +17,10 @@ import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
-import { CallPlaces } from "../imanage/call-places.ts";
-import { ImanageApi } from "../imanage/imanage-api.ts";
-import { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
-import { ImanageProbes } from "../imanage/imanage-probes.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
+import { makeMetrics } from "../ops/metrics/metrics.ts";
 import { makePackageTemplates } from "../ops/package-templates.ts";
-import { Outbound } from "../outbound/outbound.ts";
 import { auditChain } from "../security/audit-chain.ts";
 import { makeBrokerTokens } from "../security/broker-tokens.ts";
 import { readCertificates } from "../security/certificates.ts";
@@ -45,7 +42,7 @@ import { knowCallers } from "./know-callers.ts";
 import { openStores, type StoreSurroundings } from "./open-stores.ts";
 import { operatorSettings } from "./operator-provider.ts";
 import { productLogo } from "./product-logo.ts";
-import { egressProxy } from "./read-addresses.ts";
+import { reachImanage } from "./reach-imanage.ts";
 import { tellWorkers } from "./tell-workers.ts";
 
 export interface Surroundings extends StoreSurroundings {
@@ -65,8 +62,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const clock = given.clock ?? systemClock();
   const timers = given.timers ?? systemTimers();
   const random = systemRandom;
+  const metrics = makeMetrics();
+  const { meters } = metrics;
 
-  const stores = await openStores(settings, log, makeRecordMac(rootKeyset), given);
+  const stores = await openStores(settings, log, makeRecordMac(rootKeyset), given, meters);
   const { fast, durable, configuration, refreshes, profiles, dataKeys } = stores;
   const grantStore = stores.grants;
   const diagnosisStore = stores.diagnoses;
@@ -77,20 +76,9 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const clientSecrets = makeClientSecrets({ rootKeyset, random });
   const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
 
-  const outbound = new Outbound({
-    loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
-    privateRanges: settings.EGRESS_PRIVATE_CIDRS,
-    proxy: await egressProxy(settings),
+  const { outbound, authorizationServer, api, backgroundApi, probes } = await reachImanage({
+    ...{ settings, clock, timers, random, stores, meters },
   });
-  const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
-  const places = new CallPlaces({
-    calls: stores.calls,
-    timers,
-    monotonicMs: clock.monotonicMs,
-    makeCallId: () => Buffer.from(random.bytes(16)).toString("base64url"),
-  });
-  const api = new ImanageApi(outbound, { now: () => clock.now(), places });
-  const backgroundApi = new ImanageApi(outbound, { now: () => clock.now(), places, background: true });
 
   const previousTokens = new PreviousTokenCheck({
     clock,
@@ -111,6 +99,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     servers: configuration,
     authorizationServer,
     previousTokens,
+    meters,
     ...(given.failPoints && { failPoints: given.failPoints }),
   });
   const accessTokens = new AccessTokens({
@@ -123,6 +112,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     servers: configuration,
     refreshes,
     refresher,
+    meters,
   });
   const revoker = new Revoker({
     clock,
@@ -217,7 +207,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     tokens: grantStore,
     profiles,
     gates: profiles,
-    probes: new ImanageProbes(outbound, { now: () => clock.now() }),
+    probes,
     diagnoses: diagnosisStore,
     signIns: diagnosisStore,
     publicBaseUrl: settings.PUBLIC_BASE_URL,
@@ -226,7 +216,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
   const { subscriptions, deliverer, deliverySweep, closeReceivers } = await keepDeliveries({
-    ...{ clock, random, log, sealer, stores, clients: letIn, settings },
+    ...{ clock, random, log, sealer, stores, clients: letIn, settings, meters },
   });
   const keptSyncs = keepSyncs({
     clock,
@@ -255,6 +245,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     signer,
     organisations: configuration,
     limits: auditLimits(settings),
+    meters,
   };
   const lookAgainPorts: LookAgainPorts = { ...diagnosis, organisations: configuration };
   const { rotations, rootKeys, shredding } = keepKeys({
@@ -283,6 +274,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     trimEvents,
     deliverer,
     deliverySweep,
+    census: stores.census,
     audit: auditPorts,
     lookAgain: lookAgainPorts,
     libraries: libraryPages,
@@ -323,10 +315,19 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     gates: profiles,
   };
 
+  const census = new CensusTaker({
+    store: stores.census,
+    organisations: configuration,
+    serversMax: settings.METRICS_SERVERS_MAX,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+
   return {
     settings,
     logo: await productLogo(settings),
     log,
+    metrics,
+    census,
     clock,
     random,
     sealer,

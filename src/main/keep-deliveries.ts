@@ -1,3 +1,4 @@
+import type { Meters } from "../broker/meter-ports.ts";
 import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import { Deliverer } from "../events/deliver.ts";
@@ -19,8 +20,9 @@ export async function keepDeliveries(by: {
   readonly stores: Stores;
   readonly clients: SubscriptionPorts["clients"];
   readonly settings: Settings;
+  readonly meters: Meters;
 }) {
-  const { clock, random, log, sealer, stores, clients, settings } = by;
+  const { clock, random, log, sealer, stores, clients, settings, meters } = by;
   // A door of its own: what the operator opened for iManage servers is not open for addresses that clients name (T18).
   const rules = {
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
@@ -40,6 +42,7 @@ export async function keepDeliveries(by: {
     secrets: makeWebhookSecrets(random),
     clients,
     stops: stores.containment,
+    meters,
   };
   return {
     subscriptions: new Subscriptions(ports),

@@ -1,3 +1,4 @@
+import type { Meters } from "../broker/meter-ports.ts";
 import type { RecordMac } from "../broker/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -8,6 +9,7 @@ import { RedisAccessStore } from "../store/redis-access-store.ts";
 import { RedisAuditBuffer } from "../store/redis-audit-buffer.ts";
 import { RedisAuthorizationStore } from "../store/redis-authorization-store.ts";
 import { RedisCallBudget } from "../store/redis-call-budget.ts";
+import { RedisCensusStore } from "../store/redis-census-store.ts";
 import { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import { RedisContainmentStore } from "../store/redis-containment-store.ts";
 import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
@@ -57,6 +59,7 @@ export async function openStores(
   log: OperatorLog,
   mac: RecordMac,
   given: StoreSurroundings,
+  meters: Meters,
 ) {
   const address = await redisAddress(settings);
   const connections: RedisConnection[] = [];
@@ -67,8 +70,8 @@ export async function openStores(
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, meters);
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs, undefined, meters);
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>
     log.error(
@@ -104,6 +107,7 @@ export async function openStores(
     access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
     calls: new RedisCallBudget(fast),
+    census: new RedisCensusStore(fast),
     authorizations: new RedisAuthorizationStore(fast),
     configuration: new RedisConfigurationStore(fast, sealed),
     containment: new RedisContainmentStore(fast),

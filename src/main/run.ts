@@ -9,6 +9,7 @@ import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
+import { addProcessMetrics } from "../ops/metrics/metrics.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
@@ -21,6 +22,7 @@ import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
+import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
 const LAST_REFRESH_MS = 75_000;
@@ -62,6 +64,7 @@ async function start(
   });
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
 
+  addProcessMetrics(broker.metrics.registry);
   // Health first, so that whoever waits can read why.
   const queues = openQueues(broker, log);
   shutdown.push("queues", async () => {
@@ -69,10 +72,17 @@ async function start(
     for (const queue of queues) disconnect(queue.opts.connection as never);
   });
   const ops = await listen(
-    buildOpsApp({ checks: () => readiness(broker), queues, log, allowedHosts: opsHosts(settings) }),
+    buildOpsApp({
+      checks: () => readiness(broker),
+      queues,
+      metricsText: tellMetrics(broker, queues),
+      log,
+      allowedHosts: opsHosts(settings),
+    }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
+  shutdown.push("metrics", await exportMetrics(broker));
   shutdown.push("ops listener", () => stopListening(ops.server));
 
   await broker.ready();
@@ -94,6 +104,7 @@ async function start(
       onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
       log,
+      meters: broker.metrics.meters,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);
     shutdown.push(

@@ -79,7 +79,7 @@ export function publicApp(
     log,
     requestIdOf,
   });
-  return buildApp(deps, { before: [accessLog(log), ...before], pages });
+  return buildApp(deps, { before: [accessLog(log, undefined, broker.metrics.meters), ...before], pages });
 }
 
 /**
@@ -92,7 +92,7 @@ export const machineApp = (
   proxies: readonly string[],
 ): Express =>
   buildApp(httpDeps(broker, broker.settings.PUBLIC_BASE_URL, proxies), {
-    before: [accessLog(broker.log)],
+    before: [accessLog(broker.log, undefined, broker.metrics.meters)],
     docs: false,
     certificates,
   });

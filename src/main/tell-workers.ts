@@ -20,6 +20,7 @@ import type { OrganisationId } from "../domain/id.ts";
 import { type Instant, minutes } from "../domain/instant.ts";
 import type { Deliverer } from "../events/deliver.ts";
 import type { DeliverySweep } from "../events/sweep-deliveries.ts";
+import type { RedisCensusStore } from "../store/redis-census-store.ts";
 import type { RedisConfigurationStore } from "../store/redis-configuration-store.ts";
 import type { RedisGrantStore } from "../store/redis-grant-store.ts";
 import type { RedisProfileStore } from "../store/redis-profile-store.ts";
@@ -45,6 +46,7 @@ export function tellWorkers(by: {
   readonly deliverySweep: DeliverySweep;
   readonly trimEvents: (organisation: OrganisationId) => Promise<void>;
   readonly syncTidying: SyncTidying;
+  readonly census: Pick<RedisCensusStore, "indexGrants">;
   readonly audit: AuditPorts & KeepAuditPorts;
   readonly lookAgain: LookAgainPorts;
   readonly libraries: LibraryPagePorts;
@@ -72,6 +74,7 @@ export function tellWorkers(by: {
     rotateKeys: () => advanceRotations(by.rotations),
     async reapUnbound() {
       const reapOf = async ({ id }: { readonly id: OrganisationId }) => {
+        await by.census.indexGrants(id);
         await grants.reapUnbound(id, 100);
         await grants.warnOfExpiry(id, 500);
         await by.trimEvents(id);

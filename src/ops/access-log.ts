@@ -1,4 +1,5 @@
 import type { Request, RequestHandler } from "express";
+import type { HttpSurface, Meters } from "../broker/meter-ports.ts";
 import type { Clock } from "../broker/ports.ts";
 import { systemClock } from "./clock.ts";
 import type { OperatorLog } from "./log.ts";
@@ -11,6 +12,7 @@ import type { OperatorLog } from "./log.ts";
 export function accessLog(
   log: Pick<OperatorLog, "request">,
   clock: Pick<Clock, "monotonicMs"> = systemClock(),
+  meters?: Pick<Meters, "httpRequest">,
 ): RequestHandler {
   return (req, res, next) => {
     const startedAtMs = clock.monotonicMs();
@@ -18,11 +20,14 @@ export function accessLog(
     // `close` comes once, after the answer or instead of it.
     res.once("close", () => {
       const requestId: unknown = res.locals.requestId;
+      const route = routePattern(req);
+      const elapsedMs = clock.monotonicMs() - startedAtMs;
+      meters?.httpRequest(surfaceOf(route), res.writableFinished ? res.statusCode : "aborted", elapsedMs);
       log.request({
         method,
-        route: routePattern(req),
+        route,
         status: res.statusCode,
-        elapsedMs: clock.monotonicMs() - startedAtMs,
+        elapsedMs,
         ...(typeof requestId === "string" && { requestId }),
         ...(!res.writableFinished && { outcome: "aborted" }),
       });
@@ -32,6 +37,18 @@ export function accessLog(
 }
 
 const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+const TOKEN_ROUTES: ReadonlySet<string> = new Set(["/v1/access-tokens", "/oauth2/token"]);
+
+/** Of a route's pattern: four words, whatever was asked for. */
+const surfaceOf = (route: string): HttpSurface =>
+  TOKEN_ROUTES.has(route)
+    ? "token"
+    : route === "unmatched"
+      ? route
+      : route.startsWith("/v1/")
+        ? "api"
+        : "pages";
 
 /** The pattern that answered, or `unmatched`. Where routers are mounted, the address in front of it counts as a pattern only where it is plain words. */
 export function routePattern(req: Pick<Request, "route" | "baseUrl">): string {

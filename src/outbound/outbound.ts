@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
+import type { CallEnd, CalledParty, Meters } from "../broker/meter-ports.ts";
 import type { ConnectionSeen } from "../domain/diagnosis-seen.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
@@ -9,6 +10,8 @@ import { type OutboundReason, reasonOf } from "./outbound-reason.ts";
 import type { EgressProxy } from "./proxy-tunnel.ts";
 
 export interface OutboundRequest {
+  /** Whom it asks, for the metrics. Undefined: it is not counted here. */
+  readonly to?: CalledParty;
   readonly method: "GET" | "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -45,6 +48,7 @@ export interface OutboundOptions extends Partial<EgressRules> {
   readonly connectTimeoutMs?: Milliseconds;
   readonly proxy?: EgressProxy | undefined;
   readonly monotonicMs?: () => Milliseconds;
+  readonly meters?: Pick<Meters, "call">;
   readonly lookup?: ConnectOptions["lookup"];
   readonly dial?: ConnectOptions["dial"];
 }
@@ -85,7 +89,16 @@ export class Outbound {
   }
 
   /** One request, once. Only the deadlines end it: no caller can. */
-  exchange(request: OutboundRequest): Promise<Exchange> {
+  async exchange(request: OutboundRequest): Promise<Exchange> {
+    const { meters } = this.#options;
+    if (meters === undefined || request.to === undefined) return this.#send(request);
+    const startedAt = this.#monotonicMs();
+    const exchange = await this.#send(request);
+    meters.call(request.to, callEndOf(exchange), this.#monotonicMs() - startedAt);
+    return exchange;
+  }
+
+  #send(request: OutboundRequest): Promise<Exchange> {
     const verdict = decideUrl(request.url, this.#rules);
     if (!verdict.allowed) return Promise.resolve({ kind: "not_sent", reason: verdict.because });
     if (this.#closed) return Promise.resolve({ kind: "not_sent", reason: "closing" });
@@ -141,6 +154,14 @@ export class Outbound {
     this.#agents.set(key, agent);
     return agent;
   }
+}
+
+function callEndOf(exchange: Exchange): CallEnd {
+  if (exchange.kind !== "answer") return exchange.kind;
+  const { status, cutBy } = exchange;
+  if (status === 429) return "throttled";
+  if (status >= 500 || cutBy !== undefined) return "failed";
+  return status >= 400 ? "refused" : "ok";
 }
 
 /**

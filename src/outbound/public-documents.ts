@@ -8,6 +8,7 @@ const BOUNDS = { depth: 8, members: 2_000 };
 export const makePublicDocuments = (outbound: Pick<Outbound, "exchange">): PublicDocuments => ({
   async read(url, deadlineMs, bytesMax) {
     const exchange = await outbound.exchange({
+      to: "keys",
       method: "GET",
       url,
       headers: { accept: "application/jwk-set+json, application/json" },

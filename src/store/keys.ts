@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AuditJournal } from "../domain/audit-entry.ts";
+import type { GrantState } from "../domain/grant.ts";
 import type {
   ClientId,
   ConnectSessionId,
@@ -128,6 +129,13 @@ export const shreddedKey = (id: OrganisationId): string => `${organisationPrefix
 export const grantKey = (id: GrantId): string => `${organisation(routeOf(id))}grant:${id}`;
 /** Sorted set: grants by creation. */
 export const grantsKey = (id: OrganisationId): string => `${organisationPrefix(id)}grants`;
+/** Set, for each state but `active`: the grants in it; and the sorted set of those that live, by when their refresh token ends. */
+export const grantsInKey = (id: OrganisationId, state: GrantState): string =>
+  `${organisationPrefix(id)}grants-in:${state}`;
+export const grantEndsKey = (id: OrganisationId): string => `${organisationPrefix(id)}grant-ends`;
+/** JSON of a `SharedCensus`, a few minutes; and beside it who takes the next one. */
+export const censusKey = (): string => `${shared("census")}newest`;
+export const censusLeadKey = (): string => `${shared("census")}lead`;
 /** Hash: binding digest → JSON of who uses this grant. */
 export const grantBindingsKey = (id: GrantId): string => `${organisation(routeOf(id))}grant-bindings:${id}`;
 /** String: the grant of one iManage user at one server. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { Meters } from "../broker/meter-ports.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
@@ -26,17 +27,21 @@ export class RedisStore {
   readonly connection: RedisConnection;
   readonly #clockOffsetMs: () => Milliseconds;
   readonly #patienceMs: Milliseconds | undefined;
+  readonly #meters: Pick<Meters, "storeCall"> | undefined;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
    * @param patienceMs how long an answer may take; undefined: as long as it takes.
+   * @param meters counts the answers
    */
   constructor(
     connection: RedisConnection,
     clockOffsetMs: () => Milliseconds = () => 0,
     patienceMs?: Milliseconds,
+    meters?: Pick<Meters, "storeCall">,
   ) {
     this.connection = connection;
+    this.#meters = meters;
     this.#clockOffsetMs = clockOffsetMs;
     this.#patienceMs = patienceMs;
   }
@@ -56,15 +61,19 @@ export class RedisStore {
         if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
         return await redis.eval(text, keys.length, ...all);
       }
-    });
+    }, script);
   }
 
   /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
-  async call<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+  async call<T>(command: (redis: RedisConnection) => Promise<T>, operation = "command"): Promise<T> {
+    const startedAt = performance.now();
     try {
-      const answer = command(this.connection);
-      return await (this.#patienceMs === undefined ? answer : within(this.#patienceMs, answer));
+      const sent = command(this.connection);
+      const answer = await (this.#patienceMs === undefined ? sent : within(this.#patienceMs, sent));
+      this.#meters?.storeCall(operation, "answered", performance.now() - startedAt);
+      return answer;
     } catch (error) {
+      this.#meters?.storeCall(operation, "failed", performance.now() - startedAt);
       throw storeProblem(error);
     }
   }

@@ -1,4 +1,5 @@
 import { Queue, Worker } from "bullmq";
+import type { Meters } from "../broker/meter-ports.ts";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
@@ -68,6 +69,7 @@ export interface WorkerParts {
   readonly jobStarts: JobStarts;
   readonly timers: Pick<Timers, "every">;
   readonly log: Log;
+  readonly meters?: Pick<Meters, "job">;
   /** Calls back for each event that happens somewhere, until the answer is called. Undefined: the sweep finds them. */
   readonly onEvent?: (hear: (organisation: OrganisationId) => void) => () => void;
   readonly timing?: Partial<WorkerTiming>;
@@ -141,10 +143,18 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const worker = (name: QueueName, concurrency: number, run: (job: any) => Promise<void>): Worker => {
     const started = new Worker(
       name,
-      (job) =>
-        run(job).catch((error: unknown) => {
+      async (job) => {
+        const startedAt = performance.now();
+        const count = (end: "completed" | "failed") =>
+          parts.meters?.job(name, end, performance.now() - startedAt);
+        try {
+          await run(job);
+          count("completed");
+        } catch (error) {
+          count("failed");
           throw jobFailure(error, name, job.data?.id, log);
-        }),
+        }
+      },
       workerOptions(name, connection, concurrency, timing),
     );
     started.on("error", onError(name));

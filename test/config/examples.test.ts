@@ -52,6 +52,7 @@ test("every file of the folder is read by a test", () => {
     kubernetes: "test/config/kubernetes.test.ts",
     "alerts.yaml": "test/ops/metrics",
     "grafana-dashboard.json": "test/ops/metrics",
+    "grafana-dashboard.svg": "test/ops/metrics",
   };
   const unread = files.filter(
     (name) => !/^example\..*\.(env|yaml)$/.test(name) && !Object.hasOwn(readElsewhere, name),

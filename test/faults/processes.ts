@@ -58,8 +58,8 @@ export const processesFaults: readonly ProvenPromise[] = [
         without: {
           guard: "the commit",
           file: "src/broker/refresh/refresh-grant.ts",
-          replace: "  await refreshes.commit(grant, attempt, result);\n",
-          by: "",
+          replace: "const committed = await refreshes.commit(grant, attempt, result);\n",
+          by: 'const committed: string = "committed";\n',
         },
       },
     ],

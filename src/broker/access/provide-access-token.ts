@@ -4,6 +4,7 @@ import type { ClientId, GrantId, OrganisationId, ServerId } from "../../domain/i
 import { organisationOf } from "../../domain/id.ts";
 import { type Instant, type Milliseconds, minutes } from "../../domain/instant.ts";
 import { LIBRARY_FAULT_PROBLEMS } from "../../domain/library-standing.ts";
+import { tokenResultOf } from "../../domain/outcomes.ts";
 import { type AllowedLimits, evaluatePolicy, type Policy } from "../../domain/policy.ts";
 import { refusalOf } from "../../domain/policy-refusal.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -13,6 +14,7 @@ import type { Server } from "../../domain/server.ts";
 import type { Subject } from "../../domain/subject.ts";
 import type { ServerDirectory } from "../authorization/ports.ts";
 import type { ClientStore } from "../clients/ports.ts";
+import type { Meters } from "../meter-ports.ts";
 import type { AuditNote, Clock, Log, Sealer, Timers } from "../ports.ts";
 import type { RefreshReason, RefreshStore } from "../refresh/ports.ts";
 import { type GrantRefresher, gateCode } from "../refresh/refresh-grant.ts";
@@ -29,6 +31,7 @@ export interface AccessPorts {
   readonly servers: Pick<ServerDirectory, "findServer">;
   readonly refreshes: Pick<RefreshStore, "outcome" | "heard">;
   readonly refresher: GrantRefresher;
+  readonly meters?: Pick<Meters, "tokenRequest">;
 }
 
 export interface AccessTokenRequest {
@@ -71,8 +74,33 @@ export class AccessTokens {
   }
 
   async provide(request: AccessTokenRequest): Promise<ProvidedAccessToken> {
+    const { clock, meters } = this.#ports;
+    const startedAt = clock.monotonicMs();
+    const by = request.action === "sync" ? "sync" : "client";
+    try {
+      const seen = { refreshed: false };
+      const provided = await this.#provide(request, startedAt + timing.callerDeadlineMs, seen);
+      const afterwards = seen.refreshed ? "served_after_refresh" : "served";
+      const served = provided.warning === undefined ? afterwards : "served_with_warning";
+      meters?.tokenRequest(served, by, clock.monotonicMs() - startedAt);
+      return provided;
+    } catch (error) {
+      const code = error instanceof Problem ? error.code : "internal_error";
+      meters?.tokenRequest(tokenResultOf(code), by, clock.monotonicMs() - startedAt);
+      throw error;
+    }
+  }
+
+  /**
+   * @param deadline by the monotonic clock
+   * @param seen is told whether it came to a refresh
+   */
+  async #provide(
+    request: AccessTokenRequest,
+    deadline: Milliseconds,
+    seen: { refreshed: boolean },
+  ): Promise<ProvidedAccessToken> {
     const { clock } = this.#ports;
-    const deadline = clock.monotonicMs() + timing.callerDeadlineMs;
     // The policy first: to another firm's server it takes the same steps as to none (T29).
     const { policy } = await this.#policy(request.client, organisationOf(request.server), false);
     if (policy === undefined) throw new Problem("not_found");
@@ -147,6 +175,7 @@ export class AccessTokens {
         case "ended":
           throw new Problem(outcome.code, pointers(server));
         default:
+          seen.refreshed = true;
           // Refreshed: the rejected token is no longer the current one.
           rejected = undefined;
       }

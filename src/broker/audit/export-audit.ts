@@ -8,6 +8,7 @@ import {
 } from "../../domain/audit-entry.ts";
 import { seconds } from "../../domain/instant.ts";
 import { eachInTurn } from "../each-in-turn.ts";
+import type { Meters } from "../meter-ports.ts";
 import type { Clock, Log, Random, Signer, Timers } from "../ports.ts";
 import type { AuditBuffer, AuditChain, AuditHead, AuditJournals, AuditLease, AuditSink } from "./ports.ts";
 
@@ -21,6 +22,7 @@ export interface AuditPorts {
   readonly chain: AuditChain;
   readonly signer: Pick<Signer, "sign">;
   readonly organisations: AuditJournals;
+  readonly meters?: Pick<Meters, "auditExported" | "auditExportFailed">;
 }
 
 const BATCH = 1_000;
@@ -71,9 +73,13 @@ async function exportFrom(ports: AuditPorts, lease: AuditLease, head: AuditHead)
     if (entries.length === 0) return exported;
     tellGaps(ports.log, journal, sequence, entries);
     const batch = await chained(ports, journal, hash, entries);
-    await ports.sink.write(batch);
+    await ports.sink.write(batch).catch((error: unknown) => {
+      ports.meters?.auditExportFailed();
+      throw error;
+    });
     const last = batch.entries.at(-1)!;
     if ((await ports.buffer.advance(lease, sequence, last.sequence, last.hash)) === "lost") return exported;
+    ports.meters?.auditExported(entries.length);
     ({ sequence, hash } = last);
     exported += entries.length;
     if (entries.length < BATCH) return exported;

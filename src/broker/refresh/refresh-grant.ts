@@ -1,6 +1,7 @@
 import { decideKeepAlive, softMarginMs, timing } from "../../domain/access-policy.ts";
 import type { GrantId } from "../../domain/id.ts";
 import { type Milliseconds, minutes } from "../../domain/instant.ts";
+import { HELD_BACK, type HeldBack, type RefreshEnd } from "../../domain/outcomes.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { ProblemCode } from "../../domain/problem-catalogue.ts";
 import { judgeRefreshFailure, type TokenCallOutcome } from "../../domain/refresh-failure.ts";
@@ -9,6 +10,7 @@ import { type GateReason, serverLimits } from "../../domain/server-gate.ts";
 import { openCredentials } from "../authorization/open-credentials.ts";
 import type { AuthorizationServer, ServerDirectory } from "../authorization/ports.ts";
 import type { GrantStore } from "../grants/ports.ts";
+import type { Meters } from "../meter-ports.ts";
 import type { Clock, Log, Random, Sealer, Timers } from "../ports.ts";
 import type { PreviousTokenCheck } from "../profile/previous-token-check.ts";
 import { accessTokenContext, refreshTokenContext, serverOwner } from "../seal-contexts.ts";
@@ -33,6 +35,7 @@ export interface RefreshPorts {
   readonly servers: ServerDirectory;
   readonly authorizationServer: Pick<AuthorizationServer, "refresh">;
   readonly previousTokens: Pick<PreviousTokenCheck, "before">;
+  readonly meters?: Pick<Meters, "refresh" | "refreshHeldBack">;
   /** Given by tests alone. */
   readonly failPoints?: FailPoints;
 }
@@ -72,9 +75,14 @@ export class GrantRefresher {
     // A promise that never settles must not shut its grant out until somebody restarts the process (F25). What has been
     // received is another matter: that is stored however long it takes.
     const patience = this.#ports.timers.after(timing.flightMaxMs);
+    const count = counting(this.#ports, reason);
     const flight = Promise.race([
-      fly(this.#ports, grant, reason, () => patience.cancel()),
+      fly(this.#ports, grant, reason, () => patience.cancel(), count).catch((error: unknown) => {
+        count(error instanceof Problem && error.code === "store_unavailable" ? error.code : "internal_error");
+        throw error;
+      }),
       patience.elapsed.then(() => {
+        count("internal_error");
         throw new Problem("internal_error", { detail: "A refresh did not end." });
       }),
     ])
@@ -105,12 +113,26 @@ export class GrantRefresher {
   }
 }
 
-/** @param received is told when there is something that must be stored. */
+/** Counts a flight once: one that did not end may end after all. */
+function counting({ clock, meters }: RefreshPorts, { why }: RefreshReason): (end: RefreshEnd) => void {
+  const startedAt = clock.monotonicMs();
+  let counted = false;
+  return (end) => {
+    if (!counted) meters?.refresh(end, why, clock.monotonicMs() - startedAt);
+    counted = true;
+  };
+}
+
+/**
+ * @param received is told when there is something that must be stored.
+ * @param count is told how it ended, where it was begun.
+ */
 async function fly(
   ports: RefreshPorts,
   grant: GrantId,
   reason: RefreshReason,
   received: () => void,
+  count: (end: RefreshEnd) => void,
 ): Promise<RefreshOutcome> {
   const { failPoints } = ports;
   const known = await ports.grants.findGrant(grant);
@@ -120,7 +142,11 @@ async function fly(
   const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
   if (failPoints) await failPoints.reach("before-begin", grant);
   const answer = await begin(ports, grant, attempt, reason, server);
-  if (answer.kind !== "begun") return withoutCall(answer);
+  if (answer.kind !== "begun") {
+    const why = answer.kind === "gated" ? answer.why : answer.kind;
+    if (isHeldBack(why)) ports.meters?.refreshHeldBack(why);
+    return withoutCall(answer);
+  }
   if (failPoints) await failPoints.reach("after-begin", grant);
 
   // iManage has refused a rejected token already: its end would teach nothing about refreshes.
@@ -128,12 +154,16 @@ async function fly(
   const startedAt = ports.clock.monotonicMs();
   const outcome = await call(ports, grant, attempt, answer.material, server);
   // Whoever took the lease may have come to an end long ago: to wait for that would be to wait for nothing.
-  if (outcome === undefined) return { kind: "fresh" };
+  if (outcome === undefined) {
+    count("given_up");
+    return { kind: "fresh" };
+  }
   received();
   if (failPoints) await failPoints.reach("answer-received", grant);
 
   const elapsedMs = ports.clock.monotonicMs() - startedAt;
-  const ended = await keep(ports, grant, attempt, answer.material, server, outcome, elapsedMs);
+  const { end, ...ended } = await keep(ports, grant, attempt, answer.material, server, outcome, elapsedMs);
+  count(end);
   if (ended.kind === "refreshed") learn?.();
   ports.log.info(
     {
@@ -171,6 +201,8 @@ async function begin(
     return await ask();
   }
 }
+
+const isHeldBack = (why: string): why is HeldBack => (HELD_BACK as readonly string[]).includes(why);
 
 function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOutcome {
   switch (answer.kind) {
@@ -265,7 +297,7 @@ async function keep(
   outcome: TokenCallOutcome,
   /** Since `begin` was answered. */
   elapsedMs: Milliseconds,
-): Promise<RefreshOutcome> {
+): Promise<RefreshOutcome & { readonly end: RefreshEnd }> {
   const { sealer, refreshes, failPoints } = ports;
   if (outcome.kind !== "answered") {
     const verdict = judgeRefreshFailure(
@@ -282,11 +314,13 @@ async function keep(
       configurationGeneration: server.configurationGeneration,
     });
     if (failPoints) await failPoints.reach("after-fail", grant);
-    if (state === "disbelieved") return { kind: "fresh" };
+    if (state === "disbelieved") return { kind: "fresh", end: "overtaken" };
+    const blamed = verdict.class === "invalid_grant" && state === "unchanged";
     return state === "reauthorization_required"
-      ? { kind: "ended", code: "reauthorization_required" }
+      ? { kind: "ended", code: "reauthorization_required", end: "ended" }
       : {
           kind: "failed",
+          end: blamed ? "refused_with_many" : verdict.class,
           code: coolingCode(verdict.problem),
           retryAfterMs: Math.max(1_000, verdict.coolDownMs),
         };
@@ -313,10 +347,12 @@ async function keep(
     receivedAt: Math.floor(material.begunAt + elapsedMs),
   };
   if (failPoints) await failPoints.reach("after-seal", grant);
-  await refreshes.commit(grant, attempt, result);
+  const committed = await refreshes.commit(grant, attempt, result);
   if (failPoints) await failPoints.reach("after-commit", grant);
   // Spare or orphaned, the token that counts now is another's: whoever waits reads again.
-  return { kind: accessToken === undefined ? "fresh" : "refreshed" };
+  if (accessToken === undefined) return { kind: "fresh", end: "without_access_token" };
+  const end = committed !== "committed" ? "overtaken" : outcome.salvaged ? "salvaged" : "refreshed";
+  return { kind: "refreshed", end };
 }
 
 function describe(outcome: Exclude<TokenCallOutcome, { kind: "answered" }>): string {

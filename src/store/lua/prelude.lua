@@ -89,8 +89,28 @@ local function timeline(prefix, now, grant, kind, detail)
     'detail', detail or '')
 end
 
--- Notes when to warn next that a refresh token ends: 30, 14, 7, 3 and 1 days before.
+-- Writes a grant's state, and where grants are counted by it: whoever is not active lies in the set of his state, and what is
+-- over ends at no time. `from`: what it was, false where there was none.
+local function put_state(prefix, grant, from, to)
+  local key = prefix .. 'grant:' .. grant
+  redis.call('HSET', key, 'state', to)
+  if from == to then return end
+  if from and from ~= 'active' then redis.call('SREM', prefix .. 'grants-in:' .. from, grant) end
+  if to ~= 'active' then redis.call('SADD', prefix .. 'grants-in:' .. to, grant) end
+  local ends = (to == 'active' or to == 'suspect') and redis.call('HGET', key, 'rt_exp')
+  if ends then
+    redis.call('ZADD', prefix .. 'grant-ends', ends, grant)
+  else
+    redis.call('ZREM', prefix .. 'grant-ends', grant)
+  end
+end
+
+-- Notes when a refresh token ends, of a grant that lives, and when to warn of it next: 30, 14, 7, 3 and 1 days before.
 local function forecast(prefix, now, grant, ends)
+  local state = redis.call('HGET', prefix .. 'grant:' .. grant, 'state')
+  if state == 'active' or state == 'suspect' then
+    redis.call('ZADD', prefix .. 'grant-ends', string.format('%.0f', ends), grant)
+  end
   for _, days in ipairs({ 30, 14, 7, 3, 1 }) do
     local warn = ends - days * 86400000
     if warn > now then
@@ -149,7 +169,7 @@ end
 -- told with the others. why, more: for the event, its reason and further fields.
 local function drop_grant(prefix, now, id, kindly, gone, why, more)
   local key = prefix .. 'grant:' .. id
-  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'at', 'consent', 'at_exp')
+  local g = redis.call('HMGET', key, 'server', 'registration', 'gen', 'at', 'consent', 'at_exp', 'state')
   if not g[1] then return false end
   local told = bindings_of(prefix, id)
   for _, descriptor in ipairs(gone or {}) do told[#told + 1] = descriptor end
@@ -175,6 +195,8 @@ local function drop_grant(prefix, now, id, kindly, gone, why, more)
   end
   redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[5], prefix .. 'timeline:' .. id)
   redis.call('ZREM', prefix .. 'due:expiry', id)
+  redis.call('ZREM', prefix .. 'grant-ends', id)
+  if g[7] ~= 'active' then redis.call('SREM', prefix .. 'grants-in:' .. g[7], id) end
   redis.call('ZREM', prefix .. 'grants', id)
   redis.call('ZREM', prefix .. 'due:refresh', id)
   redis.call('ZREM', prefix .. 'unbound', id)

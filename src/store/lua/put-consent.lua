@@ -46,7 +46,8 @@ if not overtaken then
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
     'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
     'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by')
-  redis.call('HSET', KEYS[1], 'state', 'active', 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
+  put_state(prefix, id, held[1], 'active')
+  redis.call('HSET', KEYS[1], 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],
     'at_att', 0, 'at_exp', text(received + tonumber(ARGV[12])), 'at_life', ARGV[12], 'soft', ARGV[13])
   redis.call('SET', KEYS[2], id)
@@ -60,6 +61,7 @@ if not overtaken then
     redis.call('ZREM', KEYS[4], id)
     -- Nothing can be renewed: it ends with its access token, which is told then.
     redis.call('ZADD', prefix .. 'due:expiry', text(received + tonumber(ARGV[12])), id)
+    redis.call('ZREM', prefix .. 'grant-ends', id)
   end
 end
 

@@ -76,7 +76,7 @@ if state ~= 'unchanged' then
     cool = 0
   end
   if state ~= g[4] then timeline(prefix, now, ARGV[1], 'grant.' .. state, ARGV[7]) end
-  redis.call('HSET', key, 'state', state)
+  put_state(prefix, ARGV[1], g[4], state)
   if state == 'reauthorization_required' and state ~= g[4] then
     emit_grant(prefix, now, 'grant.reauthorization_required', ARGV[1], g[3], bindings_of(prefix, ARGV[1]),
       { 'code', 'reauthorization_required' })

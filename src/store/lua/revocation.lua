@@ -22,7 +22,8 @@ local function revoke_grant(prefix, now, id, gen, containment, actor, request)
   redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem', 'problem_at',
     'refusals', 'refused_at', 'refused_cfg', 'calls', 'spares', 'done', 'spent', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'at', 'at_fp',
     'at_att', 'at_exp', 'due_at', 'forced_at', 'lapsing')
-  redis.call('HSET', key, 'state', 'revoked', 'revoked_by', containment)
+  put_state(prefix, id, g[4], 'revoked')
+  redis.call('HSET', key, 'revoked_by', containment)
   redis.call('ZREM', prefix .. 'due:expiry', id)
   redis.call('ZREM', prefix .. 'due:refresh', id)
   audit(prefix, now, { 'action', 'grant.revoked', 'actor', actor, 'server', g[1], 'grant', id, 'containment', containment,
