@@ -2,7 +2,7 @@
  * `npm run verify:image`: the Dockerfile is really built, twice, and the image really run, without an engine.
  *
  * Needs: Debian, root, util-linux (unshare, nsenter, setpriv), the mirrors of apt and the registry of npm as both are
- * configured here, about 2 GiB of disk under `.data`, two minutes.
+ * configured here, 2.5 GiB of disk under `.data`, two minutes.
  * Does: fetches buildah and debootstrap by apt into a folder (nothing is installed), makes a base under the name that
  * the Dockerfile's FROM gives (Debian by debootstrap, this project's Node, this machine's npm), builds with chroot isolation and the vfs
  * driver, looks at every file of the image, and runs it: its own user, root read-only, against a Redis started for it, on
@@ -11,7 +11,7 @@
  * Last line: `image: N MiB, N packages, ready in N ms, ended in N ms`.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "./checks.ts";
@@ -27,7 +27,11 @@ const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.once(signal, () => interrupted.abort());
 
-const tell = (line: string) => void process.stdout.write(`${line}\n`);
+/** Between two steps whoever interrupts is heard; during one its program is ended. */
+const tell = (line: string) => {
+  interrupted.signal.throwIfAborted();
+  process.stdout.write(`${line}\n`);
+};
 
 async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();
@@ -67,7 +71,7 @@ async function verify(folder: string): Promise<void> {
   if (contents.writable.join(" ") !== "/tmp /var/lib/token-broker")
     throw new Sentence("The image's process could change more than its two folders.");
 
-  const redis = await startRedis();
+  const redis = await startRedis({ configFile: join(ROOT, "config/redis.conf") });
   try {
     const walk = await walkImage(root, image, folder, { url: redis.url }, tell);
     const packages = contents.debianPackages.length + contents.npmPackages.length;
@@ -91,6 +95,9 @@ const data = join(ROOT, ".data");
 await mkdir(data, { recursive: true });
 try {
   await holdingLock(join(data, "image.lock"), async () => {
+    // Of a run that was killed before it could tidy up.
+    for (const left of (await readdir(data)).filter((name) => name.startsWith("image-")))
+      await rm(join(data, left), { recursive: true, force: true });
     const folder = await mkdtemp(join(data, "image-"));
     try {
       await verify(folder);
@@ -101,7 +108,7 @@ try {
 } catch (error) {
   if (interrupted.signal.aborted) process.exitCode = 130;
   else if (error instanceof Sentence) {
-    tell(error.message);
+    process.stdout.write(`${error.message}\n`);
     process.exitCode = 1;
   } else throw error;
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { endWithThisProcess } from "../watchdog.mjs";
 import type { ImageConfig } from "./build.ts";
@@ -40,8 +40,9 @@ export type Volume = { from: string; to: string; writable: boolean };
 export type Container = {
   /** The process of the image itself, as the machine sees it. */
   pid: number;
-  child: ChildProcess;
   ended: Promise<Ran>;
+  /** Whatever became of it: gone afterwards, with all that it started. */
+  kill(): Promise<void>;
   /** Another command in the same container, as `docker exec` and health checks do it. */
   exec(command: readonly string[]): Promise<Ran>;
 };
@@ -77,13 +78,20 @@ export async function startContainer(
     // The image's PATH finds the image's programs; those that set it up are found by the machine's defaults.
     { env: { ...env, PATH: `${env.PATH}:/usr/sbin:/usr/bin:/sbin:/bin` }, stdio: ["ignore", "pipe", "pipe"] },
   );
-  endWithThisProcess(child, { graceSeconds: WATCHDOG_SECONDS });
   const end = ended(child);
   const pid = await Promise.race([firstChildOf(child.pid!), end.then(() => 0)]);
+  // Not unshare: whoever becomes another user no longer hears that his parent has died. With the first process of its
+  // name space every other of it ends.
+  if (pid !== 0)
+    endWithThisProcess(Object.create(child, { pid: { value: pid } }), { graceSeconds: WATCHDOG_SECONDS });
   return {
     pid,
-    child,
     ended: end,
+    async kill() {
+      if (pid === 0 || child.exitCode !== null || child.signalCode !== null) return;
+      process.kill(pid, "SIGKILL");
+      await end;
+    },
     exec(inside) {
       const entered = spawn(
         "/usr/bin/nsenter",

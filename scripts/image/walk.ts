@@ -68,8 +68,7 @@ export async function walkImage(
       tell(`${name}: ready in ${readyMs} ms, user ${image.user}, root read-only; ended in ${endedMs} ms`);
       if (name === "all") Object.assign(walk, { readyMs, endedMs });
     } finally {
-      // Whatever became of it; it is this program's own process.
-      container.child.kill("SIGKILL");
+      await container.kill();
     }
   }
   return walk;
@@ -137,7 +136,7 @@ async function checkSimulator(root: string, image: ImageConfig): Promise<void> {
   try {
     await untilAnswers(container, `http://127.0.0.1:${port}/`, () => true, performance.now());
   } finally {
-    container.child.kill("SIGKILL");
+    await container.kill();
   }
 }
 
