@@ -28,7 +28,9 @@ it("in a Redis that is full a change is told in the step in which it is made, or
   /** Everything of the organisation, as it lies in Redis. */
   const all = async () => {
     const keys = (await redis.keys(`${organisationPrefix(organisation)}*`)).toSorted();
-    return Promise.all(keys.map(async (key) => `${key} ${(await redis.dumpBuffer(key))?.toString("base64")}`));
+    return Promise.all(
+      keys.map(async (key) => `${key} ${(await redis.dumpBuffer(key))?.toString("base64")}`),
+    );
   };
   expect(await news()).toEqual([]);
 
