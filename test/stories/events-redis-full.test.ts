@@ -25,9 +25,12 @@ it("in a Redis that is full a change is told in the step in which it is made, or
     seen = await log.newest(organisation);
     return read.events.map(({ kind, fields: { grant } }) => [kind, grant].filter(Boolean).join(" "));
   };
-  /** Everything of the organisation, as it lies in Redis. */
+  /** Everything of the organisation, as it lies in Redis. What a containment ends is still being counted beside it. */
   const all = async () => {
-    const keys = (await redis.keys(`${organisationPrefix(organisation)}*`)).toSorted();
+    const prefix = organisationPrefix(organisation);
+    const keys = (await redis.keys(`${prefix}*`))
+      .filter((key) => !key.startsWith(`${prefix}containment`))
+      .toSorted();
     return Promise.all(
       keys.map(async (key) => `${key} ${(await redis.dumpBuffer(key))?.toString("base64")}`),
     );
