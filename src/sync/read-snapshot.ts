@@ -1,3 +1,4 @@
+import type { ApiOutcome } from "../broker/authorization/ports.ts";
 import type { Caller } from "../broker/clients/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { organisationOf, type SyncId } from "../domain/id.ts";
@@ -6,9 +7,10 @@ import { Problem } from "../domain/problem.ts";
 import { type ChangeCursors, makeChangeCursors } from "./change-cursor.ts";
 import { type DocumentPayload, payloadOf } from "./document-fields.ts";
 import { withLentToken } from "./lent-token.ts";
-import type { DocumentPage, LibraryDocument, Sync, SyncPorts } from "./ports.ts";
+import type { DocumentPage, DocumentQuery, LibraryDocument, LibraryPath } from "./library-source.ts";
+import type { Sync, SyncPorts, SyncToken } from "./ports.ts";
 import type { SnapshotSlots } from "./reading-ports.ts";
-import { problemOf } from "./refusals.ts";
+import { isWithoutList, problemOf, whyRefused } from "./refusals.ts";
 import { documentFields } from "./sync-fields.ts";
 import type { Syncs } from "./syncs.ts";
 
@@ -37,6 +39,13 @@ export interface SnapshotOptions {
 }
 
 type Reading = { readonly note: AuditNote; readonly signal: AbortSignal | undefined };
+
+/** What is listed: one workspace by itself, or the library; and in which workspaces that counts which is told, undefined: in any. */
+interface Listing {
+  readonly workspace?: string | undefined;
+  readonly of: readonly string[] | undefined;
+}
+type NotListed = ReturnType<typeof whyRefused>;
 
 const OPTIONS: Required<SnapshotOptions> = {
   pageSize: 500,
@@ -88,11 +97,8 @@ export class Snapshots {
       // Taken before anything is read: what happens from here on is behind it. Every change so far is of an earlier page.
       const cursor = await this.#cursors.make(id, `${sync.cursor.sequence - 1}-999999`);
       let [documents, unreadable] = [0, 0];
-      let next: string | undefined;
       let began = false;
-      do {
-        // Each time anew: the policy may have gone meanwhile, tokens may have been stopped.
-        const page = await this.#page(await this.#allowed(caller, id), next, reading);
+      for await (const page of this.#pages(caller, sync, reading)) {
         const known = await this.#known(id, page.documents);
         if (!began) yield { kind: "begin", sync: id, cursor };
         began = true;
@@ -106,8 +112,8 @@ export class Snapshots {
         }
         documents += known.length;
         unreadable += page.unreadable;
-        next = page.next;
-      } while (next !== undefined && !signal?.aborted);
+        if (signal?.aborted) return;
+      }
       if (!signal?.aborted) yield { kind: "end", documents, unreadable };
     } finally {
       await slots.free(organisation, client, requestId);
@@ -132,12 +138,50 @@ export class Snapshots {
       throw new Problem("snapshots_busy", { retryAfterMs: Math.min(busyMs, seconds(30)) });
   }
 
+  /**
+   * Chosen workspaces one after the other, as a scan lists them: one that iManage does not know or show has nothing to tell. Where it has no
+   * such list, what has not been listed yet is sought in the whole library.
+   */
+  async *#pages(caller: Caller, { id, wish: { workspaces = [] } }: Sync, by: Reading) {
+    let left = workspaces;
+    let [served, absent] = [0, 0];
+    for (; left.length > 0; left = left.slice(1)) {
+      const why = yield* this.#listing(caller, id, { workspace: left[0], of: workspaces }, by);
+      if (why === "unlisted") break;
+      if (why === "absent") absent++;
+      else if (why === undefined) served++;
+    }
+    if (served === 0 && absent > 0) left = workspaces;
+    if (workspaces.length === 0 || left.length > 0) {
+      yield* this.#listing(caller, id, { of: workspaces.length === 0 ? undefined : left }, by);
+    }
+  }
+
+  /** Page by page to its end; answers why a workspace was not listed at all. */
+  async *#listing(caller: Caller, id: SyncId, list: Listing, by: Reading) {
+    let next: string | undefined;
+    do {
+      // Each time anew: the policy may have gone meanwhile, tokens may have been stopped.
+      const page = await this.#page(await this.#allowed(caller, id), list, next, by);
+      if (typeof page === "string") return page;
+      yield page;
+      next = page.next;
+    } while (next !== undefined);
+    return undefined;
+  }
+
   /** What passes is waited for: a library of a million documents is thousands of pages, and one must not cost all. */
-  async #page(sync: Sync, cursor: string | undefined, by: Reading): Promise<DocumentPage> {
+  async #page(
+    sync: Sync,
+    list: Listing,
+    cursor: string | undefined,
+    by: Reading,
+  ): Promise<DocumentPage | NotListed> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const page = await this.#ask(sync, cursor, by);
-        return { ...page, documents: page.documents.filter(within(sync)) };
+        const page = await this.#ask(sync, list, cursor, by);
+        if (typeof page === "string") return page;
+        return { ...page, documents: page.documents.filter(within(list.of)) };
       } catch (error) {
         if (!(error instanceof Problem) || error.remedy !== "time" || error.code === "token_rejected_again")
           throw error;
@@ -150,7 +194,38 @@ export class Snapshots {
     }
   }
 
-  async #ask(sync: Sync, cursor: string | undefined, { note }: Reading): Promise<DocumentPage> {
+  async #ask(
+    sync: Sync,
+    { workspace }: Listing,
+    cursor: string | undefined,
+    by: Reading,
+  ): Promise<DocumentPage | NotListed> {
+    const documents = (query: Partial<DocumentQuery>) =>
+      this.#call(sync, by, ({ server, accessToken }, of) =>
+        this.#ports.documents.listDocuments(server, accessToken, {
+          ...{ ...of, editedFrom: undefined, editedTo: undefined, cursor: undefined },
+          limit: this.#options.pageSize,
+          ...query,
+        }),
+      );
+    const answer = await documents({ workspace, cursor });
+    if (answer.kind === "ok") return answer.value;
+    const problem = problemOf(answer, "list of documents");
+    if (workspace === undefined || cursor !== undefined || !isWithoutList(answer)) throw problem;
+    // It is the workspace's list that is refused, where the library's is not.
+    const any = await documents({ limit: 1 });
+    if (any.kind !== "ok") throw problemOf(any, "list of documents");
+    const found = await this.#call(sync, by, ({ server, accessToken }, of) =>
+      this.#ports.documents.hasWorkspace(server, accessToken, { ...of, id: workspace }),
+    );
+    return whyRefused(answer, found);
+  }
+
+  async #call<T>(
+    sync: Sync,
+    { note }: Reading,
+    act: (token: SyncToken, of: LibraryPath) => Promise<ApiOutcome<T>>,
+  ): Promise<ApiOutcome<T>> {
     const { answer } = await withLentToken(
       this.#ports.accessToken,
       {
@@ -160,18 +235,9 @@ export class Snapshots {
         subject: { type: "library", id: sync.library },
         note: { ...note, purpose: "snapshot" },
       },
-      ({ server, accessToken, customerId }) =>
-        this.#ports.documents.listDocuments(server, accessToken, {
-          customerId,
-          library: sync.library,
-          editedFrom: undefined,
-          editedTo: undefined,
-          cursor,
-          limit: this.#options.pageSize,
-        }),
+      (token) => act(token, { customerId: token.customerId, library: sync.library }),
     );
-    if (answer.kind !== "ok") throw problemOf(answer, "list of documents");
-    return answer.value;
+    return answer;
   }
 
   /**
@@ -188,7 +254,7 @@ export class Snapshots {
 }
 
 const within =
-  ({ wish: { workspaces } }: Sync) =>
+  (workspaces: readonly string[] | undefined) =>
   ({ workspaceId }: LibraryDocument): boolean =>
     // Of what names no workspace that is told which the sync has met.
     workspaces === undefined || workspaceId === undefined || workspaces.includes(workspaceId);

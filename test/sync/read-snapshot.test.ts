@@ -230,3 +230,59 @@ test("what passes is waited for, and a token that iManage refuses is replaced on
   expect(await all(kit.open())).toHaveLength(DOCUMENTS + 2);
   expect(kit.tokens.asked.slice(tokens).filter(({ rejected }) => rejected !== undefined)).toHaveLength(1);
 });
+
+const AT = `/work/api/v2/customers/5948/libraries/${LIBRARY}`;
+const chosen = ["ACTIVE!11", "ACTIVE!12"];
+const listedBy = (kit: Awaited<ReturnType<typeof known>>, count: number) =>
+  kit
+    .listed()
+    .slice(-count)
+    .map(({ path }) => path.slice(AT.length));
+
+test("a snapshot of chosen workspaces lists these alone, and tells what the whole library's list would", async () => {
+  const kit = await known({ wish: { workspaces: chosen } });
+  const told = documents(await all(kit.open()));
+  expect(new Set(listedBy(kit, kit.asked()))).toEqual(
+    new Set(chosen.map((id) => `/workspaces/${id}/documents`)),
+  );
+  expect(told.length).toBeGreaterThan(0);
+  expect(new Set(told.map(({ workspaceId }) => workspaceId))).toEqual(new Set(chosen));
+  expect(new Set(told.map(({ id }) => id)).size).toBe((await kit.syncs.findSync(kit.sync))!.counts.objects);
+});
+
+test("an iManage that does not list workspaces is asked for the whole library by a snapshot too; of a workspace that is gone nothing is told", async () => {
+  const kit = await known({ wish: { workspaces: chosen } });
+  const ids = async () =>
+    documents(await all(kit.open()))
+      .map(({ id, workspaceId }) => `${workspaceId} ${id}`)
+      .toSorted();
+  const whole = await ids();
+  kit.simulator.setSwitches({ missing_resources: ["workspaces/:workspace/documents"] });
+  expect(await ids()).toEqual(whole);
+  expect(listedBy(kit, 1)).toEqual(["/documents"]);
+  kit.simulator.setSwitches({ missing_resources: [] });
+
+  // The second has no list and is there: what is left is sought in the whole library, and nothing is told twice.
+  const refuse = (path: string, status: number) =>
+    kit.simulator.addFault({
+      id: path,
+      on: { route: "api", path_starts_with: `${AT}/workspaces/${path}` },
+      times: "always",
+      do: { answer: { status } },
+    });
+  refuse("ACTIVE!12/documents", 404);
+  expect(await ids()).toEqual(whole);
+  expect(listedBy(kit, 2)).toEqual(["/documents", "/documents"]);
+  // It is there no more.
+  refuse("ACTIVE!12", 404);
+  expect(await ids()).toEqual(whole.filter((line) => line.startsWith("ACTIVE!11 ")));
+  kit.simulator.clearFaults("ACTIVE!12");
+  kit.simulator.clearFaults("ACTIVE!12/documents");
+  // All of iManage is away: that says nothing about a workspace.
+  kit.simulator.addFault({
+    on: { route: "api", path_starts_with: AT },
+    times: "always",
+    do: { answer: { status: 404 } },
+  });
+  expect(await problemCode(all(kit.open()))).toBe("not_library_admin");
+});

@@ -3,7 +3,7 @@
  * environment, and a parent that hears what its syncs do.
  */
 import { readSettings } from "../../src/config/settings.ts";
-import type { SyncId } from "../../src/domain/id.ts";
+import type { SubscriptionId, SyncId } from "../../src/domain/id.ts";
 import { ImanageDocuments } from "../../src/imanage/imanage-documents.ts";
 import { ImanageObjects } from "../../src/imanage/imanage-objects.ts";
 import { compose } from "../../src/main/compose.ts";
@@ -11,6 +11,7 @@ import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { systemClock, systemTimers } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
+import { RedisDeliveryStore } from "../../src/store/redis-delivery-store.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
 import { startWorkers, type WorkerTiming } from "../../src/workers/start-workers.ts";
@@ -22,13 +23,17 @@ export interface WorkerOrders {
   readonly offsetMs?: number;
   /** This sync's job ends the process as soon as it runs. */
   readonly abort?: SyncId;
-  /** Each job stands still as soon as it runs, or has stored a page, until the parent says `go`. */
-  readonly hang?: "run" | "page";
+  /**
+   * Each job stands still as soon as it runs, or has stored a page, or has a receiver's answer and has stored nothing of it, until the
+   * parent says `go`.
+   */
+  readonly hang?: "run" | "page" | "settle";
 }
 
 export type FromWorker =
   | { readonly says: "ready" }
   | { readonly says: "run" | "page"; readonly id: SyncId }
+  | { readonly says: "settle"; readonly id: SubscriptionId }
   | { readonly says: "end"; readonly id: SyncId; readonly how: string };
 
 const { timing = {}, pageSize = 500, offsetMs = 0, abort, hang }: WorkerOrders = JSON.parse(process.argv[2]!);
@@ -60,6 +65,12 @@ const runs = new SyncRuns(
   },
   { pageSize },
 );
+const { settle } = RedisDeliveryStore.prototype;
+RedisDeliveryStore.prototype.settle = async function (id, ...of) {
+  await tell({ says: "settle", id });
+  if (hang === "settle") await go;
+  return settle.call(this, id, ...of);
+};
 await startWorkers({
   connect: () => connectRedis(broker.redisAddress, "durable"),
   timers: systemTimers(),

@@ -28,7 +28,7 @@ if ARGV[2] == 'sync' then
   redis.call('HDEL', KEYS[2], 'running')
   if state ~= 'paused' then
     local before = redis.call('HGET', KEYS[2], 'because')
-    redis.call('HSET', KEYS[2], 'state', 'parked', 'because', ARGV[4])
+    park_sync(KEYS[2], ARGV[1], ARGV[4])
     if before ~= ARGV[4] then emit_sync(prefix_of(KEYS[2]), now, 'sync.parked', ARGV[1], { 'code', ARGV[4] }) end
   end
   if first then

@@ -24,21 +24,27 @@ end
 local WAITS_ON = { worker_crashed = true, deletions_held = true, sync_quota_exceeded = true }
 local function wake_syncs(prefix, now, server, client)
   local woken = 0
-  local flat = redis.call('HGETALL', prefix .. 'syncs')
-  for i = 1, #flat, 2 do
-    local of, at = string.match(flat[i], '^(%S+) (%S+)')
-    if (not client or of == client) and (not server or at == server) then
-      local key = prefix .. 'sync:' .. flat[i + 1]
-      local s = redis.call('HMGET', key, 'state', 'because', 'due_at', 'running')
-      if s[1] == 'parked' and not s[4] and not WAITS_ON[s[2]] and tonumber(s[3] or '0') > now then
-        local due = string.format('%.0f', now)
-        redis.call('HSET', key, 'due_at', due)
-        redis.call('ZADD', prefix .. 'due:sync', due, flat[i + 1])
-        woken = woken + 1
-      end
+  for _, id in ipairs(redis.call('SMEMBERS', prefix .. 'syncs-parked')) do
+    local key = prefix .. 'sync:' .. id
+    local s = redis.call('HMGET', key, 'state', 'because', 'due_at', 'running', 'client', 'server')
+    if s[1] ~= 'parked' then
+      -- It went on, or has gone, since: nobody else takes it off.
+      redis.call('SREM', prefix .. 'syncs-parked', id)
+    elseif (not client or s[5] == client) and (not server or s[6] == server) and not s[4] and not WAITS_ON[s[2]]
+      and tonumber(s[3] or '0') > now then
+      local due = string.format('%.0f', now)
+      redis.call('HSET', key, 'due_at', due)
+      redis.call('ZADD', prefix .. 'due:sync', due, id)
+      woken = woken + 1
     end
   end
   if woken > 0 then redis.call('PUBLISH', 'b1:syncs-due', 'org_' .. string.match(prefix, '{o:(%w+)}')) end
+end
+
+-- A sync waits for somebody. It is noted where whoever may have acted finds it without reading all that go on.
+local function park_sync(key, id, because)
+  redis.call('HSET', key, 'state', 'parked', 'because', because)
+  redis.call(WAITS_ON[because] and 'SREM' or 'SADD', prefix_of(key) .. 'syncs-parked', id)
 end
 
 -- What may be what a sync waits for: so that no kind that could be is forgotten where it is told.

@@ -45,7 +45,7 @@ if ARGV[16] == '' then
   redis.call('HDEL', key, 'because', 'error', 'error_at')
   if s[1] == 'parked' then emit_sync(prefix_of(key), now, 'sync.resumed', id) end
 else
-  redis.call('HSET', key, 'state', 'parked', 'because', ARGV[16])
+  park_sync(key, id, ARGV[16])
   if s[1] ~= 'parked' or s[6] ~= ARGV[16] then
     redis.call('HSET', key, 'error', ARGV[16], 'error_at', text(now))
     emit_sync(prefix_of(key), now, 'sync.parked', id, { 'code', ARGV[16] })

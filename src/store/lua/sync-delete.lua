@@ -9,6 +9,7 @@ local s = redis.call('HMGET', KEYS[1], 'client', 'server', 'library', 'name')
 if not s[1] then return 'gone' end
 redis.call('HDEL', KEYS[2], s[4] or s[1] .. ' ' .. s[2] .. ' ' .. s[3])
 redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('SREM', prefix_of(KEYS[1]) .. 'syncs-parked', ARGV[1])
 redis.call('UNLINK', KEYS[1], KEYS[3], KEYS[4])
 forget_space(prefix_of(KEYS[1]), ARGV[1])
 audit(prefix_of(KEYS[1]), now_ms(), { 'action', 'sync.deleted', 'actor', ARGV[2], 'client', s[1], 'server', s[2],

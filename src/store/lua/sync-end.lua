@@ -28,7 +28,7 @@ end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'cursor', ARGV[6], 'scans', ARGV[7]) end
 if s[1] == 'paused' then return 'paused' end
 if ARGV[5] == '1' then
-  redis.call('HSET', KEYS[1], 'state', 'parked', 'because', ARGV[4])
+  park_sync(KEYS[1], ARGV[1], ARGV[4])
   if s[1] ~= 'parked' or s[3] ~= ARGV[4] then
     emit_sync(prefix_of(KEYS[1]), now, 'sync.parked', ARGV[1], { 'code', ARGV[4] })
   end
