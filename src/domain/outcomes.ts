@@ -89,6 +89,7 @@ const TOKEN_PROBLEMS = [
   "imanage_unavailable",
   "audit_backlog",
   "store_unavailable",
+  "restoring",
   "integrity_failure",
   "internal_error",
 ] as const satisfies readonly ProblemCode[];
