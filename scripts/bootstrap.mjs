@@ -3,7 +3,15 @@
 // Plain JavaScript without dependencies, for any Node from 18 on.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,6 +46,12 @@ function findEntry(entry) {
 
 async function bringPackages() {
   if (arePackagesHere()) return;
+  const packages = join(ROOT, "node_modules");
+  if (lstatSync(packages, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new Sentence(
+      `${packages} leads to another folder, and what is there is not what package-lock.json names. Installing would take it from whoever uses it: remove the link, and run this again.`,
+    );
+  }
   const onWait = ({ pid }) => say(`Waiting for process ${pid}, which is installing the packages already.\n`);
   try {
     await holdingLock(

@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
@@ -140,6 +140,16 @@ test("packages are installed once for two who come at the same time, and again o
   );
   expect(await bootstrap(repository, ["entry.ts"], { env }).ended).toEqual({ code: 0, signal: null });
   expect(await runs()).toBe(2);
+});
+
+test("packages that a link leads to are somebody else's: nothing is installed there", async () => {
+  const { repository, env } = await repositoryWithFakeNpm("echo npm was asked >&2");
+  const theirs = await temporaryFolder();
+  await symlink(theirs, join(repository, "node_modules"));
+  const program = bootstrap(repository, ["entry.ts"], { env });
+  expect(await program.ended).toEqual({ code: 1, signal: null });
+  expect(program.output()).toContain("remove the link, and run this again");
+  expect(program.output()).not.toContain("npm was asked");
 });
 
 test("an installation made by hand is used, unless it was made for another platform", async () => {
