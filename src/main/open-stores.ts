@@ -63,8 +63,12 @@ export async function openStores(
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS).waitForReplicas(
+    settings.REDIS_WAIT_REPLICAS,
+  );
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs).waitForReplicas(
+    settings.REDIS_WAIT_REPLICAS,
+  );
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>
     log.error(

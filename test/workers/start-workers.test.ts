@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { QUEUES, queuePrefix } from "../../src/workers/queues.ts";
-import { ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOf, ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
 import { ALL_QUEUES, Happened, queueOn, workersOn } from "./kit.ts";
 import { FAST, GRANT, SYNC, TURN } from "./names.ts";
 
@@ -65,7 +65,7 @@ test("F34 with every queue deleted, running jobs included, schedules and due wor
   await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
 
   // And with their keys deleted under the workers' hands.
-  const connection = connectRedis({ url: redis.url }, "durable");
+  const connection = connectRedis(addressOf(redis.url), "durable");
   onTestFinished(() => connection.disconnect());
   const keys = await connection.keys("b1:{q:*");
   expect(keys.length).toBeGreaterThan(10);
@@ -116,7 +116,7 @@ test("T36 a job that fails leaves its problem code and nothing else of the error
     expect.objectContaining({ code: "store_unavailable", detail: "Redis: LOADING", message: "sync" }),
   );
   expect(JSON.stringify(log.lines)).not.toContain("canary");
-  const connection = connectRedis({ url: redis.url }, "durable");
+  const connection = connectRedis(addressOf(redis.url), "durable");
   onTestFinished(() => connection.disconnect());
   for (const key of await connection.keys("*")) {
     expect((await connection.dumpBuffer(key))?.includes("canary") ?? false).toBe(false);
