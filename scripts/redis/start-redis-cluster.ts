@@ -54,6 +54,8 @@ async function startNode(
     const extraArgs = [
       ...["--cluster-enabled", "yes", "--cluster-port", String(busPort)],
       ...["--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "yes"],
+      // A node that has met no other does not know where it is.
+      ...["--cluster-announce-ip", "127.0.0.1"],
       ...(options.extraArgs ?? []),
     ];
     try {

@@ -22,6 +22,8 @@ export type RunningSentinels = {
   readonly master: string;
   /** What the Sentinels ask for. */
   readonly password: string;
+  /** Where the Sentinels keep what they know; removed at the end. */
+  readonly folder: string;
   /** Who is the master now, by the word of one of them. */
   masterPort(): Promise<number>;
   stop(): Promise<void>;
@@ -74,6 +76,7 @@ export async function startRedisSentinels(options: StartSentinelsOptions = {}): 
       sentinels,
       master: watched.master,
       password,
+      folder,
       async masterPort() {
         const client = new Redis({ host: HOST, port: asked!.port, password });
         try {

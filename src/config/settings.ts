@@ -20,7 +20,13 @@ import {
 } from "./settings-egress.ts";
 import { keyRelations, keySettings, wrapperRelations, wrapperSettings } from "./settings-keys.ts";
 import { operatorRelations, operatorSettings } from "./settings-operators.ts";
-import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
+import {
+  environmentSettings,
+  logSettings,
+  shutdownSettings,
+  testRelations,
+  testSettings,
+} from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
 import { syncSettings } from "./settings-sync.ts";
@@ -52,6 +58,7 @@ const fields = {
   ...operatorSettings,
   ...productSettings,
   ...logSettings,
+  ...shutdownSettings,
   ...auditSettings,
   ...syncSettings,
   ...testSettings,

@@ -97,10 +97,9 @@ function open(address: RedisAddress, shared: SharedOptions): RedisConnection {
     sentinels: nodes.map(hostAndPort),
     name,
     enableTLSForSentinelMode: shared.tls !== undefined,
-    // Told of a failover, it does not wait until a master that has frozen is given up.
-    failoverDetector: true,
+    // Not `failoverDetector`: told of a failover while it connects, ioredis 6.0 gives the connection up for ever. A master that is
+    // demoted ends its connections, one that has frozen is given up after `socketTimeout`.
     sentinelRetryStrategy: retryStrategy,
-    sentinelReconnectStrategy: retryStrategy,
     sentinelCommandTimeout: 2_000,
     ...(username !== undefined && { sentinelUsername: username }),
     ...(password !== undefined && { sentinelPassword: password }),

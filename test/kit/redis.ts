@@ -1,12 +1,16 @@
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Cluster, type Redis } from "ioredis";
 import { inject, onTestFinished } from "vitest";
 import {
   type RunningCluster,
   type RunningRedis,
   type StartRedisOptions,
+  type StartSentinelsOptions,
   startRedis,
   startRedisCluster,
+  startRedisSentinels,
 } from "../../scripts/redis/index.ts";
 import type { RedisAddress, RedisConnection } from "../../src/store/connect-redis.ts";
 import { type Hit, prefixNeedles, READABLE_FILES, refuse, scanFiles } from "./canary.ts";
@@ -73,6 +77,26 @@ export async function ownRedisCluster(options: { nodes?: number } = {}): Promise
       refuse(hits);
     },
   };
+}
+
+/** A master, replicas and Sentinels of the running test's own, and the settings with which a broker finds them. Takes three seconds. */
+export async function ownSentinelsForThisTest(options: StartSentinelsOptions = {}) {
+  const own = await startRedisSentinels({ ...options, redis: { extraArgs: READABLE_FILES } });
+  const passwordFile = join(own.folder, "password");
+  await writeFile(passwordFile, `${own.password}\n`, { mode: 0o600 });
+  onTestFinished(async () => {
+    const hits = own.servers.flatMap(({ dir }) => leaksIn(dir));
+    await own.stop();
+    refuse(hits);
+  });
+  const settings = {
+    // Where nobody listens: Sentinel alone says where the master is.
+    REDIS_URL: "redis://127.0.0.1:1",
+    REDIS_SENTINELS: own.sentinels.map(({ host, port }) => `${host}:${port}`).join(","),
+    REDIS_SENTINEL_MASTER: own.master,
+    REDIS_SENTINEL_PASSWORD_FILE: passwordFile,
+  };
+  return { ...own, settings };
 }
 
 /** Whoever ends it learns whether a secret was ever written to it: its append-only file still has all of them. */
