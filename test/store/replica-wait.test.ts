@@ -12,7 +12,9 @@ let store: RedisStore;
 
 beforeAll(async () => {
   master = await startRedis({ extraArgs: ["--repl-diskless-sync-delay", "0"] });
-  replica = await startRedis({ extraArgs: ["--replicaof", `${master.host} ${master.port}`, "--repl-diskless-sync-delay", "0"] });
+  replica = await startRedis({
+    extraArgs: ["--replicaof", `${master.host} ${master.port}`, "--repl-diskless-sync-delay", "0"],
+  });
   const connection = connectRedis({ url: master.url }, "durable");
   await whenReady(connection);
   store = new RedisStore(connection).waitForReplicas(1);

@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
+import { slotOf } from "../../src/store/cluster-slot.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { QUEUES, queuePrefix } from "../../src/workers/queues.ts";
 import { addressOf, ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
@@ -164,6 +166,16 @@ test("on a three-node cluster each queue has a slot of its own, and its jobs run
   expect(ALL_QUEUES.map(queuePrefix)).toEqual(ALL_QUEUES.map((name) => `b1:{q:${name}}`));
   const cluster = await ownRedisCluster();
   onTestFinished(() => cluster.stop());
+  const [node] = cluster.nodes;
+  const asked = new Redis(node!.url);
+  const slots = await Promise.all(
+    ALL_QUEUES.map((name) => asked.cluster("KEYSLOT", `${queuePrefix(name)}:${name}:wait`)),
+  );
+  asked.disconnect();
+  expect(new Set(slots).size).toBe(ALL_QUEUES.length);
+  expect(slots).toEqual(ALL_QUEUES.map((name) => slotOf(`${queuePrefix(name)}:${name}:wait`)));
+  // Of three masters none is without a queue.
+  expect(new Set(slots.map((slot) => Math.floor((slot * 3) / 16_384))).size).toBe(3);
   const happened = new Happened();
   const clusterNodes = cluster.nodes.map(({ host, port }) => `${host}:${port}`);
   await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "durable"), {
