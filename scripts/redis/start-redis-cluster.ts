@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { findRedisServer } from "./find-redis-server.ts";
 import { RedisUnavailable } from "./redis-unavailable.ts";
-import { freePort, type RunningRedis, startRedis } from "./start-redis.ts";
+import { freePort, type RunningRedis, type StartRedisOptions, startRedis } from "./start-redis.ts";
 
 const SLOTS = 16_384;
 const POLL_MS = 20;
@@ -15,7 +15,12 @@ export type RunningCluster = {
   stop(): Promise<void>;
 };
 
-export type StartRedisClusterOptions = { nodes?: number; log?: (line: string) => void };
+export type StartRedisClusterOptions = {
+  nodes?: number;
+  log?: (line: string) => void;
+  /** Of each node. */
+  redis?: StartRedisOptions;
+};
 
 /** A Redis Cluster of masters without replicas, the slots split evenly, ready for every key. */
 export async function startRedisCluster(options: StartRedisClusterOptions = {}): Promise<RunningCluster> {
@@ -26,7 +31,9 @@ export async function startRedisCluster(options: StartRedisClusterOptions = {}):
     await Promise.all(nodes.map((node) => node.stop()));
   };
   try {
-    const started = await Promise.allSettled(Array.from({ length: size }, () => startNode(binary)));
+    const started = await Promise.allSettled(
+      Array.from({ length: size }, () => startNode(binary, options.redis)),
+    );
     for (const node of started) if (node.status === "fulfilled") nodes.push(node.value);
     for (const node of started) if (node.status === "rejected") throw node.reason;
     await formCluster(nodes);
@@ -37,16 +44,22 @@ export async function startRedisCluster(options: StartRedisClusterOptions = {}):
   return { nodes, startupNodes: nodes.map(({ host, port }) => ({ host, port })), stop };
 }
 
-async function startNode(binary: Awaited<ReturnType<typeof findRedisServer>>): Promise<RunningRedis> {
+async function startNode(
+  binary: Awaited<ReturnType<typeof findRedisServer>>,
+  options: StartRedisOptions = {},
+): Promise<RunningRedis> {
   // The bus has a port of its own; by default it is the port plus 10000, which can lie beyond the last one.
   for (let attempt = 1; ; attempt++) {
     const busPort = await freePort();
     const extraArgs = [
       ...["--cluster-enabled", "yes", "--cluster-port", String(busPort)],
       ...["--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "yes"],
+      // A node that has met no other does not know where it is.
+      ...["--cluster-announce-ip", "127.0.0.1"],
+      ...(options.extraArgs ?? []),
     ];
     try {
-      return await startRedis({ binary, extraArgs });
+      return await startRedis({ ...options, binary, extraArgs });
     } catch (error) {
       if (attempt === 3) throw error;
     }

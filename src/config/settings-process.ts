@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { integer } from "./kinds.ts";
 import type { Relation, Values } from "./relations.ts";
 
 /** How the program runs. */
@@ -20,6 +21,14 @@ export const logSettings = {
     )
     .default("info")
     .describe("How much is logged. No level logs a secret."),
+};
+
+export const shutdownSettings = {
+  SHUTDOWN_DRAIN_SECONDS: integer(0, 30)
+    .default(0)
+    .describe(
+      "How long, after SIGTERM, `/readyz` says not ready before new connections are refused. 0 where whatever stands in front turns to another replica when a connection is refused; else as long as it takes to look at `/readyz`.",
+    ),
 };
 
 export const testSettings = {

@@ -21,7 +21,13 @@ import {
 import { keyRelations, keySettings, wrapperRelations, wrapperSettings } from "./settings-keys.ts";
 import { metricsSettings } from "./settings-metrics.ts";
 import { operatorRelations, operatorSettings } from "./settings-operators.ts";
-import { environmentSettings, logSettings, testRelations, testSettings } from "./settings-process.ts";
+import {
+  environmentSettings,
+  logSettings,
+  shutdownSettings,
+  testRelations,
+  testSettings,
+} from "./settings-process.ts";
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
 import { syncSettings } from "./settings-sync.ts";
@@ -54,6 +60,7 @@ const fields = {
   ...productSettings,
   ...logSettings,
   ...metricsSettings,
+  ...shutdownSettings,
   ...auditSettings,
   ...syncSettings,
   ...testSettings,

@@ -70,8 +70,16 @@ export async function openStores(
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, meters);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs, undefined, meters);
+  const replicas = settings.REDIS_WAIT_REPLICAS;
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, meters).waitForReplicas(
+    replicas,
+  );
+  const durable = new RedisStore(
+    connect("durable", "durable"),
+    given.storeOffsetMs,
+    undefined,
+    meters,
+  ).waitForReplicas(replicas);
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>
     log.error(

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Settings } from "../config/settings.ts";
 import { Secret } from "../domain/secret.ts";
-import type { RedisAddress } from "../store/connect-redis.ts";
+import type { RedisAddress, SentinelAddress } from "../store/connect-redis.ts";
 
 /** The proxy through which all that leaves goes, with its password from a file. */
 export async function egressProxy(settings: Settings) {
@@ -13,13 +13,37 @@ export async function egressProxy(settings: Settings) {
   };
 }
 
-/** Where Redis is, with its password from a file. */
+/** Where Redis is, with its passwords from files. */
 export async function redisAddress(settings: Settings): Promise<RedisAddress> {
-  const nodes = settings.REDIS_CLUSTER_NODES.map(({ host, port }) => `${host}:${port}`);
-  const passwordFile = settings.REDIS_PASSWORD_FILE;
+  const [password, ca] = await Promise.all(
+    [settings.REDIS_PASSWORD_FILE, settings.REDIS_CA_FILE].map(readIfNamed),
+  );
+  const clusterNodes = settings.REDIS_CLUSTER_NODES.map(addressText);
+  const sentinel = await sentinelAddress(settings);
   return {
     url: settings.REDIS_URL,
-    ...(nodes.length === 0 ? {} : { clusterNodes: nodes }),
-    ...(passwordFile === undefined ? {} : { password: (await readFile(passwordFile, "utf8")).trim() }),
+    ...(clusterNodes.length > 0 && { clusterNodes }),
+    ...(sentinel && { sentinel }),
+    ...(password !== undefined && { password }),
+    ...(ca !== undefined && { ca }),
   };
 }
+
+async function sentinelAddress(settings: Settings): Promise<SentinelAddress | undefined> {
+  const { REDIS_SENTINEL_MASTER: master, REDIS_SENTINEL_USERNAME: username } = settings;
+  if (master === undefined) return undefined;
+  const password = await readIfNamed(settings.REDIS_SENTINEL_PASSWORD_FILE);
+  return {
+    nodes: settings.REDIS_SENTINELS.map(addressText),
+    master,
+    tls: settings.REDIS_SENTINEL_TLS,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  };
+}
+
+const addressText = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host}:${port}`;
+
+const readIfNamed = async (file: string | undefined): Promise<string | undefined> =>
+  file === undefined ? undefined : (await readFile(file, "utf8")).trim();

@@ -3,6 +3,7 @@ import { Queue } from "bullmq";
 import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
+import { seconds } from "../domain/instant.ts";
 import { KmsError } from "../kms/kms-error.ts";
 import { judgeContinuity } from "../ops/continuity.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
@@ -65,6 +66,7 @@ async function start(
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
 
   addProcessMetrics(broker.metrics.registry);
+  let ending = false;
   // Health first, so that whoever waits can read why.
   const queues = openQueues(broker, log);
   shutdown.push("queues", async () => {
@@ -73,7 +75,7 @@ async function start(
   });
   const ops = await listen(
     buildOpsApp({
-      checks: () => readiness(broker),
+      checks: () => (ending ? readinessAtTheEnd() : readiness(broker)),
       queues,
       metricsText: tellMetrics(broker, queues),
       log,
@@ -133,8 +135,30 @@ async function start(
     },
     "ready",
   );
+  // Newest, so first to end: whatever stands in front learns of it while it may still send requests.
+  const drainMs = seconds(settings.SHUTDOWN_DRAIN_SECONDS);
+  shutdown.push(
+    "readiness",
+    () => {
+      ending = true;
+      return new Promise((resolve) => setTimeout(resolve, drainMs));
+    },
+    drainMs + seconds(1),
+  );
   process.send?.({ ready: true });
 }
+
+const readinessAtTheEnd = async (): Promise<Readiness> => ({
+  checks: [
+    {
+      check: "shutdown",
+      ok: false,
+      severity: "refuse",
+      sentence: "This process is ending: it finishes what is under way, and takes nothing more.",
+      remedy: "Send requests to another replica.",
+    },
+  ],
+});
 
 /** The dashboard's view of the queues, on a connection of its own that never waits for Redis. */
 function openQueues(broker: Broker, log: OperatorLog): Queue[] {

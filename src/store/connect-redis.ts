@@ -4,10 +4,25 @@ import { Cluster, Redis } from "ioredis";
 export type RedisConnection = Redis | Cluster;
 
 export interface RedisAddress {
+  /** Of a cluster or behind Sentinel it gives user, password and TLS, and behind Sentinel the database; then its host is not asked. */
   readonly url: string;
-  /** Nodes of a cluster, `host:port`; then `url` gives user, password and TLS only. */
-  readonly clusterNodes?: readonly string[];
   readonly password?: string;
+  /** Nodes of a cluster, `host:port`. */
+  readonly clusterNodes?: readonly string[];
+  /** Who knows which server is the master now. */
+  readonly sentinel?: SentinelAddress;
+  /** PEM: who signs the certificates of these servers, where no public authority does. */
+  readonly ca?: string;
+}
+
+export interface SentinelAddress {
+  /** `host:port` of each. */
+  readonly nodes: readonly string[];
+  /** The name under which they watch the master. */
+  readonly master: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly tls: boolean;
 }
 
 /**
@@ -44,24 +59,72 @@ export function connectRedis(
   patience: RedisPatience,
   onError: (code: string) => void = () => {},
 ): RedisConnection {
-  const shared = {
-    ...options[patience],
-    ...(address.password === undefined ? {} : { password: address.password }),
-  };
-  const enableOfflineQueue = patience === "durable";
-  const connection: RedisConnection =
-    address.clusterNodes === undefined
-      ? new Redis(address.url, { ...shared, enableOfflineQueue, retryStrategy })
-      : new Cluster(address.clusterNodes.map(hostAndPort), {
-          redisOptions: shared,
-          enableOfflineQueue,
-          clusterRetryStrategy: retryStrategy,
-        });
+  const shared = sharedOptions(address, patience);
+  const connection = open(address, shared);
   connection.on("error", (error: Error & { code?: string }) => {
     onError(error.code ?? error.message.split(" ", 1)[0] ?? "unknown");
   });
   return connection;
 }
+
+type SharedOptions = ReturnType<typeof sharedOptions>;
+
+const sharedOptions = (address: RedisAddress, patience: RedisPatience) => ({
+  ...options[patience],
+  ...accessOf(address),
+  reconnectOnError: (error: Error) => movedOn(error, patience),
+  enableOfflineQueue: patience === "durable",
+});
+
+function open(address: RedisAddress, shared: SharedOptions): RedisConnection {
+  const { clusterNodes, sentinel, ca } = address;
+  if (clusterNodes !== undefined) {
+    const { enableOfflineQueue, ...redisOptions } = shared;
+    return new Cluster(clusterNodes.map(hostAndPort), {
+      redisOptions,
+      enableOfflineQueue,
+      clusterRetryStrategy: retryStrategy,
+      // Names stay names: certificates are made out to them.
+      dnsLookup: (name, callback) => callback(null, name),
+    });
+  }
+  if (sentinel === undefined) return new Redis(address.url, { ...shared, retryStrategy });
+  const { nodes, master: name, username, password, tls } = sentinel;
+  return new Redis({
+    ...shared,
+    db: Number(new URL(address.url).pathname.slice(1)) || 0,
+    retryStrategy,
+    sentinels: nodes.map(hostAndPort),
+    name,
+    enableTLSForSentinelMode: shared.tls !== undefined,
+    // Not `failoverDetector`: told of a failover while it connects, ioredis 6.0 gives the connection up for ever. A master that is
+    // demoted ends its connections, one that has frozen is given up after `socketTimeout`.
+    sentinelRetryStrategy: retryStrategy,
+    sentinelCommandTimeout: 2_000,
+    ...(username !== undefined && { sentinelUsername: username }),
+    ...(password !== undefined && { sentinelPassword: password }),
+    ...(tls && { sentinelTLS: ca === undefined ? {} : { ca } }),
+  });
+}
+
+/** User, password and TLS: the same for every server of a cluster, and for whichever is the master. */
+function accessOf({ url, password, ca }: RedisAddress) {
+  const parsed = new URL(url);
+  const named = decodeURIComponent(parsed.username);
+  const secret = password ?? (decodeURIComponent(parsed.password) || undefined);
+  return {
+    ...(named !== "" && { username: named }),
+    ...(secret !== undefined && { password: secret }),
+    ...(parsed.protocol === "rediss:" && { tls: ca === undefined ? {} : { ca } }),
+  };
+}
+
+/**
+ * A server that has become a replica refuses writes and keeps its connections: a new one finds the master. The command was
+ * not carried out, so `durable` sends it again by itself.
+ */
+const movedOn = (error: Error, patience: RedisPatience): false | 1 | 2 =>
+  !error.message.startsWith("READONLY") ? false : patience === "durable" ? 2 : 1;
 
 /** Resolves once commands can run. */
 export async function whenReady(connection: RedisConnection): Promise<void> {
@@ -76,5 +139,5 @@ export function disconnect(connection: RedisConnection): void {
 
 const hostAndPort = (node: string): { host: string; port: number } => {
   const end = node.lastIndexOf(":");
-  return { host: node.slice(0, end), port: Number(node.slice(end + 1)) };
+  return { host: node.slice(0, end).replace(/^\[|\]$/g, ""), port: Number(node.slice(end + 1)) };
 };

@@ -13,7 +13,7 @@ export class EndingRecords {
   async put(key: string, record: object, lifeMs: Milliseconds): Promise<void> {
     const life = Math.ceil(lifeMs);
     const text = JSON.stringify({ ...record, endsAt: (await this.#store.now()) + life });
-    await this.#store.call((redis) => redis.set(key, text, "PX", life));
+    await this.#store.change(key, (redis) => redis.set(key, text, "PX", life));
   }
 
   async find<T>(key: string, read: (stored: unknown) => T): Promise<T | undefined> {

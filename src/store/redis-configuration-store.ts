@@ -64,7 +64,9 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
     });
     const holder = () => this.#store.call((redis) => redis.hget(organisationNamesKey(), name));
     if ((await holder()) === null)
-      await this.#store.call((redis) => redis.hsetnx(organisationNamesKey(), name, id));
+      await this.#store.change(organisationNamesKey(), (redis) =>
+        redis.hsetnx(organisationNamesKey(), name, id),
+      );
     if ((await holder()) !== id) throw new Problem("configuration_conflict");
   }
 

@@ -4,6 +4,7 @@ import type { Meters } from "../broker/meter-ports.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
+import { ReplicaWait } from "./replica-wait.ts";
 
 export type ScriptName =
   | "advance-connect-session"
@@ -28,6 +29,8 @@ export class RedisStore {
   readonly #clockOffsetMs: () => Milliseconds;
   readonly #patienceMs: Milliseconds | undefined;
   readonly #meters: Pick<Meters, "storeCall"> | undefined;
+  /** Undefined: a change counts as soon as the master has it. */
+  #replicas: ReplicaWait | undefined;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
@@ -46,15 +49,34 @@ export class RedisStore {
     this.#patienceMs = patienceMs;
   }
 
+  /** From now on a change is acknowledged when so many replicas have it. */
+  waitForReplicas(count: number): this {
+    this.#replicas = count === 0 ? undefined : new ReplicaWait(this.connection, count, REPLICAS_MS);
+    return this;
+  }
+
+  /** Any command that changes what lies at `key`. */
+  async change<T>(key: string, command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+    const confirmed = this.#replicas?.around(key);
+    const answer = await this.call(command);
+    await this.#confirm(confirmed);
+    return answer;
+  }
+
+  async #confirm(confirmed: (() => Promise<void>) | undefined): Promise<void> {
+    if (confirmed !== undefined) await this.call(confirmed);
+  }
+
   /** Runs a script by its digest; sends its text only where this Redis has not seen it yet. */
   async run(
     script: ScriptName,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const { sha, text } = loadScript(script);
+    const { sha, text, reads } = loadScript(script);
+    const confirmed = reads ? undefined : this.#replicas?.around(keys[0] ?? "");
     const all = [...keys, ...args, this.#clockOffsetMs()];
-    return this.call(async (redis) => {
+    const answer = await this.call(async (redis) => {
       try {
         return await redis.evalsha(sha, keys.length, ...all);
       } catch (error) {
@@ -62,6 +84,8 @@ export class RedisStore {
         return await redis.eval(text, keys.length, ...all);
       }
     }, script);
+    await this.#confirm(confirmed);
+    return answer;
   }
 
   /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
@@ -89,6 +113,9 @@ export class RedisStore {
     return text === null ? undefined : JSON.parse(text);
   }
 }
+
+/** What replicas need that are well, many times over; and less than a caller's patience. */
+const REPLICAS_MS: Milliseconds = 600;
 
 const STEPS = 3;
 
@@ -132,6 +159,8 @@ function storeProblem(error: unknown): Problem {
 }
 
 interface Script {
+  /** It says of itself that it changes nothing. */
+  readonly reads: boolean;
   readonly sha: string;
   readonly text: string;
 }
@@ -150,7 +179,8 @@ function loadScript(name: string): Script {
   const named = /^-- with: ([\w ]+)\n/.exec(rest)?.[1]?.split(" ") ?? [];
   const libraries = ["prelude", ...named].map(read).join("\n");
   const text = `${source.slice(0, end)}\n${libraries}\n${rest}`;
-  const script = { sha: createHash("sha1").update(text).digest("hex"), text };
+  const reads = /\bno-writes\b/.test(source.slice(0, end));
+  const script = { reads, sha: createHash("sha1").update(text).digest("hex"), text };
   scripts.set(name, script);
   return script;
 }

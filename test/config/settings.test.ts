@@ -138,6 +138,11 @@ describe("what is refused, and in which words", () => {
       { REDIS_PASSWORD_FILE: undefined },
       "REDIS_PASSWORD_FILE is required",
     ],
+    [
+      "distant Sentinels in plain text",
+      { REDIS_SENTINELS: "s.example:26379", REDIS_SENTINEL_MASTER: "broker" },
+      "REDIS_SENTINEL_TLS must be true in production",
+    ],
     ["a distant Redis without TLS", { REDIS_URL: "redis://r:1" }, "REDIS_URL must begin with rediss://"],
     [
       "no environment named: the strict rules",
@@ -209,6 +214,20 @@ describe("what is refused, and in which words", () => {
     ["no address at all", { PUBLIC_BASE_URL: "broker" }, "PUBLIC_BASE_URL must be an address"],
     ["another database", { REDIS_URL: "http://127.0.0.1" }, "REDIS_URL must look like redis://"],
     ["a node without port", { REDIS_CLUSTER_NODES: "a:1,b" }, "REDIS_CLUSTER_NODES entry 2 must look like"],
+    [
+      "Sentinels whose master has no name",
+      { REDIS_SENTINELS: "127.0.0.1:26379" },
+      "REDIS_SENTINEL_MASTER and REDIS_SENTINELS are set together",
+    ],
+    [
+      "Sentinels of a cluster",
+      {
+        REDIS_SENTINELS: "127.0.0.1:26379",
+        REDIS_SENTINEL_MASTER: "broker",
+        REDIS_CLUSTER_NODES: "127.0.0.1:6379",
+      },
+      "REDIS_SENTINELS must not be set together with REDIS_CLUSTER_NODES",
+    ],
     ["a port that is none", { HTTP_PORT: "80800" }, "HTTP_PORT must be a whole number from 1 to 65535"],
     ["a port in words", { OPS_PORT: "ops" }, "OPS_PORT must be a whole number"],
     ["one port for both", { OPS_PORT: "8080" }, "OPS_PORT must differ from HTTP_PORT"],

@@ -22,7 +22,7 @@ import { RedisSubscriptionStore } from "../../src/store/redis-subscription-store
 import { SealedRecords } from "../../src/store/sealed-records.ts";
 import { outboundTo } from "../imanage/kit.ts";
 import { ruleOf } from "../kit/policies.ts";
-import { sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf, sharedRedisUrl } from "../kit/redis.ts";
 import { sealerKit } from "../security/kit.ts";
 import { KeptLog } from "../sync/kit.ts";
 import { eventLogKit } from "./kit.ts";
@@ -107,7 +107,7 @@ export async function deliveryKit({
   const { sealer, rootKeyset } = sealerKit();
   await sealer.prepare(`o:${ids.route}`);
   const sealed = new SealedRecords(makeRecordMac(rootKeyset), () => {});
-  const listening = connectRedis({ url: redisUrl }, "durable");
+  const listening = connectRedis(addressOf(redisUrl), "durable");
   onTestFinished(() => disconnect(listening));
   await whenReady(listening);
   const announcements = new EventListener(listening);

@@ -9,7 +9,7 @@ import { connectRedis, disconnect, whenReady } from "../../src/store/connect-red
 import { eventsKey, gateKey } from "../../src/store/keys.ts";
 import { RedisEventLog } from "../../src/store/redis-event-log.ts";
 import { ruleOf } from "../kit/policies.ts";
-import { sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf } from "../kit/redis.ts";
 import { sealerKit } from "../security/kit.ts";
 import { identities, redisFor } from "../sync/kit.ts";
 
@@ -48,7 +48,7 @@ export async function eventLogKit(url?: string) {
 export async function eventReaderKit(rule: Partial<PolicyRule> = {}) {
   const kit = await eventLogKit();
   const { ids, organisation, offset } = kit;
-  const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+  const connection = connectRedis(addressOf(), "durable");
   onTestFinished(() => disconnect(connection));
   await whenReady(connection);
   const listener = new EventListener(connection);

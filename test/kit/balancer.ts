@@ -38,6 +38,8 @@ export async function balancer(
     outgoing.writeHead(502, { "content-type": "application/json" });
     outgoing.end(JSON.stringify({ code: `balancer: ${String(problem)}` }));
   });
+  // As `listen` has it: none is closed under a client that is about to use it.
+  server.keepAliveTimeout = 75_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(async () => {
     for (const agent of agents) agent.destroy();

@@ -4,6 +4,7 @@ import type { Answer, WalkingClient } from "../../scripts/walk/client.ts";
 import type { ConnectSessionAnswer, Person } from "../../scripts/walk/connect.ts";
 import { PROBLEMS, type ProblemCode } from "../../src/domain/problem-catalogue.ts";
 import type { Simulator } from "../../src/simulator/start-simulator.ts";
+import { keysOf } from "./redis.ts";
 import { AMELIA, RETURN_URL, type World } from "./world.ts";
 
 /** Someone of the simulator's other customer. */
@@ -150,21 +151,13 @@ export async function storedNouns(
 ): Promise<Readonly<Record<string, number>>> {
   const prefix = `b1:{o:${organisation.slice(4)}}:`;
   const nouns: Record<string, number> = {};
-  const redis = broker.stores.fast.connection;
-  if (!("scan" in redis)) throw new Error("one Redis, not a cluster");
-  for (let cursor = "0"; ; ) {
-    const [next, keys] = await broker.stores.fast.call((connection) =>
-      (connection as typeof redis).scan(cursor, "MATCH", `${prefix}*`, "COUNT", 5_000),
-    );
-    for (const key of keys) {
-      const noun = key.slice(prefix.length).split(":")[0]!;
-      // How sign-ins ended is remembered for a diagnosis: hints, and none of what anybody was given.
-      if (noun === "sign-ins") continue;
-      nouns[noun] = (nouns[noun] ?? 0) + 1;
-    }
-    if (next === "0") return nouns;
-    cursor = next;
+  for (const key of await keysOf(broker.stores.fast.connection, prefix)) {
+    const noun = key.slice(prefix.length).split(":")[0]!;
+    // How sign-ins ended is remembered for a diagnosis: hints, and none of what anybody was given.
+    if (noun === "sign-ins") continue;
+    nouns[noun] = (nouns[noun] ?? 0) + 1;
   }
+  return nouns;
 }
 
 const KEPT = ["grant", "grants", "consent", "binding", "grant-bindings", "pending-completion", "revocations"];

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { startRedis } from "../../scripts/redis/index.ts";
+import { startRedis, startRedisCluster } from "../../scripts/redis/index.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { createRootKeyset } from "../../src/security/root-keyset.ts";
 import { prefixNeedles, READABLE_FILES, refuse, scanFiles, scanRedis } from "./canary.ts";
@@ -11,12 +11,17 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The one Redis of this run. */
     redisUrl: string;
+    /** Where it is a cluster: its nodes, `host:port`. */
+    redisClusterNodes: string[];
     /** One root keyset for all: a broker refuses a store of which its keyset opens nothing. */
     rootKeyset: string;
     /** Where processes of the product keep what they have compiled: the next one starts a second sooner. */
     compileCache: string;
   }
 }
+
+/** `TEST_REDIS=cluster`: every test that does not bring its own cluster runs on one of three nodes, or on a node of its own. */
+export const onClusters = (): boolean => process.env.TEST_REDIS === "cluster";
 
 /**
  * One real Redis for the whole run: the one REDIS_URL names, or one of our own that ends with the run. At the end it is
@@ -36,6 +41,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 async function setUpRedis(project: TestProject): Promise<() => Promise<void>> {
   project.provide("rootKeyset", createRootKeyset(systemRandom, Date.now()).reveal());
+  if (onClusters()) return setUpCluster(project);
+  project.provide("redisClusterNodes", []);
   const named = process.env.REDIS_URL;
   if (named !== undefined && named !== "") {
     project.provide("redisUrl", named);
@@ -53,6 +60,25 @@ async function setUpRedis(project: TestProject): Promise<() => Promise<void>> {
       refuse([...hits, ...scanFiles(redis.dir, prefixNeedles).hits]);
     } finally {
       await redis.stop();
+    }
+  };
+}
+
+async function setUpCluster(project: TestProject): Promise<() => Promise<void>> {
+  const cluster = await startRedisCluster({ redis: { extraArgs: READABLE_FILES } });
+  project.provide("redisUrl", cluster.nodes[0]!.url);
+  project.provide(
+    "redisClusterNodes",
+    cluster.nodes.map(({ host, port }) => `${host}:${port}`),
+  );
+  return async () => {
+    try {
+      const urls = cluster.nodes.map(({ url }) => url);
+      const { hits } = await scanRedis(urls, prefixNeedles);
+      const inFiles = cluster.nodes.flatMap(({ dir }) => scanFiles(dir, prefixNeedles).hits);
+      refuse([...hits, ...inFiles]);
+    } finally {
+      await cluster.stop();
     }
   };
 }

@@ -13,6 +13,7 @@ import {
   unboundKey,
 } from "../../src/store/keys.ts";
 import { fieldsOf } from "../../src/store/redis-grant-store.ts";
+import { keysOf } from "./redis.ts";
 import type { World } from "./world.ts";
 
 /** How a grant stands, by what the broker stores and what iManage knows. */
@@ -229,23 +230,10 @@ interface Stored {
 async function readStore({ broker }: Pick<World, "broker">, organisation: OrganisationId): Promise<Stored> {
   const store = broker.stores.fast;
   const redis = store.connection;
-  if (!("scan" in redis)) throw new Error("one Redis, not a cluster");
   const prefix = organisationPrefix(organisation);
-  const keys: string[] = [];
-  for (let cursor = "0"; ; ) {
-    const [next, some] = await redis.scan(
-      cursor,
-      "MATCH",
-      `${prefix.replace(/[[\]?*\\]/g, "\\$&")}*`,
-      "COUNT",
-      5_000,
-    );
-    keys.push(...some);
-    cursor = next;
-    if (cursor === "0") break;
-  }
+  const keys = await keysOf(redis, prefix);
   const named = (noun: string) =>
-    [...new Set(keys)]
+    keys
       .filter((key) => key.startsWith(`${prefix}${noun}:`))
       .map((key) => [key.slice(prefix.length + noun.length + 1), key] as const);
   const hashes = async (noun: string) =>

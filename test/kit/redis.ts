@@ -1,14 +1,20 @@
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Cluster, type Redis } from "ioredis";
 import { inject, onTestFinished } from "vitest";
 import {
   type RunningCluster,
   type RunningRedis,
   type StartRedisOptions,
+  type StartSentinelsOptions,
   startRedis,
   startRedisCluster,
+  startRedisSentinels,
 } from "../../scripts/redis/index.ts";
+import type { RedisAddress, RedisConnection } from "../../src/store/connect-redis.ts";
 import { type Hit, prefixNeedles, READABLE_FILES, refuse, scanFiles } from "./canary.ts";
-import "./global-setup.ts";
+import { onClusters } from "./global-setup.ts";
 
 /**
  * The Redis that all test files of this run share. Files run side by side, a cluster has no numbered databases
@@ -16,6 +22,36 @@ import "./global-setup.ts";
  */
 export function sharedRedisUrl(): string {
   return inject("redisUrl");
+}
+
+/** How a broker is told of a Redis: of a cluster its nodes too, where all tests run on one (`TEST_REDIS=cluster`). */
+export function addressOf(url: string = sharedRedisUrl()): RedisAddress {
+  if (url === sharedRedisUrl()) {
+    const clusterNodes = inject("redisClusterNodes");
+    return { url, ...(clusterNodes.length > 0 && { clusterNodes }) };
+  }
+  return { url, ...(ownClusters.has(url) && { clusterNodes: [new URL(url).host] }) };
+}
+
+const ownClusters = new Set<string>();
+
+/** Every server that holds keys: of a cluster the masters. What walks keys asks each. */
+export const serversOf = (connection: RedisConnection): readonly Redis[] =>
+  connection instanceof Cluster ? connection.nodes("master") : [connection];
+
+/** All keys that begin so, wherever they lie. */
+export async function keysOf(connection: RedisConnection, prefix = ""): Promise<string[]> {
+  const pattern = `${prefix.replace(/[[\]?*\\]/g, "\\$&")}*`;
+  const found = new Set<string>();
+  for (const server of serversOf(connection)) {
+    for (let cursor = "0"; ; ) {
+      const [next, keys] = await server.scan(cursor, "MATCH", pattern, "COUNT", 5_000);
+      for (const key of keys) found.add(key);
+      cursor = next;
+      if (cursor === "0") break;
+    }
+  }
+  return [...found];
 }
 
 /** A Redis of one's own, to kill, pause or fill. Stop it in `afterAll`; if forgotten, it ends with the worker. */
@@ -43,12 +79,30 @@ export async function ownRedisCluster(options: { nodes?: number } = {}): Promise
   };
 }
 
+/** A master, replicas and Sentinels of the running test's own, and the settings with which a broker finds them. Takes three seconds. */
+export async function ownSentinelsForThisTest(options: StartSentinelsOptions = {}) {
+  const own = await startRedisSentinels({ ...options, redis: { extraArgs: READABLE_FILES } });
+  const passwordFile = join(own.folder, "password");
+  await writeFile(passwordFile, `${own.password}\n`, { mode: 0o600 });
+  onTestFinished(async () => {
+    const hits = own.servers.flatMap(({ dir }) => leaksIn(dir));
+    await own.stop();
+    refuse(hits);
+  });
+  const settings = {
+    // Where nobody listens: Sentinel alone says where the master is.
+    REDIS_URL: "redis://127.0.0.1:1",
+    REDIS_SENTINELS: own.sentinels.map(({ host, port }) => `${host}:${port}`).join(","),
+    REDIS_SENTINEL_MASTER: own.master,
+    REDIS_SENTINEL_PASSWORD_FILE: passwordFile,
+  };
+  return { ...own, settings };
+}
+
 /** Whoever ends it learns whether a secret was ever written to it: its append-only file still has all of them. */
 async function startWatched(options: StartRedisOptions): Promise<RunningRedis> {
-  const redis = await startRedis({
-    ...options,
-    extraArgs: [...READABLE_FILES, ...(options.extraArgs ?? [])],
-  });
+  const readable = { ...options, extraArgs: [...READABLE_FILES, ...(options.extraArgs ?? [])] };
+  const redis = onClusters() ? await startClusterOfOne(readable) : await startRedis(readable);
   return Object.create(redis, {
     stop: {
       async value() {
@@ -58,6 +112,13 @@ async function startWatched(options: StartRedisOptions): Promise<RunningRedis> {
       },
     },
   });
+}
+
+/** Nodes of one's own die, freeze and fill as one Redis does, and refuse what a cluster refuses. */
+async function startClusterOfOne(redis: StartRedisOptions): Promise<RunningRedis> {
+  const { nodes } = await startRedisCluster({ nodes: 1, redis });
+  ownClusters.add(nodes[0]!.url);
+  return nodes[0]!;
 }
 
 const leaksIn = (dir: string): readonly Hit[] => (existsSync(dir) ? scanFiles(dir, prefixNeedles).hits : []);

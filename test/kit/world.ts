@@ -26,7 +26,7 @@ import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
 import { ruleOf } from "./policies.ts";
 import { BY_TEST } from "./put-records.ts";
-import { sharedRedisUrl } from "./redis.ts";
+import { addressOf } from "./redis.ts";
 import { watchAnswers } from "./watch-answers.ts";
 
 export const RETURN_URL = "https://app.example.com/imanage/authorized";
@@ -118,10 +118,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     const base = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
     const environment = {
       NODE_ENV: "test",
-      REDIS_URL: options.redisUrl ?? sharedRedisUrl(),
-      ...(options.clusterNodes === undefined
-        ? {}
-        : { REDIS_CLUSTER_NODES: options.clusterNodes.map(({ host, port }) => `${host}:${port}`).join(",") }),
+      ...redisEnvironment(options),
       PUBLIC_BASE_URL: base,
       EGRESS_LOOPBACK_ORIGINS: [simulator.origin, ...(options.receivers ?? [])].join(","),
       AUDIT_FILE: join(folder, "audit.jsonl"),
@@ -248,6 +245,16 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       return { ...another, client: new WalkingClient(another.base, id, secret.reveal()) };
     },
     connect: (person = AMELIA) => connect(client, { server: server.id, returnUrl: RETURN_URL }, person),
+  };
+}
+
+/** Whoever names a Redis among the settings, a proxy before one, means that and no cluster. */
+function redisEnvironment({ redisUrl, clusterNodes, settings }: WorldOptions): Record<string, string> {
+  const address = addressOf(redisUrl);
+  const nodes = clusterNodes?.map(({ host, port }) => `${host}:${port}`) ?? address.clusterNodes;
+  return {
+    REDIS_URL: address.url,
+    ...(nodes !== undefined && settings?.REDIS_URL === undefined && { REDIS_CLUSTER_NODES: nodes.join(",") }),
   };
 }
 

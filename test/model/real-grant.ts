@@ -13,6 +13,7 @@ import { OutcomeListener } from "../../src/store/outcome-listener.ts";
 import { RedisGrantStore } from "../../src/store/redis-grant-store.ts";
 import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
+import { addressOf } from "../kit/redis.ts";
 import type { ConsentArgs, GrantHash, Store } from "./scripts.ts";
 import { CLOCK_SLACK_MS, type Command, TIMES, type World, type WorldStep } from "./world.ts";
 
@@ -66,7 +67,7 @@ const WIDE_OPEN = {
 const NOTE = { actor: "test", requestId: "req_test" };
 
 export async function openRealStore(url: string): Promise<RealStore> {
-  const connection = connectRedis({ url }, "durable");
+  const connection = connectRedis(addressOf(url), "durable");
   await whenReady(connection);
   let offsetMs = 0;
   const store = new RedisStore(connection, () => offsetMs);

@@ -11,7 +11,8 @@ import { Problem } from "../../src/domain/problem.ts";
 import type { Finding } from "../../src/ops/finding.ts";
 import { buildOpsApp, type Readiness } from "../../src/ops/ops-listener.ts";
 import { queueBoard } from "../../src/ops/queue-board.ts";
-import { ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
+import { connectRedis } from "../../src/store/connect-redis.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
 
 const WELL: Readiness = {
   checks: [{ check: "redis-role", ok: true, severity: "warn", sentence: "Redis is a master." }],
@@ -194,8 +195,8 @@ describe("T37: the board", () => {
 
   /** A queue with canaries wherever a job can carry something: waiting, done, failed, repeated. */
   async function queueWithCanaries(): Promise<Queue> {
-    const connection = new Redis(sharedRedisUrl(), { maxRetriesPerRequest: null });
-    const queue = new Queue(name, { connection: connection as never });
+    const connection = connectRedis(addressOf(), "durable");
+    const queue = new Queue(name, { connection: connection as never, prefix: `{${name}}` });
     const data = { grant: GRANT, token: CANARY, [CANARY]: 1, deep: { server: SERVER, list: [CANARY, 7] } };
     const worker = new Worker(
       name,
@@ -205,7 +206,7 @@ describe("T37: the board", () => {
         if (job.name === "done") return { grant: GRANT, access_token: CANARY };
         throw new Error(job.name === "coded" ? `${CODE}: ${CANARY}` : `upstream said ${CANARY}`);
       },
-      { connection: connection.duplicate() as never },
+      { connection: connection as never, prefix: `{${name}}` },
     );
     const ended = new Promise<void>((resolve) => {
       let left = 3;

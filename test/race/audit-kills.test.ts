@@ -1,15 +1,15 @@
-import { Redis } from "ioredis";
 import { expect, it } from "vitest";
 import type { WalkingClient } from "../../scripts/walk/client.ts";
 import { connect } from "../../scripts/walk/connect.ts";
 import { auditFault } from "../../src/domain/audit-actions.ts";
 import type { AuditEntry } from "../../src/domain/audit-entry.ts";
 import type { OrganisationId } from "../../src/domain/id.ts";
+import { connectRedis } from "../../src/store/connect-redis.ts";
 import { auditKey } from "../../src/store/keys.ts";
 import { verifyAuditFile } from "../kit/audit-file.ts";
 import { type BrokerProcess, brokerProcesses } from "../kit/broker-process.ts";
 import { checkInvariants } from "../kit/invariants.ts";
-import { ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
 import { Seeded } from "../kit/seeded.ts";
 import { AMELIA, RETURN_URL, type World, world } from "../kit/world.ts";
 
@@ -150,7 +150,7 @@ async function keepChanging(
 
 /** Dies as soon as Redis has written the so-manieth entry from now on: most answers to it are not out by then. */
 async function killAtEntry(here: World, victim: BrokerProcess, count: number): Promise<void> {
-  const listener = new Redis(here.environment.REDIS_URL!);
+  const listener = connectRedis(addressOf(here.environment.REDIS_URL), "durable");
   try {
     let last = `${await here.broker.auditBuffer.newest(here.organisation as OrganisationId)}-0`;
     for (let seen = 0; seen < count; ) {

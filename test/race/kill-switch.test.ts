@@ -6,7 +6,7 @@ import type { GrantId, OrganisationId } from "../../src/domain/id.ts";
 import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
 import { brokerProcess, brokerProcesses } from "../kit/broker-process.ts";
 import { manyGrants } from "../kit/many-grants.ts";
-import { ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 /** 0: replicas in this process. */
@@ -114,7 +114,7 @@ describe("the kill switch", () => {
     const redis = await ownRedisForThisTest();
     const here = await world({ redisUrl: redis.url });
     await here.connect();
-    const connection = connectRedis({ url: redis.url }, "fast");
+    const connection = connectRedis(addressOf(redis.url), "fast");
     onTestFinished(() => disconnect(connection));
     await whenReady(connection);
     await connection.config("SET", "maxmemory", "1");
@@ -143,7 +143,7 @@ describe("once DELETE of a grant has returned", () => {
     const here = await world({ redisUrl: redis.url });
     const replicas = await replicasOf(here);
     await manyGrants(here, DELETIONS);
-    const cutter = connectRedis({ url: redis.url }, "fast");
+    const cutter = connectRedis(addressOf(redis.url), "fast");
     onTestFinished(() => disconnect(cutter));
     await whenReady(cutter);
     // Whoever listens is cut off as soon as he has come back.

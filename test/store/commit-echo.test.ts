@@ -20,7 +20,7 @@ import { OutcomeListener } from "../../src/store/outcome-listener.ts";
 import { RedisGrantStore } from "../../src/store/redis-grant-store.ts";
 import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
-import { sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf } from "../kit/redis.ts";
 import { Seeded } from "../kit/seeded.ts";
 
 const NOTE = { actor: "test", requestId: "req_test" };
@@ -46,7 +46,7 @@ describe("commits that Redis has lost are offered again by those who made them (
 
   beforeAll(async () => {
     for (let i = 0; i < 3; i++) {
-      const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+      const connection = connectRedis(addressOf(), "durable");
       connections.push(connection);
       await whenReady(connection);
       replicas.push(await replicaOn(connection));
@@ -293,7 +293,7 @@ describe("commits that Redis has lost are offered again by those who made them (
   it("a Redis that is the one it was is offered nothing", async () => {
     const offered: number[] = [];
     const first = Promise.withResolvers<void>();
-    const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+    const connection = connectRedis(addressOf(), "durable");
     connections.push(connection);
     await whenReady(connection);
     const echoing = storeOn(connection, (count) => {

@@ -3,7 +3,7 @@ import { routeOf } from "../../src/domain/id.ts";
 import { connectRedis, disconnect, type RedisConnection, whenReady } from "../../src/store/connect-redis.ts";
 import { DueHint } from "../../src/store/due-hint.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
-import { ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
 import { identities } from "../sync/kit.ts";
 
 const HINT = "b1:{s:due}:test";
@@ -36,7 +36,7 @@ async function restatedWhile(
   change: (redis: RedisConnection) => Promise<unknown>,
 ): Promise<number> {
   const { url } = await ownRedisForThisTest();
-  const connection = connectRedis({ url }, "durable");
+  const connection = connectRedis(addressOf(url), "durable");
   onTestFinished(() => disconnect(connection));
   await whenReady(connection);
   for (const [id, at] of Object.entries(due)) await connection.zadd(DUE, at, id);

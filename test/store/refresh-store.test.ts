@@ -28,7 +28,7 @@ import { OutcomeListener } from "../../src/store/outcome-listener.ts";
 import { RedisGrantStore } from "../../src/store/redis-grant-store.ts";
 import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
-import { ownRedisCluster, sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf, ownRedisCluster } from "../kit/redis.ts";
 
 let cluster: RunningCluster | undefined;
 afterAll(() => cluster?.stop());
@@ -50,7 +50,7 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
   let fast: RedisStore;
 
   beforeAll(async () => {
-    let address: RedisAddress = { url: sharedRedisUrl() };
+    let address: RedisAddress = addressOf();
     if (kind !== "one Redis") {
       cluster = await ownRedisCluster();
       address = {

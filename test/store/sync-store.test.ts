@@ -10,7 +10,7 @@ import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import { firstCursor, type SyncCursor } from "../../src/sync/cursor.ts";
 import { newScan } from "../../src/sync/plan.ts";
 import type { SyncPage } from "../../src/sync/ports.ts";
-import { ownRedisCluster, ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf, ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
 import { identities, NOTE, redisFor } from "../sync/kit.ts";
 
 const QUIET = 30_000;
@@ -25,7 +25,7 @@ async function storeOn(where: "one Redis" | "a cluster") {
   const offset = { ms: 0 };
   const address =
     where === "one Redis"
-      ? { url: sharedRedisUrl() }
+      ? addressOf()
       : { url: "redis://cluster", clusterNodes: cluster.nodes.map(({ host, port }) => `${host}:${port}`) };
   const connection = connectRedis(address, "durable");
   onTestFinished(() => disconnect(connection));

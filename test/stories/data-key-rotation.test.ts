@@ -14,7 +14,7 @@ import { expireSoon } from "../kit/expire.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
-import { ownRedisCluster } from "../kit/redis.ts";
+import { keysOf, ownRedisCluster } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 const ownerOf = (here: World) => organisationOwner(here.organisation as OrganisationId);
@@ -87,7 +87,7 @@ test("F40: a data key is rotated: each token is served before, meanwhile and aft
 async function namingIn(here: World, key: string): Promise<string[]> {
   const redis = here.broker.stores.fast.connection as Redis;
   const naming: string[] = [];
-  for (const name of await redis.keys(`b1:{${ownerOf(here)}}:*`)) {
+  for (const name of await keysOf(redis, `b1:{${ownerOf(here)}}:`)) {
     const type = await redis.type(name);
     const held =
       type === "string"

@@ -9,6 +9,7 @@ import { anotherClient } from "../kit/another-client.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { ruleOf } from "../kit/policies.ts";
 import { BY_TEST, put } from "../kit/put-records.ts";
+import { keysOf } from "../kit/redis.ts";
 import { AMELIA, MOREAU, type World, world } from "../kit/world.ts";
 
 interface Told {
@@ -101,10 +102,10 @@ describe("explain", () => {
       if (check === "budget") here.advance(minutes(61));
       await begin();
       const asked = { subject: { type: "user", id: subject } };
-      const before = await keysOf(here);
+      const before = await recordsOf(here);
       const [told] = [await explain(here, asked), await explain(here, asked), await explain(here, asked)];
       // What ends by itself may have ended.
-      expect(before, check).toMatchObject(await keysOf(here));
+      expect(before, check).toMatchObject(await recordsOf(here));
       const real = await token(here, subject);
       expect(told.status, check).toBe(200);
       expect([failing(told.body), told.body.allowed], check).toEqual([check, check === undefined]);
@@ -318,9 +319,9 @@ describe("explain", () => {
 });
 
 /** Everything that Redis has of this organisation, with what it holds, but for what reading changes. */
-async function keysOf(here: World): Promise<Record<string, string>> {
+async function recordsOf(here: World): Promise<Record<string, string>> {
   const redis = here.broker.stores.fast.connection;
-  const keys = (await redis.keys(`b1:{o:${here.organisation.slice(4)}}:*`)).sort();
+  const keys = (await keysOf(redis, `b1:{o:${here.organisation.slice(4)}}:`)).sort();
   const held = await Promise.all(
     // A hash is dumped in an order of its own, which is another while Redis makes room in it.
     keys.map(async (key) => [

@@ -30,7 +30,7 @@ import { type SyncRunOptions, SyncRuns } from "../../src/sync/run-sync.ts";
 import { Syncs } from "../../src/sync/syncs.ts";
 import { outboundTo, serverAt } from "../imanage/kit.ts";
 import { ruleOf } from "../kit/policies.ts";
-import { sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf, sharedRedisUrl } from "../kit/redis.ts";
 import { sealerKit } from "../security/kit.ts";
 
 export const NOTE = { actor: "client:test", requestId: "req-1" };
@@ -57,7 +57,7 @@ export class KeptLog implements Log {
 /** Connections of the running test to one Redis, with time shifted by `offset.ms`. */
 export async function redisFor(offset: { ms: number }, url = sharedRedisUrl()) {
   const open = async () => {
-    const connection = connectRedis({ url }, "durable");
+    const connection = connectRedis(addressOf(url), "durable");
     onTestFinished(() => disconnect(connection));
     await whenReady(connection);
     return connection;

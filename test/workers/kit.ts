@@ -7,6 +7,7 @@ import { RedisJobStarts } from "../../src/store/redis-job-starts.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
 import { QUEUES, type QueueConnection, type QueueName, queueOptions } from "../../src/workers/queues.ts";
 import { startWorkers, type WorkerParts, type WorkerStories } from "../../src/workers/start-workers.ts";
+import { addressOf } from "../kit/redis.ts";
 import { KeptLog } from "../sync/kit.ts";
 import { FAST } from "./names.ts";
 
@@ -16,7 +17,7 @@ export async function workersOn(
   stories: Partial<WorkerStories>,
   parts: Partial<WorkerParts> = {},
 ) {
-  const connect = typeof url === "string" ? () => connectRedis({ url }, "durable") : url;
+  const connect = typeof url === "string" ? () => connectRedis(addressOf(url), "durable") : url;
   const log = new KeptLog();
   const connection = connect();
   const workers = await startWorkers({
@@ -76,7 +77,7 @@ export class Happened extends EventEmitter {
 }
 
 export function queueOn(url: string, name: QueueName): Queue {
-  const connection = connectRedis({ url }, "durable");
+  const connection = connectRedis(addressOf(url), "durable");
   const queue = new Queue(name, queueOptions(name, connection));
   onTestFinished(async () => {
     await queue.close();

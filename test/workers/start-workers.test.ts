@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
+import { slotOf } from "../../src/store/cluster-slot.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { QUEUES, queuePrefix } from "../../src/workers/queues.ts";
-import { ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOf, ownRedisCluster, ownRedisForThisTest } from "../kit/redis.ts";
 import { ALL_QUEUES, Happened, queueOn, workersOn } from "./kit.ts";
 import { FAST, GRANT, SYNC, TURN } from "./names.ts";
 
@@ -65,7 +67,7 @@ test("F34 with every queue deleted, running jobs included, schedules and due wor
   await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
 
   // And with their keys deleted under the workers' hands.
-  const connection = connectRedis({ url: redis.url }, "durable");
+  const connection = connectRedis(addressOf(redis.url), "durable");
   onTestFinished(() => connection.disconnect());
   const keys = await connection.keys("b1:{q:*");
   expect(keys.length).toBeGreaterThan(10);
@@ -116,7 +118,7 @@ test("T36 a job that fails leaves its problem code and nothing else of the error
     expect.objectContaining({ code: "store_unavailable", detail: "Redis: LOADING", message: "sync" }),
   );
   expect(JSON.stringify(log.lines)).not.toContain("canary");
-  const connection = connectRedis({ url: redis.url }, "durable");
+  const connection = connectRedis(addressOf(redis.url), "durable");
   onTestFinished(() => connection.disconnect());
   for (const key of await connection.keys("*")) {
     expect((await connection.dumpBuffer(key))?.includes("canary") ?? false).toBe(false);
@@ -164,6 +166,16 @@ test("on a three-node cluster each queue has a slot of its own, and its jobs run
   expect(ALL_QUEUES.map(queuePrefix)).toEqual(ALL_QUEUES.map((name) => `b1:{q:${name}}`));
   const cluster = await ownRedisCluster();
   onTestFinished(() => cluster.stop());
+  const [node] = cluster.nodes;
+  const asked = new Redis(node!.url);
+  const slots = await Promise.all(
+    ALL_QUEUES.map((name) => asked.cluster("KEYSLOT", `${queuePrefix(name)}:${name}:wait`)),
+  );
+  asked.disconnect();
+  expect(new Set(slots).size).toBe(ALL_QUEUES.length);
+  expect(slots).toEqual(ALL_QUEUES.map((name) => slotOf(`${queuePrefix(name)}:${name}:wait`)));
+  // Of three masters none is without a queue.
+  expect(new Set(slots.map((slot) => Math.floor((slot * 3) / 16_384))).size).toBe(3);
   const happened = new Happened();
   const clusterNodes = cluster.nodes.map(({ host, port }) => `${host}:${port}`);
   await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "durable"), {

@@ -16,12 +16,12 @@ import { RedisDataKeyStore } from "../../../src/store/redis-data-key-store.ts";
 import { RedisStore } from "../../../src/store/redis-store.ts";
 import { SealedRecords } from "../../../src/store/sealed-records.ts";
 import { BY_TEST } from "../../kit/put-records.ts";
-import { sharedRedisUrl } from "../../kit/redis.ts";
+import { addressOf } from "../../kit/redis.ts";
 import { desiredOf, smallFile } from "./wanted.ts";
 
 /** The fakes of the other tests are no kinder than this. */
 test("on Redis, with real keys: applied twice changes nothing, and a new secret is found to be one", async () => {
-  const connection = connectRedis({ url: sharedRedisUrl() }, "fast");
+  const connection = connectRedis(addressOf(), "fast");
   onTestFinished(() => disconnect(connection));
   await whenReady(connection);
   const redis = new RedisStore(connection);
