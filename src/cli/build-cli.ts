@@ -16,6 +16,7 @@ import type { RegistrationHelpPorts } from "../broker/organisations/registration
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 import type { AuditNote, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { MigratePorts } from "../broker/records/migrate-records.ts";
 import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { RestorePorts } from "../broker/restore/report.ts";
@@ -36,6 +37,7 @@ import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOrganisationCommands } from "./organisation-commands.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
+import type { ProgressScreen } from "./progress.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
@@ -68,6 +70,8 @@ export interface CliDeps {
   readonly verifyCertificate: (jws: string, keys: string) => Promise<Record<string, unknown> | undefined>;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
   readonly createClientSecret: () => Secret;
+  /** Standard error, as far as somebody looks at it. */
+  readonly screen: ProgressScreen;
   /** Asks whoever is at the terminal; false where nobody is. */
   readonly confirm: (question: string) => Promise<boolean>;
   /** What is read where a command wants a secret that must not stand in its arguments. */
@@ -111,6 +115,7 @@ export interface CliBroker
   readonly recordSeals: RecordSeals;
   readonly snapshot: StoreSnapshot;
   readonly restore: RestorePorts;
+  readonly migrations: MigratePorts;
   readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;

@@ -3,6 +3,7 @@ import type { RecordSeal } from "../broker/records/ports.ts";
 import { sealRecords } from "../broker/records/seal-records.ts";
 import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { guarded } from "./guarded.ts";
+import { addMigrateCommand } from "./migrate-command.ts";
 
 interface SealOptions extends JsonOption {
   readonly dryRun?: boolean;
@@ -29,6 +30,7 @@ export function addRecordCommands(program: Command, deps: CliDeps): void {
     .option("--dry-run", "show what would be taken over, and its contents")
     .option("--json", "print for programs")
     .action(run((places: readonly string[], options: SealOptions) => seal(deps, places, options)));
+  addMigrateCommand(records, deps);
 }
 
 async function check(deps: CliDeps, { json = false }: JsonOption): Promise<void> {

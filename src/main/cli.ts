@@ -25,6 +25,7 @@ import { isWrapped } from "../security/root-keyset-file.ts";
 import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
 import { openRefill, within } from "./open-refill.ts";
+import { migratePortsOf } from "./presence.ts";
 import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
 
@@ -52,6 +53,11 @@ const cli = buildCli({
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
+  screen: {
+    isTTY: process.stderr.isTTY === true,
+    columns: process.stderr.columns ?? 80,
+    write: (text) => void process.stderr.write(text),
+  },
   confirm: ask,
   stdin: () => process.stdin,
   auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
@@ -80,6 +86,7 @@ const cli = buildCli({
         snapshot: broker.snapshot,
         restore: broker.restore,
         recordSeals: broker.recordSeals,
+        migrations: migratePortsOf(broker),
         rotations: broker.rotations,
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,

@@ -13,6 +13,7 @@ import { addProcessMetrics } from "../ops/metrics/metrics.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
+import { judgeStoreFormat } from "../ops/store-format.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
 import { QUEUES, queueOptions } from "../workers/queues.ts";
@@ -20,6 +21,7 @@ import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
+import { announceOurselves, storeFormatOf } from "./presence.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
@@ -91,6 +93,8 @@ async function start(
     "store watch",
     every(STORE_WATCH_MS, () => broker.storeWatch.look(), log),
   );
+  const presence = await announceOurselves(broker, roles);
+  shutdown.push("presence", presence.leave);
   await refuseBadStore(broker, log);
 
   if (roles.worker) {
@@ -163,6 +167,7 @@ async function readiness(broker: Broker): Promise<Readiness> {
       ...judgeRedis(facts, production),
       judgeKeyAccess(keys),
       judgeContinuity(await broker.restoring()),
+      judgeStoreFormat(await storeFormatOf(broker).mark()),
     ],
     durability: durabilityOf(facts),
   };

@@ -97,6 +97,8 @@ beforeEach(() => {
     // On whole stores: test/stories/restore.test.ts.
     snapshot: {} as never,
     restore: {} as never,
+    // On a whole broker: test/cli/operations.test.ts.
+    migrations: {} as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {
@@ -154,6 +156,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     rootKeysetFiles: {} as never,
     verifyCertificate: async () => undefined,
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
+    screen: { isTTY: false, columns: 80, write: () => {} },
     confirm: async () => false,
     stdin: () => Readable.from([typed]),
     auditKeys: () => signer.publicKeys(),
