@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { LookUpPorts } from "../broker/audit/look-up-token.ts";
-import type { AuditChain } from "../broker/audit/ports.ts";
+import type { AuditBuffer, AuditChain, AuditReader } from "../broker/audit/ports.ts";
 import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { BackupMac, StoreRefill, StoreSnapshot } from "../broker/backup/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
@@ -31,6 +31,7 @@ import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
+import { addDoctorCommand, type CheckFinding } from "./doctor-command.ts";
 import { addEventCommands } from "./event-commands.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
@@ -42,6 +43,8 @@ import { addRecordCommands } from "./record-commands.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
+import type { StatusBroker } from "./status.ts";
+import { addStatusCommand } from "./status-command.ts";
 import { addSubscriptionCommands } from "./subscription-commands.ts";
 import { addSyncCommands } from "./sync-commands.ts";
 
@@ -89,6 +92,8 @@ export interface CliDeps {
   readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
   readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
+  /** Looks at everything that a start looks at, without starting. */
+  readonly examine: (options: { readonly running: boolean }) => AsyncIterable<CheckFinding>;
   /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
   readonly explain: (error: unknown) => string | undefined;
 }
@@ -107,8 +112,9 @@ type SignerKeys = Awaited<ReturnType<Signer["publicKeys"]>>;
 export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
     Pick<RegistrationHelpPorts, "packages">,
-    DiagnoseBroker {
-  readonly grants: Pick<GrantStore, "listGrants">;
+    DiagnoseBroker,
+    StatusBroker {
+  readonly grants: Pick<GrantStore, "listGrants" | "countGrants">;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
@@ -119,7 +125,7 @@ export interface CliBroker
   readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
-  readonly audit: LookUpPorts["audit"];
+  readonly audit: LookUpPorts["audit"] & Pick<AuditBuffer, "backlog"> & Pick<AuditReader, "newest">;
   readonly events: Pick<EventLog, "read">;
   readonly subscriptions: Subscriptions["operators"];
   /** Who is at the terminal, for the audit. */
@@ -146,6 +152,8 @@ export function buildCli(deps: CliDeps): Command {
     .configureOutput({ writeOut: deps.write, writeErr: deps.complain })
     .showHelpAfterError("(add --help for the commands and their options)");
 
+  addStatusCommand(cli, deps);
+  addDoctorCommand(cli, deps);
   addConfigurationCommands(cli, deps);
   addKeyCommands(cli, deps);
   addShowCommands(cli, deps);

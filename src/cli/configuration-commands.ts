@@ -29,7 +29,7 @@ interface ApplyOptions extends JsonOption {
   readonly dryRun?: boolean;
 }
 
-async function readDesired(deps: CliDeps, file: string) {
+export async function readDesired(deps: CliDeps, file: string) {
   const reading = readConfigurationFile(
     await readNamedFile(file),
     deps.addressRules(),

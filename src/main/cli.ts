@@ -25,7 +25,10 @@ import { isWrapped } from "../security/root-keyset-file.ts";
 import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
 import { openRefill, within } from "./open-refill.ts";
+import { examine } from "./doctor.ts";
 import { migratePortsOf } from "./presence.ts";
+import { queueStandings } from "./queue-standings.ts";
+import { readiness } from "./readiness.ts";
 import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
 
@@ -87,6 +90,8 @@ const cli = buildCli({
         restore: broker.restore,
         recordSeals: broker.recordSeals,
         migrations: migratePortsOf(broker),
+        health: () => readiness(broker),
+        queues: () => queueStandings(broker),
         rotations: broker.rotations,
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,
@@ -107,6 +112,7 @@ const cli = buildCli({
       await broker.close();
     }
   },
+  examine,
   explain: (error) =>
     explain(error) ??
     (error instanceof Problem ? `${PROBLEMS[error.code].title} ${PROBLEMS[error.code].action}` : undefined),

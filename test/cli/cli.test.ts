@@ -82,6 +82,7 @@ beforeEach(() => {
     random: new CountedRandom(),
     clock: { now: () => 1_790_000_000_000, monotonicMs: () => 0 },
     grants: {
+      countGrants: async () => grants.length,
       listGrants: async (organisation, after, limit) => {
         const own = grants.filter((grant) => grant.organisation === organisation);
         const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;
@@ -99,6 +100,8 @@ beforeEach(() => {
     restore: {} as never,
     // On a whole broker: test/cli/operations.test.ts.
     migrations: {} as never,
+    health: undefined as never,
+    queues: undefined as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {
@@ -111,7 +114,11 @@ beforeEach(() => {
     events: {} as never,
     // The same: test/stories/event-subscriptions.test.ts.
     subscriptions: {} as never,
-    audit: { read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after) },
+    audit: {
+      read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after),
+      backlog: async () => 0,
+      newest: async () => entries.length,
+    },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {
       yield* events;
@@ -164,6 +171,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     openRefill: async () => ({}) as never,
     auditChain,
     checkpointReader: readCheckpoint,
+    examine: undefined as never,
     withBroker: async (use) => {
       connected++;
       return use(broker);
