@@ -33,6 +33,7 @@ import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
 import { addDoctorCommand, type CheckFinding } from "./doctor-command.ts";
 import { addEventCommands } from "./event-commands.ts";
+import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -171,5 +172,6 @@ export function buildCli(deps: CliDeps): Command {
   addAuditCommands(cli, deps);
   addBackupCommands(cli, deps);
   addRestoreCommands(cli, deps);
+  addExamples(cli);
   return cli;
 }

@@ -7,6 +7,7 @@ import {
 } from "../broker/records/migrate-records.ts";
 import { rfc3339 } from "../domain/instant.ts";
 import type { SeenProcess, StoreMark } from "../domain/store-format.ts";
+import { agreed } from "./agreed.ts";
 import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { guarded } from "./guarded.ts";
@@ -67,8 +68,7 @@ async function askFirst(deps: CliDeps, { migrations, formats }: MigratePorts): P
   const to = Math.max(...migrations.map(({ format }) => format));
   if (mark === undefined || to <= mark.format) return;
   const question = `Raise the store's format from ${mark.format} to ${to}? Versions that do not read it start no more on this store. Make a backup first.`;
-  if (!(await deps.confirm(question)))
-    throw new ExpectedFault("Nothing was changed. With --yes it is not asked.");
+  await agreed(deps, false, question);
 }
 
 function tell({ name, does, state, looked, changed, raises }: MigrationOutcome): string {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
+import { fileKindOf, readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
@@ -42,14 +42,11 @@ export async function* examine({ running }: { readonly running: boolean }): Asyn
 const ofSetting = ({ setting, message }: { readonly setting: string; readonly message: string }): Finding =>
   refuse("settings", `${setting} ${message}.`, "Correct it: src/config/README.md explains every setting.");
 
-/** Names that end so hold secrets. */
-const SECRET = /_(PASSWORD|SECRET|TOKEN|KEY|KEYSET)_FILE$/;
-
 async function* judgeFiles(settings: Settings): AsyncIterable<Finding> {
-  const named = Object.entries(settings).filter(([name]) => /_(FILE|DIR|CACERT)$/.test(name));
-  for (const [name, path] of named) {
-    if (typeof path !== "string") continue;
-    if (name !== "AUDIT_FILE") yield await judgeFile(name, path, SECRET.test(name));
+  for (const [name, path] of Object.entries(settings)) {
+    const kind = fileKindOf(name);
+    if (kind === undefined || typeof path !== "string") continue;
+    if (name !== "AUDIT_FILE") yield await judgeFile(name, path, kind === "secret file");
     else if (settings.AUDIT_SINK === "file") yield await judgeWritten(name, path);
   }
 }

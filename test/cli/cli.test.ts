@@ -646,21 +646,21 @@ describe("records", () => {
       'Would be taken over:\n  unsealed organisation meridian (b1:{o:b}:organisation)\n    {"v":1}',
     );
     expect(seals[1]?.state).toBe("unsealed");
-    expect((await run("records", "seal")).code).toBe(0);
+    expect((await run("records", "seal", "--yes")).code).toBe(0);
     expect(JSON.parse((await run("records", "check", "--json")).out)).toEqual({ records: 2, refused: [] });
   });
 
   test("an altered one stays refused unless its place is named, and a place without a record is told", async () => {
     seals = [record("altered", "b1:{o:a}:organisation")];
-    expect(await run("records", "seal")).toMatchObject({
+    expect(await run("records", "seal", "--yes")).toMatchObject({
       code: 1,
       out: expect.stringContaining("Refused, and left so:"),
     });
-    expect(await run("records", "seal", "b1:{o:x}:organisation")).toMatchObject({
+    expect(await run("records", "seal", "b1:{o:x}:organisation", "--yes")).toMatchObject({
       code: 1,
       err: expect.stringContaining("b1:{o:x}:organisation"),
     });
-    expect((await run("records", "seal", "b1:{o:a}:organisation")).code).toBe(0);
+    expect((await run("records", "seal", "b1:{o:a}:organisation", "--yes")).code).toBe(0);
   });
 });
 
@@ -674,7 +674,7 @@ describe("clients and policies", () => {
       /^tracker\n {2}id: cli_[\s\S]+ {2}role: app\n {2}state: active\n/,
     );
     const { generation } = (await broker.store.findClientByName("tracker"))!;
-    expect((await run("clients", "stop", "tracker")).out).toContain("is stopped");
+    expect((await run("clients", "stop", "tracker", "--yes")).out).toContain("is stopped");
     expect((await broker.store.findClientByName("tracker"))!).toMatchObject({
       state: "stopped",
       generation: generation + 1,
@@ -686,9 +686,9 @@ describe("clients and policies", () => {
     const asked = await run("clients", "delete-secret", "tracker", secret, "--dry-run");
     expect(asked.out).toContain(`Would be void: secret ${secret} of client tracker.`);
     expect(await secretOf("tracker")).toBe(secret);
-    expect((await run("clients", "delete-secret", "tracker", secret)).code).toBe(0);
+    expect((await run("clients", "delete-secret", "tracker", secret, "--yes")).code).toBe(0);
     expect((await broker.store.findClientByName("tracker"))!.secrets).toEqual([]);
-    expect((await run("clients", "stop", "nobody")).err).toContain("There is no client nobody.");
+    expect((await run("clients", "stop", "nobody", "--yes")).err).toContain("There is no client nobody.");
   });
 
   test("a policy is put in the words of a file, shown, and taken away after a look", async () => {
@@ -720,9 +720,9 @@ describe("clients and policies", () => {
       "Would be taken away:",
     );
     expect((await run("policies", "list")).out).toContain("tracker → meridian");
-    expect((await run("policies", "delete", "tracker", "meridian")).out).toContain("Taken away:");
+    expect((await run("policies", "delete", "tracker", "meridian", "--yes")).out).toContain("Taken away:");
     expect((await run("policies", "list")).out).toBe("There are no policies yet.\n");
-    expect((await run("policies", "delete", "tracker", "meridian")).err).toBe(
+    expect((await run("policies", "delete", "tracker", "meridian", "--yes")).err).toBe(
       "Client tracker has no policy in organisation meridian.\n",
     );
   });
