@@ -1,11 +1,11 @@
-import { inject, expect, it } from "vitest";
-import type { MigrationJournal, RecordWalk } from "../../src/broker/records/migration-ports.ts";
+import { expect, inject, it } from "vitest";
 import {
-  MigrationHeld,
   type MigrateOptions,
   type MigratePorts,
+  MigrationHeld,
   migrateRecords,
 } from "../../src/broker/records/migrate-records.ts";
+import type { MigrationJournal, RecordWalk } from "../../src/broker/records/migration-ports.ts";
 import { MIGRATIONS, type Migration } from "../../src/broker/records/migrations.ts";
 import { type ClientId, makeId, type OrganisationId, routeOf } from "../../src/domain/id.ts";
 import type { Policy } from "../../src/domain/policy.ts";
@@ -39,7 +39,9 @@ async function ownWorld() {
 
 /** Grants that nobody uses, of which many were born in the same millisecond. */
 async function manyGrants({ redis, organisation }: Awaited<ReturnType<typeof ownWorld>>, count: number) {
-  const ids = Array.from({ length: count }, () => makeId("grt", routeOf(organisation), 1_790_000_000_000, systemRandom.bytes(16)));
+  const ids = Array.from({ length: count }, () =>
+    makeId("grt", routeOf(organisation), 1_790_000_000_000, systemRandom.bytes(16)),
+  );
   const pipeline = redis.pipeline();
   for (const [at, id] of ids.entries()) {
     pipeline.hset(grantKey(id as never), { v: "1", state: "active", used_at: "1" });
@@ -75,7 +77,10 @@ it("a policy of an earlier version works as it is; migrated it means the same, a
     rules: [{ users: "all", libraries: "all", actions: rules[0]!.actions }],
   });
   const [entry, ...more] = await here.broker.auditBuffer.read(organisation, entriesBefore, 100);
-  expect([entry?.fields, more]).toMatchObject([{ action: "record.migrated", record: place, actor: BY_TEST.actor }, []]);
+  expect([entry?.fields, more]).toMatchObject([
+    { action: "record.migrated", record: place, actor: BY_TEST.actor },
+    [],
+  ]);
   expect((await (await here.replica()).client.accessToken(ask)).status).toBe(200);
 });
 
@@ -123,13 +128,17 @@ it("killed at any step of any batch it goes on where it was; no record is left o
         die();
       },
     };
-    const outcome = await migrateRecords({ ...ports, walk, journal }, told).catch((error: Error) => error.message);
+    const outcome = await migrateRecords({ ...ports, walk, journal }, told).catch(
+      (error: Error) => error.message,
+    );
     if (outcome !== "killed") break;
   }
   expect(deaths).toBeGreaterThan(3);
   expect(deaths).toBeLessThan(60);
   const states = await Promise.all(places.map((place) => own.redis.hmget(place, "v", "moved", "state")));
-  expect(states.filter(([v, moved, state]) => v !== "2" || moved !== "from 1" || state !== "active")).toEqual([]);
+  expect(states.filter(([v, moved, state]) => v !== "2" || moved !== "from 1" || state !== "active")).toEqual(
+    [],
+  );
   // Whoever began anew each time would look at thousands.
   expect(looked).toBeLessThan(250 + deaths * 2);
   expect(await own.redis.hget(migrationKey(NEXT.name), "done_at")).toMatch(/^\d+$/);
@@ -199,7 +208,10 @@ it("an earlier version and this one work side by side; what only this one reads 
   earlier.signal("SIGTERM");
   await earlier.exited;
   expect((await formats.processes()).seen).toEqual([]);
-  expect(await migrateRecords(ports, told)).toMatchObject([{ state: "before" }, { state: "done", raises: 2 }]);
+  expect(await migrateRecords(ports, told)).toMatchObject([
+    { state: "before" },
+    { state: "done", raises: 2 },
+  ]);
   expect((await here.client.accessToken(ask)).status).toBe(200);
   await expect(earlier.restart()).rejects.toThrow(
     "marked this store's records as format 2; this version reads 1 and older. The operator starts version 0.1.0 or a newer one here",
