@@ -17,7 +17,7 @@ import { endWithThisProcess } from "./watchdog.mjs";
  */
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 const FIRMS = 200;
-const POLL_MS = 2;
+const POLL_MS = 10;
 
 const folder = await mkdtemp(join(tmpdir(), "bench-start-"));
 const ends: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
