@@ -24,8 +24,8 @@ import {
 import { isWrapped } from "../security/root-keyset-file.ts";
 import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
-import { openRefill, within } from "./open-refill.ts";
 import { examine } from "./doctor.ts";
+import { openRefill, within } from "./open-refill.ts";
 import { migratePortsOf } from "./presence.ts";
 import { queueStandings } from "./queue-standings.ts";
 import { readiness } from "./readiness.ts";
