@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { Command } from "commander";
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import type { LookUpPorts } from "../broker/audit/look-up-token.ts";
-import type { AuditChain } from "../broker/audit/ports.ts";
+import type { AuditBuffer, AuditChain, AuditReader } from "../broker/audit/ports.ts";
 import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { BackupMac, StoreRefill, StoreSnapshot } from "../broker/backup/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
@@ -16,6 +16,7 @@ import type { RegistrationHelpPorts } from "../broker/organisations/registration
 import type { AddressRules } from "../broker/organisations/server-address.ts";
 import type { AuditNote, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
+import type { MigratePorts } from "../broker/records/migrate-records.ts";
 import type { RecordSeals } from "../broker/records/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
 import type { RestorePorts } from "../broker/restore/report.ts";
@@ -30,16 +31,21 @@ import { addClientCommands } from "./client-commands.ts";
 import { addConfigurationCommands } from "./configuration-commands.ts";
 import { addContainmentCommands } from "./containment-commands.ts";
 import type { DiagnoseBroker } from "./diagnose.ts";
+import { addDoctorCommand, type CheckFinding } from "./doctor-command.ts";
 import { addEventCommands } from "./event-commands.ts";
+import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOrganisationCommands } from "./organisation-commands.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
+import type { ProgressScreen } from "./progress.ts";
 import { addRecordCommands } from "./record-commands.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { addServerCommands } from "./server-commands.ts";
 import { addShowCommands } from "./show-commands.ts";
+import type { StatusBroker } from "./status.ts";
+import { addStatusCommand } from "./status-command.ts";
 import { addSubscriptionCommands } from "./subscription-commands.ts";
 import { addSyncCommands } from "./sync-commands.ts";
 
@@ -68,6 +74,8 @@ export interface CliDeps {
   readonly verifyCertificate: (jws: string, keys: string) => Promise<Record<string, unknown> | undefined>;
   /** A new secret for a downstream client. Needs no keyset: its HMAC is made when a file that names it is applied. */
   readonly createClientSecret: () => Secret;
+  /** Standard error, as far as somebody looks at it. */
+  readonly screen: ProgressScreen;
   /** Asks whoever is at the terminal; false where nobody is. */
   readonly confirm: (question: string) => Promise<boolean>;
   /** What is read where a command wants a secret that must not stand in its arguments. */
@@ -85,6 +93,8 @@ export interface CliDeps {
   readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
   readonly withBroker: <T>(use: (broker: CliBroker) => Promise<T>) => Promise<T>;
+  /** Looks at everything that a start looks at, without starting. */
+  readonly examine: (options: { readonly running: boolean }) => AsyncIterable<CheckFinding>;
   /** A sentence for errors of rooms this one does not know (settings, keyset, store); undefined: unforeseen. */
   readonly explain: (error: unknown) => string | undefined;
 }
@@ -103,18 +113,20 @@ type SignerKeys = Awaited<ReturnType<Signer["publicKeys"]>>;
 export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
     Pick<RegistrationHelpPorts, "packages">,
-    DiagnoseBroker {
-  readonly grants: Pick<GrantStore, "listGrants">;
+    DiagnoseBroker,
+    StatusBroker {
+  readonly grants: Pick<GrantStore, "listGrants" | "countGrants">;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
   readonly recordSeals: RecordSeals;
   readonly snapshot: StoreSnapshot;
   readonly restore: RestorePorts;
+  readonly migrations: MigratePorts;
   readonly rotations: Pick<RotationPorts, "keyring" | "keys">;
   readonly rootKeys: RootKeyPorts;
   readonly shredding: ShredPorts;
-  readonly audit: LookUpPorts["audit"];
+  readonly audit: LookUpPorts["audit"] & Pick<AuditBuffer, "backlog"> & Pick<AuditReader, "newest">;
   readonly events: Pick<EventLog, "read">;
   readonly subscriptions: Subscriptions["operators"];
   /** Who is at the terminal, for the audit. */
@@ -141,6 +153,8 @@ export function buildCli(deps: CliDeps): Command {
     .configureOutput({ writeOut: deps.write, writeErr: deps.complain })
     .showHelpAfterError("(add --help for the commands and their options)");
 
+  addStatusCommand(cli, deps);
+  addDoctorCommand(cli, deps);
   addConfigurationCommands(cli, deps);
   addKeyCommands(cli, deps);
   addShowCommands(cli, deps);
@@ -158,5 +172,6 @@ export function buildCli(deps: CliDeps): Command {
   addAuditCommands(cli, deps);
   addBackupCommands(cli, deps);
   addRestoreCommands(cli, deps);
+  addExamples(cli);
   return cli;
 }

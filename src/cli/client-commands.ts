@@ -3,14 +3,19 @@ import { changeClient, removeSecret, secretViews } from "../broker/clients/manag
 import { renewClientSecret } from "../broker/organisations/renew-client-secret.ts";
 import { dateOf } from "../broker/organisations/schema-words.ts";
 import type { Client } from "../domain/client.ts";
-import { days, type Instant, rfc3339 } from "../domain/instant.ts";
+import { days, type Instant, rfc3339, rfc3339OrNull } from "../domain/instant.ts";
+import { agreed, YES } from "./agreed.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { findClientNamed } from "./find-client.ts";
 import { guarded } from "./guarded.ts";
 import { type Row, renderRows } from "./render-records.ts";
 
-interface RemoveOptions extends JsonOption {
+interface ActOptions extends JsonOption {
+  readonly yes?: boolean;
+}
+
+interface RemoveOptions extends ActOptions {
   readonly dryRun?: boolean;
 }
 
@@ -28,17 +33,25 @@ export function addClientCommands(program: Command, deps: CliDeps): void {
   named("show", "one client")
     .option("--json", "print for programs")
     .action(run((name: string, options: JsonOption) => show(deps, name, options)));
-  named("stop", "no token for it from now on, on any replica; its authorizations stay").action(
-    run((name: string) => setState(deps, name, "stopped")),
-  );
-  named("start", "let a stopped client go on").action(run((name: string) => setState(deps, name, "active")));
+  named("stop", "no token for it from now on, on any replica; its authorizations stay")
+    .option(...YES)
+    .option("--json", "print for programs")
+    .action(run((name: string, options: ActOptions) => setState(deps, name, "stopped", options)));
+  named("start", "let a stopped client go on")
+    .option("--json", "print for programs")
+    .action(
+      run((name: string, options: JsonOption) => setState(deps, name, "active", { ...options, yes: true })),
+    );
   named("new-secret", "make a client's next secret; the one before stays valid beside it")
     .option("--expires <when>", "90d, or a date like 2027-06-30; never unless given")
     .option("--only", "the others are void at once: somebody has seen them")
+    .option(...YES)
+    .option("--json", "print for programs")
     .action(run((name: string, options: SecretOptions) => newSecret(deps, name, options)));
   named("delete-secret", "make a secret void at once")
     .argument("<secret>", "its id, as `clients show` lists it")
     .option("--dry-run", "show what would be left")
+    .option(...YES)
     .option("--json", "print for programs")
     .action(
       run((name: string, secret: string, options: RemoveOptions) =>
@@ -58,11 +71,18 @@ async function show(deps: CliDeps, name: string, { json = false }: JsonOption): 
   deps.write(json ? `${JSON.stringify(row, undefined, 2)}\n` : renderRows([row]));
 }
 
-async function setState(deps: CliDeps, name: string, state: Client["state"]): Promise<void> {
+async function setState(
+  deps: CliDeps,
+  name: string,
+  state: Client["state"],
+  { yes, json = false }: ActOptions,
+): Promise<void> {
+  await agreed(deps, yes, `Stop client ${name}? It gets no token from then on.`);
   await deps.withBroker(async (broker) => {
     const { id } = await findClientNamed(broker.store, name);
     await changeClient(portsOf(deps, broker), "operator", id, { state }, broker.note);
   });
+  if (json) return deps.write(`${JSON.stringify({ client: name, state })}\n`);
   deps.write(
     state === "stopped"
       ? `Client ${name} is stopped: no token from now on, on any replica, and its broker tokens are void.\n`
@@ -70,7 +90,7 @@ async function setState(deps: CliDeps, name: string, state: Client["state"]): Pr
   );
 }
 
-interface SecretOptions {
+interface SecretOptions extends ActOptions {
   readonly expires?: string;
   readonly only?: boolean;
 }
@@ -78,13 +98,20 @@ interface SecretOptions {
 async function newSecret(
   deps: CliDeps,
   name: string,
-  { expires, only = false }: SecretOptions,
+  { expires, only = false, yes, json = false }: SecretOptions,
 ): Promise<void> {
+  if (only) await agreed(deps, yes, `Make every other secret of client ${name} void at once?`);
   const made = await deps.withBroker((broker) => {
     const expiresAt = expires === undefined ? undefined : momentOf(expires, broker.clock.now());
     return renewClientSecret(broker, name, broker.note, { expiresAt, alone: only });
   });
   const { id, secret, expiresAt, others, oldestEndsAt } = made;
+  if (json) {
+    const expires_at = rfc3339OrNull(expiresAt);
+    return deps.write(
+      `${JSON.stringify({ client: name, id, secret: secret.reveal(), expires_at, others })}\n`,
+    );
+  }
   const beside = others === 0 ? "no other counts" : "the one before stays valid beside it";
   const until = expiresAt === undefined ? "" : `, until ${rfc3339(expiresAt)}`;
   deps.write(`Secret of client ${name} (${id}), shown this once${until}; ${beside}:\n${secret.reveal()}\n`);
@@ -107,8 +134,9 @@ async function deleteSecret(
   deps: CliDeps,
   name: string,
   secret: string,
-  { dryRun = false, json = false }: RemoveOptions,
+  { dryRun = false, yes, json = false }: RemoveOptions,
 ): Promise<void> {
+  if (!dryRun) await agreed(deps, yes, `Make secret ${secret} of client ${name} void at once?`);
   const client = await deps.withBroker(async ({ store, note }) => {
     const { id } = await findClientNamed(store, name);
     return removeSecret({ store }, "operator", id, secret, { dryRun, note });

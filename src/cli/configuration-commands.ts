@@ -14,7 +14,8 @@ export function addConfigurationCommands(program: Command, deps: CliDeps): void 
     .command("check")
     .description("read a configuration file and tell every fault; touches nothing else")
     .argument("<file>", "YAML file, as config/example.*.yaml")
-    .action(run((file: string) => check(deps, file)));
+    .option("--json", "print what it names, for programs")
+    .action(run((file: string, options: JsonOption) => check(deps, file, options)));
 
   program
     .command("apply")
@@ -29,7 +30,7 @@ interface ApplyOptions extends JsonOption {
   readonly dryRun?: boolean;
 }
 
-async function readDesired(deps: CliDeps, file: string) {
+export async function readDesired(deps: CliDeps, file: string) {
   const reading = readConfigurationFile(
     await readNamedFile(file),
     deps.addressRules(),
@@ -43,10 +44,18 @@ async function readDesired(deps: CliDeps, file: string) {
   );
 }
 
-async function check(deps: CliDeps, file: string): Promise<void> {
+async function check(deps: CliDeps, file: string, { json = false }: JsonOption): Promise<void> {
   const { desired, warnings } = await readDesired(deps, file);
   deps.complain(renderRemarks(file, warnings, "warning: "));
   const servers = desired.organisations.flatMap((organisation) => organisation.servers).length;
+  if (json) {
+    const { organisations, sharedRegistrations, clients } = desired;
+    const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name);
+    const told = { organisations: names(organisations), clients: names(clients) };
+    return deps.write(
+      `${JSON.stringify({ file, ...told, servers, shared_registrations: names(sharedRegistrations) })}\n`,
+    );
+  }
   deps.write(
     `${file} is right: ${desired.organisations.length} organisations, ${servers} servers, ${desired.sharedRegistrations.length} shared registrations, ${desired.clients.length} clients.\n`,
   );

@@ -81,7 +81,8 @@ export function addContainmentCommands(program: Command, deps: CliDeps): void {
     .description("let tokens flow again")
     .argument("<id>", "ctn_…")
     .requiredOption("--reason <text>", "why, for the record and the audit")
-    .action(run((id: string, options: { readonly reason: string }) => lift(deps, id, options.reason)));
+    .option("--json", "print for programs")
+    .action(run((id: string, options: LiftOptions) => lift(deps, id, options)));
 }
 
 interface ContainOptions extends Omit<NamedTarget, "kind" | "what">, JsonOption {
@@ -89,6 +90,10 @@ interface ContainOptions extends Omit<NamedTarget, "kind" | "what">, JsonOption 
   readonly revoke?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+}
+
+interface LiftOptions extends JsonOption {
+  readonly reason: string;
 }
 
 interface ListOptions extends JsonOption {
@@ -193,10 +198,11 @@ async function printReauthorizations(deps: CliDeps, id: string): Promise<void> {
   });
 }
 
-async function lift(deps: CliDeps, id: string, reason: string): Promise<void> {
+async function lift(deps: CliDeps, id: string, { reason, json = false }: LiftOptions): Promise<void> {
   await deps.withBroker(async ({ containment: ports, store, note }) => {
     const containment = await find(ports, id);
     await liftContainment(ports, containment, reason, note);
+    if (json) return deps.write(`${JSON.stringify({ id: containment.id, lifted: true })}\n`);
     deps.write(
       `${containment.id} is lifted: tokens flow again for ${await wordsOf(store, containment.target)}, as far as nothing else stops them.\n`,
     );

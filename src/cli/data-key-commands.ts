@@ -9,7 +9,7 @@ import { readNamedFile } from "./files.ts";
 import { guarded } from "./guarded.ts";
 import { tellUse } from "./root-key-commands.ts";
 
-interface RotateOptions {
+interface RotateOptions extends JsonOption {
   readonly organisation?: string;
   readonly registration?: string;
   readonly all?: boolean;
@@ -27,6 +27,7 @@ export function addDataKeyCommands(keys: Command, deps: CliDeps): void {
     .option("--organisation <name>", "of this organisation")
     .option("--registration <name>", "of this shared registration")
     .option("--all", "of all of them")
+    .option("--json", "print one JSON object per line: whose, to which key, and whether it began now")
     .action(run((options: RotateOptions) => rotate(deps, options)));
   keys
     .command("status")
@@ -57,7 +58,7 @@ export function addDataKeyCommands(keys: Command, deps: CliDeps): void {
 
 async function rotate(
   deps: CliDeps,
-  { organisation, registration, all = false }: RotateOptions,
+  { organisation, registration, all = false, json = false }: RotateOptions,
 ): Promise<void> {
   if ([organisation, registration, all || undefined].filter((it) => it !== undefined).length !== 1)
     throw new ExpectedFault("Name one: --organisation NAME, --registration NAME, or --all.");
@@ -67,17 +68,24 @@ async function rotate(
     if (owners.length === 0) throw new ExpectedFault(all ? "There is nobody yet." : `There is no ${wanted}.`);
     for (const { owner, name } of owners) {
       if ((await rotations.keys.read(owner)).keys === undefined) {
-        deps.write(`${name}: has no data key yet.\n`);
+        deps.write(
+          json
+            ? `${JSON.stringify({ owner: name, to: null, started: false })}\n`
+            : `${name}: has no data key yet.\n`,
+        );
         continue;
       }
       const { started, rotation } = await startRotation(rotations, owner, note);
-      deps.write(
-        `${name}: ${started ? `${rotation.to} was added` : `is being rotated already, to ${rotation.to}`}.\n`,
-      );
+      if (json) deps.write(`${JSON.stringify({ owner: name, to: rotation.to, started })}\n`);
+      else
+        deps.write(
+          `${name}: ${started ? `${rotation.to} was added` : `is being rotated already, to ${rotation.to}`}.\n`,
+        );
     }
-    deps.write(
-      "The workers go on with it; it takes about an hour. See how far they are: `cli keys status`.\n",
-    );
+    if (!json)
+      deps.write(
+        "The workers go on with it; it takes about an hour. See how far they are: `cli keys status`.\n",
+      );
   });
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../broker/clients/manage-policies.ts";
 import { ruleText } from "../domain/policy-texts.en.ts";
 import { Problem } from "../domain/problem.ts";
+import { agreed, YES } from "./agreed.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { readNamedFile } from "./files.ts";
@@ -24,6 +25,7 @@ interface ListOptions extends JsonOption {
 }
 
 interface ChangeOptions extends JsonOption {
+  readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -66,6 +68,7 @@ export function addPolicyCommands(program: Command, deps: CliDeps): void {
     );
   of("delete", "take a policy away: the organisation does not exist for that client any more")
     .option("--dry-run", "show what would be taken away")
+    .option(...YES)
     .option("--json", "print for programs")
     .action(
       run((client: string, organisation: string, options: ChangeOptions) =>
@@ -134,8 +137,14 @@ async function remove(
   deps: CliDeps,
   client: string,
   organisation: string,
-  { dryRun = false, json = false }: ChangeOptions,
+  { dryRun = false, yes, json = false }: ChangeOptions,
 ): Promise<void> {
+  if (!dryRun)
+    await agreed(
+      deps,
+      yes,
+      `Take the policy of ${client} in ${organisation} away? The organisation is gone for it.`,
+    );
   const view = await deps.withBroker(async (broker) => {
     const place = await placeOf(broker, client, organisation);
     const options = { dryRun, note: broker.note };

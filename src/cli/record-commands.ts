@@ -1,10 +1,13 @@
 import type { Command } from "commander";
 import type { RecordSeal } from "../broker/records/ports.ts";
 import { sealRecords } from "../broker/records/seal-records.ts";
+import { agreed, YES } from "./agreed.ts";
 import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { guarded } from "./guarded.ts";
+import { addMigrateCommand } from "./migrate-command.ts";
 
 interface SealOptions extends JsonOption {
+  readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -27,8 +30,10 @@ export function addRecordCommands(program: Command, deps: CliDeps): void {
     )
     .argument("[places...]", "key names, as the log and `records check` tell them")
     .option("--dry-run", "show what would be taken over, and its contents")
+    .option(...YES)
     .option("--json", "print for programs")
     .action(run((places: readonly string[], options: SealOptions) => seal(deps, places, options)));
+  addMigrateCommand(records, deps);
 }
 
 async function check(deps: CliDeps, { json = false }: JsonOption): Promise<void> {
@@ -45,8 +50,14 @@ async function check(deps: CliDeps, { json = false }: JsonOption): Promise<void>
 async function seal(
   deps: CliDeps,
   places: readonly string[],
-  { json = false, dryRun = false }: SealOptions,
+  { json = false, dryRun = false, yes }: SealOptions,
 ): Promise<void> {
+  if (!dryRun)
+    await agreed(
+      deps,
+      yes,
+      "Take these records over as yours? --dry-run shows them; look at what they say first.",
+    );
   const { taken, changed, refused, sound } = await deps.withBroker(({ recordSeals, note }) =>
     sealRecords(recordSeals, places, { dryRun, note }),
   );

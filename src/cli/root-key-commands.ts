@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { type RootKeyUse, rewrapAll, rootKeyUses } from "../broker/keys/root-keys.ts";
 import type { Secret } from "../domain/secret.ts";
-import type { CliDeps } from "./build-cli.ts";
+import { agreed, YES } from "./agreed.ts";
+import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { readNamedFile, replaceSecretFile } from "./files.ts";
 import { guarded } from "./guarded.ts";
@@ -21,7 +22,8 @@ export function addRootKeyCommands(keys: Command, deps: CliDeps): void {
     .command("add-root")
     .description("add a root key to a file, not yet used: every process has to know it first")
     .argument("<file>", FILE)
-    .action(run((file: string) => addRoot(deps, file)));
+    .option("--json", "print for programs")
+    .action(run((file: string, options: JsonOption) => addRoot(deps, file, options)));
   keys
     .command("promote-root")
     .description("let a root key wrap and sign from now on")
@@ -31,13 +33,17 @@ export function addRootKeyCommands(keys: Command, deps: CliDeps): void {
   keys
     .command("rewrap")
     .description("wrap by the primary root key what another one wrapped: data keys and seals of records")
-    .action(run(() => rewrap(deps)));
+    .option("--json", "print for programs")
+    .action(run((options: JsonOption) => rewrap(deps, options)));
   keys
     .command("retire-root")
     .description("refuse a root key from now on; itself refused while anything needs it")
     .argument("<file>", FILE)
     .argument("<id>", "its id")
-    .action(run((file: string, id: string) => retireRoot(deps, file, id)));
+    .option(...YES)
+    .action(
+      run((file: string, id: string, { yes }: { readonly yes?: boolean }) => retireRoot(deps, file, id, yes)),
+    );
 }
 
 async function wrap(deps: CliDeps, file: string): Promise<void> {
@@ -47,11 +53,12 @@ async function wrap(deps: CliDeps, file: string): Promise<void> {
   );
 }
 
-async function addRoot(deps: CliDeps, file: string): Promise<void> {
+async function addRoot(deps: CliDeps, file: string, { json = false }: JsonOption): Promise<void> {
   const { add, isWrapped, wrap: wrapped } = deps.rootKeysetFiles;
   const text = await readNamedFile(file);
   const { text: bare, id } = add(text);
   await replaceSecretFile(file, isWrapped(text) ? await wrapped(bare.reveal()) : bare);
+  if (json) return deps.write(`${JSON.stringify({ id, file })}\n`);
   deps.write(
     `${id} is in ${file}. Give the file to every process and start each anew; then \`cli keys promote-root ${file} ${id}\`.\n`,
   );
@@ -65,14 +72,15 @@ async function promoteRoot(deps: CliDeps, file: string, id: string): Promise<voi
   );
 }
 
-async function rewrap(deps: CliDeps): Promise<void> {
+async function rewrap(deps: CliDeps, { json = false }: JsonOption): Promise<void> {
   const { owners, records } = await deps.withBroker(({ rootKeys, note }) => rewrapAll(rootKeys, note));
+  if (json) return deps.write(`${JSON.stringify({ owners, records })}\n`);
   deps.write(
     `The keys of ${owners} owners and the seals of ${records} records were wrapped anew. Client secrets follow at their next use: \`cli keys status\` names those that have not.\n`,
   );
 }
 
-async function retireRoot(deps: CliDeps, file: string, id: string): Promise<void> {
+async function retireRoot(deps: CliDeps, file: string, id: string, yes: boolean | undefined): Promise<void> {
   const retired = deps.rootKeysetFiles.retire(await readNamedFile(file), id);
   const uses = await deps.withBroker(({ rootKeys }) => rootKeyUses(rootKeys));
   const use = uses.find(({ rootKey }) => rootKey === id);
@@ -80,6 +88,7 @@ async function retireRoot(deps: CliDeps, file: string, id: string): Promise<void
     throw new ExpectedFault(
       `${id} is needed and stays: ${tellUse(use)}. Run \`cli keys rewrap\`; a client that never signs in with its secret needs a new one.`,
     );
+  await agreed(deps, yes, `Refuse root key ${id} from now on? Backups that need it open no more.`);
   await replaceSecretFile(file, retired);
   deps.write(
     `${id} is refused from the next start of each process on. It still lies in ${file}: delete its entry, in every copy, to destroy it and with it what old backups need.\n`,

@@ -35,6 +35,7 @@ export function addSubscriptionCommands(program: Command, deps: CliDeps): void {
     .option("--from <time>", "2026-11-22T14:00:00Z")
     .option("--to <time>", "until when; now, unless said otherwise")
     .option("--dead", "what was not taken for three days")
+    .option("--json", "print for programs")
     .action(run((id: string, options: ReplayOptions) => replay(deps, id, options)));
   for (const act of ["enable", "disable"] as const) {
     subscriptions
@@ -45,11 +46,12 @@ export function addSubscriptionCommands(program: Command, deps: CliDeps): void {
           : "send nothing more; what comes waits for as long as events are kept",
       )
       .argument("<id>", "sub_…")
-      .action(run((id: string) => setEnabled(deps, id, act === "enable")));
+      .option("--json", "print for programs")
+      .action(run((id: string, options: JsonOption) => setEnabled(deps, id, act === "enable", options)));
   }
 }
 
-interface ReplayOptions {
+interface ReplayOptions extends JsonOption {
   readonly event?: string;
   readonly from?: string;
   readonly to?: string;
@@ -80,13 +82,20 @@ async function replay(deps: CliDeps, id: string, options: ReplayOptions): Promis
   const wish = wishOf(options);
   await deps.withBroker(async ({ subscriptions, note }) => {
     const count = await subscriptions.replay(subscriptionNamed(id), wish, note);
-    deps.write(`${count} events are sent again.\n`);
+    deps.write(options.json ? `${JSON.stringify({ events: count })}\n` : `${count} events are sent again.\n`);
   });
 }
 
-async function setEnabled(deps: CliDeps, id: string, enabled: boolean): Promise<void> {
+async function setEnabled(
+  deps: CliDeps,
+  id: string,
+  enabled: boolean,
+  { json = false }: JsonOption,
+): Promise<void> {
   await deps.withBroker(async ({ subscriptions, note }) => {
     const { subscription } = await subscriptions.change(subscriptionNamed(id), { enabled }, note);
+    if (json)
+      return deps.write(`${JSON.stringify({ id: subscription.id, enabled: subscription.enabled })}\n`);
     deps.write(`${subscription.id} is ${subscription.enabled ? "enabled" : "disabled"}.\n`);
   });
 }

@@ -3,6 +3,7 @@ import { parseId, type SyncId } from "../domain/id.ts";
 import { rfc3339OrNull } from "../domain/instant.ts";
 import { syncWait } from "../domain/sync-wait.ts";
 import type { SyncView } from "../sync/sync-view.ts";
+import { agreed, YES } from "./agreed.ts";
 import type { CliBroker, CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { guarded } from "./guarded.ts";
@@ -10,7 +11,15 @@ import { type Row, renderRows } from "./render-records.ts";
 
 /** What is done to one sync, and what is said of it. */
 const ACTS: Readonly<
-  Record<string, { readonly does: string; readonly act: (broker: CliBroker, id: SyncId) => Promise<string> }>
+  Record<
+    string,
+    {
+      readonly does: string;
+      /** Before what cannot be taken back. */
+      readonly asks?: string;
+      readonly act: (broker: CliBroker, id: SyncId) => Promise<string>;
+    }
+  >
 > = {
   run: {
     does: "look for changes now",
@@ -42,6 +51,7 @@ const ACTS: Readonly<
   },
   release: {
     does: "tell the deletions that are held",
+    asks: "Tell its client that these documents are deleted? What it deletes of its own does not come back by itself.",
     act: async ({ syncs, note }, id) => `${await syncs.release(id, note)} deletions are told.`,
   },
   discard: {
@@ -79,15 +89,18 @@ export function addSyncCommands(program: Command, deps: CliDeps): void {
         deps.withBroker(async (broker) => print(deps, [await broker.syncs.find(idOf(id))], json)),
       ),
     );
-  for (const [name, { does, act }] of Object.entries(ACTS)) {
-    syncs
-      .command(`${name} <sync>`)
-      .description(does)
-      .action(
-        run((id: string) =>
-          deps.withBroker(async (broker) => deps.write(`${await act(broker, idOf(id))}\n`)),
-        ),
-      );
+  for (const [name, { does, asks, act }] of Object.entries(ACTS)) {
+    const command = syncs.command(`${name} <sync>`).description(does);
+    if (asks !== undefined) command.option(...YES);
+    command.option("--json", "print for programs").action(
+      run(async (id: string, { json = false, yes }: JsonOption & { readonly yes?: boolean }) => {
+        if (asks !== undefined) await agreed(deps, yes, asks);
+        await deps.withBroker(async (broker) => {
+          const told = await act(broker, idOf(id));
+          deps.write(json ? `${JSON.stringify({ id, told })}\n` : `${told}\n`);
+        });
+      }),
+    );
   }
 }
 

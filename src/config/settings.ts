@@ -173,11 +173,19 @@ export function readWrapperSettings(
   return parsed.data;
 }
 
+/** What a setting's name says that it names; a test holds every setting that is a path to it. */
+export function fileKindOf(name: string): "secret file" | "file" | "folder" | undefined {
+  if (/_(PASSWORD|SECRET|TOKEN|KEY|KEYSET)_FILE$/.test(name)) return "secret file";
+  if (/_(FILE|CACERT)$/.test(name)) return "file";
+  return name.endsWith("_DIR") ? "folder" : undefined;
+}
+
 /** The table of settings for the README, as the schema has it. A test compares the two. */
 export function settingsTable(): string {
   const rows = Object.entries(fields).map(([name, field]) => {
     const sentence = field.description ?? "";
-    return `| \`${name}\` | ${shownDefault(field)} | ${sentence} |`;
+    const kind = fileKindOf(name);
+    return `| \`${name}\`${kind === undefined ? "" : ` (${kind})`} | ${shownDefault(field)} | ${sentence} |`;
   });
   return ["| Setting | Default | What it is for |", "| --- | --- | --- |", ...rows].join("\n");
 }

@@ -198,6 +198,11 @@ export const AUDIT_ACTIONS = {
     ["record"],
     "both",
   ),
+  "record.migrated": action(
+    "A record was written anew in the form of this version; it means what it meant.",
+    ["record"],
+    "both",
+  ),
 
   "store.restored": action(
     "Records that had been put back to an earlier state were looked at, and are in use again.",

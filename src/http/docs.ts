@@ -4,15 +4,20 @@ import express, { Router } from "express";
 import helmet from "helmet";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
-import { openApiDocument } from "./openapi.ts";
 
 const assets = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
 /** The OpenAPI document, a page that reads it out, and every problem code with its remedy. No third-party resource. */
 export function docsRouter({ settings }: Pick<HttpDeps, "settings">): Router {
   const router = Router();
-  const document = JSON.stringify(openApiDocument(settings.publicBaseUrl));
-  router.get("/openapi.json", (_request, response) => void response.type("application/json").send(document));
+  // Made when it is first asked for: it costs a tenth of what a start may take.
+  let document: Promise<string> | undefined;
+  router.get("/openapi.json", async (_request, response) => {
+    document ??= import("./openapi.ts").then(({ openApiDocument }) =>
+      JSON.stringify(openApiDocument(settings.publicBaseUrl)),
+    );
+    response.type("application/json").send(await document);
+  });
 
   // Swagger UI styles itself by attributes: a named exception of the pages' policy, for these pages alone (design §7).
   const policy = helmet({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import "zod-openapi";
+import type {} from "zod-openapi";
 import { timing } from "../domain/access-policy.ts";
 import {
   type ClientId,

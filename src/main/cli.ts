@@ -24,7 +24,11 @@ import {
 import { isWrapped } from "../security/root-keyset-file.ts";
 import { makeSigner, verifySigned } from "../security/signer.ts";
 import { compose } from "./compose.ts";
+import { examine } from "./doctor.ts";
 import { openRefill, within } from "./open-refill.ts";
+import { migratePortsOf } from "./presence.ts";
+import { queueStandings } from "./queue-standings.ts";
+import { readiness } from "./readiness.ts";
 import { rootKeysetOf, rootKeyWrapperOf } from "./root-keys.ts";
 import { explain } from "./run.ts";
 
@@ -52,6 +56,11 @@ const cli = buildCli({
   // A secret is random; the keyset it would be hashed under plays no part in making one.
   createClientSecret: () =>
     makeClientSecrets({ rootKeyset: parseRootKeyset(newKeyset().reveal()), random: systemRandom }).make(),
+  screen: {
+    isTTY: process.stderr.isTTY === true,
+    columns: process.stderr.columns ?? 80,
+    write: (text) => void process.stderr.write(text),
+  },
   confirm: ask,
   stdin: () => process.stdin,
   auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
@@ -80,6 +89,9 @@ const cli = buildCli({
         snapshot: broker.snapshot,
         restore: broker.restore,
         recordSeals: broker.recordSeals,
+        migrations: migratePortsOf(broker),
+        health: () => readiness(broker),
+        queues: () => queueStandings(broker),
         rotations: broker.rotations,
         rootKeys: broker.rootKeys,
         shredding: broker.shredding,
@@ -100,6 +112,7 @@ const cli = buildCli({
       await broker.close();
     }
   },
+  examine,
   explain: (error) =>
     explain(error) ??
     (error instanceof Problem ? `${PROBLEMS[error.code].title} ${PROBLEMS[error.code].action}` : undefined),

@@ -1,18 +1,14 @@
 import { hostname } from "node:os";
 import { Queue } from "bullmq";
-import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
 import { seconds } from "../domain/instant.ts";
 import { KmsError } from "../kms/kms-error.ts";
-import { judgeContinuity } from "../ops/continuity.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
-import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
 import { addProcessMetrics } from "../ops/metrics/metrics.ts";
-import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
-import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
+import { buildOpsApp } from "../ops/ops-listener.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
@@ -21,6 +17,8 @@ import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
+import { announceOurselves } from "./presence.ts";
+import { readiness } from "./readiness.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
@@ -93,6 +91,8 @@ async function start(
     "store watch",
     every(STORE_WATCH_MS, () => broker.storeWatch.look(), log),
   );
+  const presence = await announceOurselves(broker, roles);
+  shutdown.push("presence", presence.leave);
   await refuseBadStore(broker, log);
 
   if (roles.worker) {
@@ -168,28 +168,6 @@ function openQueues(broker: Broker, log: OperatorLog): Queue[] {
     queue.on("error", () => log.warn({ code: "queue_unavailable", detail: name }, "queue"));
     return queue;
   });
-}
-
-async function readiness(broker: Broker): Promise<Readiness> {
-  const facts = await readRedisFacts(broker.stores.fast.connection, broker.clock);
-  const production = broker.settings.NODE_ENV === "production";
-  const keys = await readKeyFacts({
-    organisations: async () =>
-      (await broker.configuration.listOrganisationNames()).map(({ id, name }) => ({
-        name,
-        owner: organisationOwner(id),
-      })),
-    dataKeys: broker.dataKeys,
-    sealer: broker.sealer,
-  });
-  return {
-    checks: [
-      ...judgeRedis(facts, production),
-      judgeKeyAccess(keys),
-      judgeContinuity(await broker.restoring()),
-    ],
-    durability: durabilityOf(facts),
-  };
 }
 
 async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {

@@ -13,15 +13,20 @@ export function dateWords(at: Instant): string {
   return `${date.getUTCDate()} ${en.months[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
 }
 
-const relative = new Intl.RelativeTimeFormat(en.lang, { numeric: "auto" });
+/** Made when it is first wanted: it reads the words of a language. */
+let format: Intl.RelativeTimeFormat | undefined;
+const relative = (count: number, unit: Intl.RelativeTimeFormatUnit): string => {
+  format ??= new Intl.RelativeTimeFormat(en.lang, { numeric: "auto" });
+  return format.format(count, unit);
+};
 
 /** `3 days ago`, `in 11 months`: rounded to what one looks for, never to the better side by more than half a unit. */
 export function distanceWords(at: Instant, now: Instant): string {
   const far = Math.abs(at - now);
   const count = (unitMs: number) => Math.round((at - now) / unitMs);
-  if (far < minutes(90)) return relative.format(count(minutes(1)), "minute");
-  if (far < hours(36)) return relative.format(count(hours(1)), "hour");
-  if (far < days(60)) return relative.format(count(days(1)), "day");
-  if (far < days(730)) return relative.format(count(days(30.44)), "month");
-  return relative.format(count(days(365.25)), "year");
+  if (far < minutes(90)) return relative(count(minutes(1)), "minute");
+  if (far < hours(36)) return relative(count(hours(1)), "hour");
+  if (far < days(60)) return relative(count(days(1)), "day");
+  if (far < days(730)) return relative(count(days(30.44)), "month");
+  return relative(count(days(365.25)), "year");
 }

@@ -278,6 +278,11 @@ export const startsKey = (id: GrantId | SyncId): string => `${organisation(route
 
 /** Tags of what no backup holds: hints that are rebuilt, and sessions of people who sign in again. Queues are not among them: they have tags of their own. */
 export const NOT_BACKED_UP: readonly string[] = ["s:due", "s:operators"];
+/** Hash: newest `format` of records that may lie here, `since`, `by`; and, by id, JSON of the processes at work (`lua/process.lua`). */
+export const storeFormatKey = (): string => `${shared("store")}format`;
+export const processesKey = (): string => `${shared("store")}processes`;
+/** Hash: how far a migration of records has come. */
+export const migrationKey = (name: string): string => `${shared("store")}migration:${name}`;
 
 /** Channel on which the outcome of a refresh is announced: `<grant> <outcome>`. Losing a message costs time, nothing else. */
 export const REFRESH_CHANNEL = "b1:refresh-outcome";

@@ -21,8 +21,14 @@ import { gateWords, standingPlace } from "./places.ts";
 import { readClient, readOrganisation } from "./records.ts";
 import type { RedisStore } from "./redis-store.ts";
 
+/** A sealed text, and what it says. */
+export interface StoredRecord {
+  readonly stored: string;
+  readonly text: string;
+}
+
 /** Where one record lies, and what lies beside it that scripts read. */
-interface Place {
+export interface Place {
   readonly noun: RecordSeal["noun"];
   readonly name: string;
   readonly keys: readonly [record: string, ...beside: string[]];
@@ -86,8 +92,37 @@ export class RedisRecordSeals implements RecordSeals {
     return this.#write(record as Found, text, []);
   }
 
+  /** Where records of a kind lie, by their key names. */
+  async placesOf(noun: RecordSeal["noun"]): Promise<readonly Place[]> {
+    const found: Place[] = [];
+    for await (const place of this.#places()) if (place.noun === noun) found.push(place);
+    return found.sort((a, b) => (a.keys[0] < b.keys[0] ? -1 : 1));
+  }
+
+  /** What is stored in a place and opens there; undefined: nothing, or nothing that a broker wrote. */
+  async read({ noun, keys: [key] }: Place): Promise<StoredRecord | undefined> {
+    const stored = await this.#store.call((redis) =>
+      noun === "client" ? redis.hget(key, "record") : redis.get(key),
+    );
+    if (stored === null || this.#judge(key, stored).state !== "sealed") return undefined;
+    return { stored, text: readable(stored) };
+  }
+
+  /** Writes another text in a record's place, with what scripts read of it and its audit entry. False: it is another by now. */
+  async rewrite(place: Place, { stored }: StoredRecord, text: string, note: AuditNote): Promise<boolean> {
+    const [record] = place.keys;
+    const entry = {
+      action: "record.migrated",
+      actor: note.actor,
+      record,
+      request: note.requestId,
+      address: note.address ?? "",
+    };
+    return this.#write({ ...place, place: record, stored }, text, Object.entries(entry).flat());
+  }
+
   async #write(
-    { noun, keys, place, stored }: Found,
+    { noun, keys, place, stored }: Pick<Found, "noun" | "keys" | "place" | "stored">,
     text: string,
     entry: readonly string[],
   ): Promise<boolean> {

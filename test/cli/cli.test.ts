@@ -82,6 +82,7 @@ beforeEach(() => {
     random: new CountedRandom(),
     clock: { now: () => 1_790_000_000_000, monotonicMs: () => 0 },
     grants: {
+      countGrants: async () => grants.length,
       listGrants: async (organisation, after, limit) => {
         const own = grants.filter((grant) => grant.organisation === organisation);
         const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;
@@ -97,6 +98,10 @@ beforeEach(() => {
     // On whole stores: test/stories/restore.test.ts.
     snapshot: {} as never,
     restore: {} as never,
+    // On a whole broker: test/cli/operations.test.ts.
+    migrations: {} as never,
+    health: undefined as never,
+    queues: undefined as never,
     recordSeals: {
       survey: async () => seals,
       seal: async (record) => {
@@ -109,7 +114,11 @@ beforeEach(() => {
     events: {} as never,
     // The same: test/stories/event-subscriptions.test.ts.
     subscriptions: {} as never,
-    audit: { read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after) },
+    audit: {
+      read: async (_journal, after) => entries.filter(({ sequence }) => sequence > after),
+      backlog: async () => 0,
+      newest: async () => entries.length,
+    },
     packages: { make: async (kind, values) => Buffer.from(`${kind} ${values.page_url}`) },
     diagnose: async function* () {
       yield* events;
@@ -154,6 +163,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     rootKeysetFiles: {} as never,
     verifyCertificate: async () => undefined,
     createClientSecret: () => new Secret("imb_sk_made-for-a-file"),
+    screen: { isTTY: false, columns: 80, write: () => {} },
     confirm: async () => false,
     stdin: () => Readable.from([typed]),
     auditKeys: () => signer.publicKeys(),
@@ -161,6 +171,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     openRefill: async () => ({}) as never,
     auditChain,
     checkpointReader: readCheckpoint,
+    examine: undefined as never,
     withBroker: async (use) => {
       connected++;
       return use(broker);
@@ -635,21 +646,21 @@ describe("records", () => {
       'Would be taken over:\n  unsealed organisation meridian (b1:{o:b}:organisation)\n    {"v":1}',
     );
     expect(seals[1]?.state).toBe("unsealed");
-    expect((await run("records", "seal")).code).toBe(0);
+    expect((await run("records", "seal", "--yes")).code).toBe(0);
     expect(JSON.parse((await run("records", "check", "--json")).out)).toEqual({ records: 2, refused: [] });
   });
 
   test("an altered one stays refused unless its place is named, and a place without a record is told", async () => {
     seals = [record("altered", "b1:{o:a}:organisation")];
-    expect(await run("records", "seal")).toMatchObject({
+    expect(await run("records", "seal", "--yes")).toMatchObject({
       code: 1,
       out: expect.stringContaining("Refused, and left so:"),
     });
-    expect(await run("records", "seal", "b1:{o:x}:organisation")).toMatchObject({
+    expect(await run("records", "seal", "b1:{o:x}:organisation", "--yes")).toMatchObject({
       code: 1,
       err: expect.stringContaining("b1:{o:x}:organisation"),
     });
-    expect((await run("records", "seal", "b1:{o:a}:organisation")).code).toBe(0);
+    expect((await run("records", "seal", "b1:{o:a}:organisation", "--yes")).code).toBe(0);
   });
 });
 
@@ -663,7 +674,7 @@ describe("clients and policies", () => {
       /^tracker\n {2}id: cli_[\s\S]+ {2}role: app\n {2}state: active\n/,
     );
     const { generation } = (await broker.store.findClientByName("tracker"))!;
-    expect((await run("clients", "stop", "tracker")).out).toContain("is stopped");
+    expect((await run("clients", "stop", "tracker", "--yes")).out).toContain("is stopped");
     expect((await broker.store.findClientByName("tracker"))!).toMatchObject({
       state: "stopped",
       generation: generation + 1,
@@ -675,9 +686,9 @@ describe("clients and policies", () => {
     const asked = await run("clients", "delete-secret", "tracker", secret, "--dry-run");
     expect(asked.out).toContain(`Would be void: secret ${secret} of client tracker.`);
     expect(await secretOf("tracker")).toBe(secret);
-    expect((await run("clients", "delete-secret", "tracker", secret)).code).toBe(0);
+    expect((await run("clients", "delete-secret", "tracker", secret, "--yes")).code).toBe(0);
     expect((await broker.store.findClientByName("tracker"))!.secrets).toEqual([]);
-    expect((await run("clients", "stop", "nobody")).err).toContain("There is no client nobody.");
+    expect((await run("clients", "stop", "nobody", "--yes")).err).toContain("There is no client nobody.");
   });
 
   test("a policy is put in the words of a file, shown, and taken away after a look", async () => {
@@ -709,9 +720,9 @@ describe("clients and policies", () => {
       "Would be taken away:",
     );
     expect((await run("policies", "list")).out).toContain("tracker → meridian");
-    expect((await run("policies", "delete", "tracker", "meridian")).out).toContain("Taken away:");
+    expect((await run("policies", "delete", "tracker", "meridian", "--yes")).out).toContain("Taken away:");
     expect((await run("policies", "list")).out).toBe("There are no policies yet.\n");
-    expect((await run("policies", "delete", "tracker", "meridian")).err).toBe(
+    expect((await run("policies", "delete", "tracker", "meridian", "--yes")).err).toBe(
       "Client tracker has no policy in organisation meridian.\n",
     );
   });

@@ -53,7 +53,7 @@ test("operators see how the syncs of an organisation stand, and steer them; what
   expect((await cli("resume", id)).out).toBe("It goes on.\n");
   expect((await cli("run", id)).code).toBe(0);
   expect(await row()).toMatchObject({ state: "active" });
-  expect(await cli("release", id)).toMatchObject({
+  expect(await cli("release", id, "--yes")).toMatchObject({
     code: 1,
     err: expect.stringContaining("No deletions of this sync are held."),
   });

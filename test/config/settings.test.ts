@@ -303,3 +303,17 @@ test("the README's table of settings is the schema's own", () => {
   const readme = readFileSync(new URL("../../src/config/README.md", import.meta.url), "utf8");
   expect(readme).toContain(settingsTable());
 });
+
+test("the table says of each setting that names a file or a secret that it does, and the main README leads to it", () => {
+  const rows = [...settingsTable().matchAll(/^\| `([A-Z_]+)`(?: \(([a-z ]+)\))? \| [^|]+ \| ([^|]+)/gm)];
+  expect(rows.length).toBeGreaterThan(40);
+  const named = rows.filter(([, , , sentence]) => /^(File|Folder) /.test(sentence!));
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(([, , kind]) => kind === undefined).map(([, name]) => name)).toEqual([]);
+  const secrets = rows.filter(([, , , sentence]) =>
+    /^File with .*(password|secret|token|private key|root keyset)/i.test(sentence!),
+  );
+  expect(secrets.filter(([, , kind]) => kind !== "secret file").map(([, name]) => name)).toEqual([]);
+  const main = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  expect(main).toContain("](src/config/README.md)");
+});

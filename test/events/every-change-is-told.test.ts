@@ -79,7 +79,7 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
     ...(["policy.budget_exceeded", "policy.created", "policy.changed", "policy.deleted"] as const),
     ...(["client.created", "client.changed", "client.secret_added", "client.secret_removed"] as const),
   ]),
-  ...never("an operator's own", ["record.sealed", "data_key.added", "data_key.promoted"]),
+  ...never("an operator's own", ["record.sealed", "record.migrated", "data_key.added", "data_key.promoted"]),
   ...never("an operator's own", ["data_key.retired", "data_key.rewrapped"]),
   "organisation.shredded": "its log is gone with it",
 };

@@ -334,9 +334,9 @@ test("a root key is rotated by hand: refused to go while data keys, records or c
   await manyGrants(here, 2);
   const old = (await cli.keys())[0].id as string;
   const added = /^(rk-\S+) is in/.exec((await cli.run("keys", "add-root", cli.keyset)).out)![1]!;
-  expect(await cli.run("keys", "retire-root", cli.keyset, old)).toMatchObject({ code: 1 });
+  expect(await cli.run("keys", "retire-root", cli.keyset, old, "--yes")).toMatchObject({ code: 1 });
   await cli.run("keys", "promote-root", cli.keyset, added);
-  const needed = await cli.run("keys", "retire-root", cli.keyset, old);
+  const needed = await cli.run("keys", "retire-root", cli.keyset, old, "--yes");
   expect(needed.code).toBe(1);
   expect(needed.err).toMatch(
     /is needed and stays: it wraps the keys of [1-9]\d* owners, seals [1-9]\d* records, and secrets of [1-9]\d* clients/,
