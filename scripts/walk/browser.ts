@@ -15,6 +15,15 @@ export class WalkingBrowser {
     });
   }
 
+  /** What a script of a page sends. */
+  async send(url: string, method: string, headers: Readonly<Record<string, string>> = {}): Promise<Visit> {
+    return this.#visit(url, { method, headers });
+  }
+
+  cookie(origin: string, name: string): string | undefined {
+    return this.#cookies.get(origin)?.get(name);
+  }
+
   /** Goes where `visit` points, as long as that is at one of `origins`; answers the last one. */
   async follow(visit: Visit, origins: readonly string[]): Promise<Visit> {
     let at = visit;

@@ -1,25 +1,18 @@
-import { hostname } from "node:os";
-import { Queue } from "bullmq";
-import { organisationOwner } from "../broker/seal-contexts.ts";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
 import { KmsError } from "../kms/kms-error.ts";
-import { judgeContinuity } from "../ops/continuity.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
-import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
 import { addProcessMetrics } from "../ops/metrics/metrics.ts";
-import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
-import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
-import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
+import { openQueues, opsApp, storeReadiness } from "./ops.ts";
 import { rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
@@ -66,19 +59,14 @@ async function start(
 
   addProcessMetrics(broker.metrics.registry);
   // Health first, so that whoever waits can read why.
-  const queues = openQueues(broker, log);
+  const queues = openQueues(broker);
   shutdown.push("queues", async () => {
     await Promise.allSettled(queues.map((queue) => queue.close()));
     for (const queue of queues) disconnect(queue.opts.connection as never);
   });
+  const metricsText = tellMetrics(broker, queues);
   const ops = await listen(
-    buildOpsApp({
-      checks: () => readiness(broker),
-      queues,
-      metricsText: tellMetrics(broker, queues),
-      log,
-      allowedHosts: opsHosts(settings),
-    }),
+    await opsApp(broker, queues, { metricsText }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
@@ -136,40 +124,8 @@ async function start(
   process.send?.({ ready: true });
 }
 
-/** The dashboard's view of the queues, on a connection of its own that never waits for Redis. */
-function openQueues(broker: Broker, log: OperatorLog): Queue[] {
-  return Object.values(QUEUES).map((name) => {
-    const connection = connectRedis(broker.redisAddress, "durable");
-    const queue = new Queue(name, { ...queueOptions(name, connection), skipWaitingForReady: true });
-    queue.on("error", () => log.warn({ code: "queue_unavailable", detail: name }, "queue"));
-    return queue;
-  });
-}
-
-async function readiness(broker: Broker): Promise<Readiness> {
-  const facts = await readRedisFacts(broker.stores.fast.connection, broker.clock);
-  const production = broker.settings.NODE_ENV === "production";
-  const keys = await readKeyFacts({
-    organisations: async () =>
-      (await broker.configuration.listOrganisationNames()).map(({ id, name }) => ({
-        name,
-        owner: organisationOwner(id),
-      })),
-    dataKeys: broker.dataKeys,
-    sealer: broker.sealer,
-  });
-  return {
-    checks: [
-      ...judgeRedis(facts, production),
-      judgeKeyAccess(keys),
-      judgeContinuity(await broker.restoring()),
-    ],
-    durability: durabilityOf(facts),
-  };
-}
-
 async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {
-  const { checks, durability } = await readiness(broker);
+  const { checks, durability } = await storeReadiness(broker);
   for (const finding of checks.filter(({ ok }) => !ok)) {
     log.warn({ code: finding.check, detail: finding.sentence }, "self-check");
   }
@@ -192,15 +148,6 @@ export function explain(error: unknown): string | undefined {
   const known = [SettingsError, RootKeysetError, KmsError, ListenError, StartRefused];
   return known.some((kind) => error instanceof kind) ? (error as Error).message : undefined;
 }
-
-const opsHosts = (settings: Settings): readonly string[] => [
-  "localhost",
-  "127.0.0.1",
-  "[::1]",
-  settings.OPS_HOST,
-  // The container's own, by which Prometheus and others beside it call it.
-  hostname(),
-];
 
 function every(ms: number, task: () => Promise<void>, log: OperatorLog): () => void {
   const timer = setInterval(() => {
