@@ -15,9 +15,11 @@ export class WalkingBrowser {
     });
   }
 
-  /** What a script of a page sends. */
+  /** What a script of a page sends, with an empty object as its body where it changes something. */
   async send(url: string, method: string, headers: Readonly<Record<string, string>> = {}): Promise<Visit> {
-    return this.#visit(url, { method, headers });
+    const changes = method !== "GET" && method !== "HEAD";
+    const body = changes && { body: "{}", headers: { ...headers, "content-type": "application/json" } };
+    return this.#visit(url, { method, headers, ...body });
   }
 
   cookie(origin: string, name: string): string | undefined {

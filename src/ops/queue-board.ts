@@ -269,8 +269,9 @@ function numbers<K extends string>(options: unknown, names: readonly K[]): { [na
 }
 
 /** A problem code as the catalogue has it, with its title: the same sentence for every occurrence. Nothing else that an error said. */
-function reasonOf(reason: string | undefined): string {
-  if (reason === undefined || reason === "") return "";
+function reasonOf(reason: string | null | undefined): string {
+  // BullMQ forgets it by null, against its type, where a job is run again.
+  if (reason === undefined || reason === null || reason === "") return "";
   const code = /^[a-z][a-z0-9_]{2,60}(?![A-Za-z0-9_-])/.exec(reason)?.[0];
   if (code !== undefined && Object.hasOwn(PROBLEMS, code)) {
     return `${code}: ${PROBLEMS[code as keyof typeof PROBLEMS].title}`;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Queue } from "bullmq";
+import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
 import { opsApp } from "../../src/main/ops.ts";
@@ -16,7 +16,7 @@ export interface OpsWorld {
   readonly ops: string;
   readonly queue: Queue;
   readonly setUp: OperatorsSetUp;
-  /** As if every connection from now on came from another machine. */
+  /** As if every request from now on came from another machine. */
   comeFrom(address: string | undefined): void;
 }
 
@@ -43,8 +43,8 @@ export async function opsWorld(settings: Readonly<Record<string, string>> = {}):
   const { port } = server.address() as AddressInfo;
   const ops = `http://127.0.0.1:${port}`;
   let from: string | undefined;
-  server.on("connection", (socket) => {
-    if (from !== undefined) Object.defineProperty(socket, "remoteAddress", { value: from });
+  server.on("request", ({ socket }) => {
+    Object.defineProperty(socket, "remoteAddress", { value: from ?? "127.0.0.1", configurable: true });
   });
   const setUp = await operatorsSetUp();
   const here = await world({ settings: { ...setUp.settings, OPS_PORT: String(port), ...settings } });
@@ -58,7 +58,31 @@ export async function opsWorld(settings: Readonly<Record<string, string>> = {}):
     setUp,
     comeFrom(address) {
       from = address;
-      server.closeIdleConnections();
     },
   };
 }
+
+export const GRANT_OF_JOBS = "grt_abcdefghjk01234567890123456789012345";
+
+/** Two jobs that failed, `first` and `second`, and one that waits for its time. */
+export async function someJobs({ queue }: OpsWorld): Promise<void> {
+  const connection = new Redis(sharedRedisUrl(), { maxRetriesPerRequest: null });
+  const worker = new Worker(queue.name, () => Promise.reject(new Error("refresh_pending")), {
+    connection: connection as never,
+  });
+  let left = 2;
+  const both = new Promise<void>((resolve) => worker.on("failed", () => void (--left === 0 && resolve())));
+  for (const id of ["first", "second"])
+    await queue.add("refresh-grant", { id: GRANT_OF_JOBS }, { jobId: id });
+  await both;
+  await worker.close();
+  connection.disconnect();
+  await queue.add("refresh-grant", { id: GRANT_OF_JOBS }, { jobId: "later", delay: 3_600_000 });
+}
+
+/** What the audit tells of this queue. */
+export const actsOn = async ({ here, queue }: OpsWorld) =>
+  (await here.broker.auditBuffer.read("queues", 0, 100_000))
+    .map(({ fields }) => fields)
+    .filter((fields) => fields.queue === queue.name)
+    .map(({ action, actor, job, address }) => ({ action, actor, job, address }));
