@@ -6,9 +6,9 @@ import type { OperatorPorts } from "../broker/operators/ports.ts";
 import { organisationOwner } from "../broker/seal-contexts.ts";
 import { type Settings, SettingsError } from "../config/settings.ts";
 import { judgeContinuity } from "../ops/continuity.ts";
-import type { Finding } from "../ops/finding.ts";
-import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
+import { judgeKeyAccess, judgeRootKeyset, type RootKeysetSeen, readKeyFacts } from "../ops/key-access.ts";
 import { buildOpsApp, type OpsOperators, type Readiness } from "../ops/ops-listener.ts";
+import { judgeQueueAges, readQueueAges } from "../ops/queue-age.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { buildOpsPages, opsVisitors } from "../pages/ops-pages.ts";
 import { connectRedis } from "../store/connect-redis.ts";
@@ -22,7 +22,7 @@ export async function opsApp(
   queues: readonly Queue[],
   more: {
     readonly metricsText?: () => Promise<string> | string;
-    readonly checks?: () => Promise<readonly Finding[]>;
+    readonly rootKeyset?: () => RootKeysetSeen;
   } = {},
 ) {
   const { settings, log } = broker;
@@ -31,7 +31,9 @@ export async function opsApp(
   return buildOpsApp({
     checks: async () => {
       const found = await storeReadiness(broker);
-      return { ...found, checks: [...found.checks, ...((await more.checks?.()) ?? [])] };
+      const ages = await readQueueAges(queues, () => broker.clock.now());
+      const keyset = more.rootKeyset === undefined ? [] : [judgeRootKeyset(more.rootKeyset())];
+      return { ...found, checks: [...found.checks, ...keyset, judgeQueueAges(ages)] };
     },
     queues,
     ...(more.metricsText !== undefined && { metricsText: more.metricsText }),

@@ -13,7 +13,7 @@ import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
 import { openQueues, opsApp, storeReadiness } from "./ops.ts";
-import { rootKeysetOf } from "./root-keys.ts";
+import { rootKeysetLook, rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
 
@@ -49,9 +49,10 @@ async function start(
   const shutdown = makeShutdown(log);
   onSignals({ shutdown, log });
 
+  const rootKeyset = await rootKeysetOf(settings, log);
   const broker = await compose({
     settings,
-    rootKeyset: await rootKeysetOf(settings, log),
+    rootKeyset,
     log,
     failPoints: settings.FAIL_POINTS ? failPointsOverIpc(process) : undefined,
   });
@@ -65,8 +66,9 @@ async function start(
     for (const queue of queues) disconnect(queue.opts.connection as never);
   });
   const metricsText = tellMetrics(broker, queues);
+  const rootKeysetSeen = rootKeysetLook(settings, rootKeyset, () => broker.clock.monotonicMs());
   const ops = await listen(
-    await opsApp(broker, queues, { metricsText }),
+    await opsApp(broker, queues, { metricsText, rootKeyset: rootKeysetSeen }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
