@@ -391,6 +391,29 @@ describe("T37: the board", () => {
     }
   });
 
+  it("does nothing that the audit does not take", async () => {
+    const noteAct = () => Promise.reject(new Problem("store_unavailable"));
+    const board = createServer(queueBoard([queue], "/", undefined, noteAct)).listen(0, "127.0.0.1");
+    await once(board, "listening");
+    onTestFinished(() => void board.close());
+    const url = `http://127.0.0.1:${(board.address() as AddressInfo).port}/api/queues/${name}`;
+    const before = await queue.getJobCounts();
+    for (const act of [
+      "/failing/retry",
+      "/failing/clean",
+      "/waiting/promote",
+      "/clean/failed",
+      "/retry/failed",
+    ]) {
+      const answer = await fetch(url + act, { method: "PUT" });
+      expect([answer.status, await answer.text()], act).toEqual([
+        500,
+        '{"error":{"key":"ERRORS.INTERNAL_SERVER_ERROR"}}',
+      ]);
+    }
+    expect(await queue.getJobCounts()).toEqual(before);
+  });
+
   it("loads nothing from elsewhere, and may name its own address as base", async () => {
     const { get } = await listening({ queues: [queue] });
     const page = await get("/queues/");
