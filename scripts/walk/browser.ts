@@ -15,6 +15,17 @@ export class WalkingBrowser {
     });
   }
 
+  /** What a script of a page sends, with an empty object as its body where it changes something. */
+  async send(url: string, method: string, headers: Readonly<Record<string, string>> = {}): Promise<Visit> {
+    const changes = method !== "GET" && method !== "HEAD";
+    const body = changes && { body: "{}", headers: { ...headers, "content-type": "application/json" } };
+    return this.#visit(url, { method, headers, ...body });
+  }
+
+  cookie(origin: string, name: string): string | undefined {
+    return this.#cookies.get(origin)?.get(name);
+  }
+
   /** Goes where `visit` points, as long as that is at one of `origins`; answers the last one. */
   async follow(visit: Visit, origins: readonly string[]): Promise<Visit> {
     let at = visit;

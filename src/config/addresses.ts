@@ -31,6 +31,18 @@ export function otherBaseUrl(text: string, fail: (message: string) => void): str
   return text;
 }
 
+/** Its http is allowed on loopback in production too: a tunnel ends there. */
+export function opsBaseUrl(text: string, ctx: z.RefinementCtx): string {
+  const read = otherBaseUrl(text, () => {});
+  if (read === undefined)
+    ctx.addIssue({
+      code: "custom",
+      message:
+        "must be an origin with https://, or with http:// on 127.0.0.1, ::1 or localhost, without a path",
+    });
+  return text;
+}
+
 /** An OpenID Connect issuer may have a path; http is for loopback, outside production. */
 export function issuer(text: string, ctx: z.RefinementCtx): string {
   const url = URL.parse(text);

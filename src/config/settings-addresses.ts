@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { otherBaseUrl, proxyCidr, publicBaseUrl } from "./addresses.ts";
-import { host, list, port } from "./kinds.ts";
+import { opsBaseUrl, otherBaseUrl, proxyCidr, publicBaseUrl } from "./addresses.ts";
+import { host, list, path, port } from "./kinds.ts";
 import type { Relation, Values } from "./relations.ts";
 import { type environmentSettings, isProduction } from "./settings-process.ts";
 
@@ -49,6 +49,18 @@ export const listenerSettings = {
     .default("127.0.0.1")
     .describe("Address on which the ops listener (health, metrics, queues) listens. Not for the internet."),
   OPS_PORT: port().default(9090).describe("Port of the ops listener."),
+  OPS_BASE_URL: z
+    .string()
+    .transform(opsBaseUrl)
+    .optional()
+    .describe(
+      "Address under which operators' browsers reach the ops listener of this process, behind whatever ends TLS for it; their sign-in comes back to it. http on loopback alone, as through a tunnel. Not set: `http://127.0.0.1:` with OPS_PORT.",
+    ),
+  OPS_METRICS_TOKEN_FILE: path()
+    .optional()
+    .describe(
+      "File with the bearer token that a Prometheus on another machine sends for `/metrics`, at least 32 characters. Not set: loopback and signed-in operators alone.",
+    ),
 };
 
 export const listenerRelations: readonly Relation<Values<typeof listenerSettings>>[] = [

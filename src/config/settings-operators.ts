@@ -12,7 +12,7 @@ export const operatorSettings = {
     .transform(issuer)
     .optional()
     .describe(
-      "Issuer of the identity provider by which operators and support sign in (OpenID Connect Discovery). Its redirect URI for this broker is PUBLIC_BASE_URL with `/operators/callback`. Not set: nobody signs in there.",
+      "Issuer of the identity provider by which operators and support sign in (OpenID Connect Discovery). Redirect URIs to register there: PUBLIC_BASE_URL and OPS_BASE_URL, each with `/operators/callback`. Not set: nobody signs in there.",
     ),
   OPERATORS_CLIENT_ID: z
     .string()
@@ -27,6 +27,9 @@ export const operatorSettings = {
     .describe("Claim of the ID token that says who may do what: a list or one text."),
   OPERATORS_VALUES: list((text) => text).describe(
     "Values of that claim that make an operator, who sees every organisation; separated by commas.",
+  ),
+  OPERATORS_QUEUE_VALUES: list((text) => text).describe(
+    "Values that let an operator also act on the queues' dashboard (retry, promote, remove); separated by commas. None: it is only looked at.",
   ),
   OPERATORS_SUPPORT: list(supportRule).describe(
     "Values that make somebody support, each with the organisations he may see, `value=name|name`; separated by commas.",
@@ -49,5 +52,11 @@ export const operatorRelations: readonly Relation<
     dependsOn: ["NODE_ENV"],
     holds: (c) => !isProduction(c) || c.OPERATORS_ISSUER?.startsWith("http://") !== true,
     message: "must begin with https:// in production",
+  },
+  {
+    setting: "OPERATORS_QUEUE_VALUES",
+    dependsOn: ["OPERATORS_VALUES"],
+    holds: (c) => c.OPERATORS_QUEUE_VALUES.length === 0 || c.OPERATORS_VALUES.length > 0,
+    message: "names who of the operators may do more, and OPERATORS_VALUES names none",
   },
 ];

@@ -41,6 +41,8 @@ export const AUDIT_FIELDS = {
   name: "name of the record in configuration files",
   record: "key name of the record",
   key: "id of the data key, or of the root key by which data keys are wrapped now",
+  queue: "the work queue",
+  job: "the job; `failed`, `completed`, `delayed`: every job in this state",
   fields: "names of what is another now, separated by blanks; no value",
 } as const satisfies Record<string, string>;
 
@@ -209,6 +211,10 @@ export const AUDIT_ACTIONS = {
     ["stale", "epoch"],
     "both",
   ),
+  // Work queues: asked for by hand. The entry is written before, so that nothing is done without it
+  "queue.retried": action("An operator had jobs that failed run once more.", ["queue", "job"], "shared"),
+  "queue.promoted": action("An operator had jobs run before their time.", ["queue", "job"], "shared"),
+  "queue.removed": action("An operator removed jobs.", ["queue", "job"], "shared"),
 
   // Keys
   "data_key.added": action("A new key for stored secrets was made.", ["registration", "key"], "both"),

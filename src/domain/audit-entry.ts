@@ -1,10 +1,10 @@
 import { type OrganisationId, parseId } from "./id.ts";
 import type { Instant } from "./instant.ts";
 
-/** Whose entries are numbered together: an organisation's, or those of records that belong to none. */
+/** Whose entries are numbered together: an organisation's, or those of what belongs to none. */
 export type AuditJournal = OrganisationId | SharedJournal;
-/** `registrations`: the operator's, which organisations share. */
-export const SHARED_JOURNALS = ["clients", "registrations"] as const;
+/** `registrations`: the operator's, which organisations share. `queues`: what operators did there by hand. */
+export const SHARED_JOURNALS = ["clients", "registrations", "queues"] as const;
 export type SharedJournal = (typeof SHARED_JOURNALS)[number];
 
 export function parseJournal(text: string): AuditJournal | undefined {

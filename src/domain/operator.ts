@@ -14,6 +14,8 @@ export interface OperatorSession {
   readonly role: OperatorRole;
   /** Names of organisations; `all` for operators. */
   readonly organisations: "all" | readonly string[];
+  /** May act on the work queues: only an operator, and only one of those named for it. */
+  readonly actsOnQueues?: true;
   readonly startedAt: Instant;
   readonly expiresAt: Instant;
 }
@@ -21,6 +23,8 @@ export interface OperatorSession {
 /** Which values of the claim make somebody what. */
 export interface OperatorRules {
   readonly operators: readonly string[];
+  /** Which of these operators may also act on the work queues. */
+  readonly queues: readonly string[];
   readonly support: readonly { readonly value: string; readonly organisations: readonly string[] }[];
 }
 
@@ -28,9 +32,10 @@ export interface OperatorRules {
 export function decideOperator(
   values: readonly string[],
   rules: OperatorRules,
-): Pick<OperatorSession, "role" | "organisations"> | undefined {
-  if (rules.operators.some((value) => values.includes(value)))
-    return { role: "operator", organisations: "all" };
+): Pick<OperatorSession, "role" | "organisations" | "actsOnQueues"> | undefined {
+  const some = (named: readonly string[]): boolean => named.some((value) => values.includes(value));
+  if (some(rules.operators))
+    return { role: "operator", organisations: "all", ...(some(rules.queues) && { actsOnQueues: true }) };
   const named = rules.support.filter(({ value }) => values.includes(value));
   if (named.length === 0) return undefined;
   return {
@@ -41,3 +46,18 @@ export function decideOperator(
 
 export const maySee = (session: Pick<OperatorSession, "organisations">, organisation: string): boolean =>
   session.organisations === "all" || session.organisations.includes(organisation);
+
+/** Queues hold work of every organisation side by side, so whoever may not see all of them sees none. */
+export const maySeeQueues = (session: Pick<OperatorSession, "organisations">): boolean =>
+  session.organisations === "all";
+
+export const mayActOnQueues = (
+  session: Pick<OperatorSession, "organisations" | "role" | "actsOnQueues">,
+): boolean => maySeeQueues(session) && session.role === "operator" && session.actsOnQueues === true;
+
+/** Who did it, as the audit has it. */
+export const operatorActor = ({
+  role,
+  issuer,
+  subject,
+}: Pick<OperatorSession, "role" | "issuer" | "subject">): string => `${role}:${issuer} ${subject}`;

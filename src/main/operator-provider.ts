@@ -9,7 +9,11 @@ export const operatorSettings = async (
   settings: Settings,
 ): Promise<Pick<OperatorPorts, "provider" | "rules" | "publicBaseUrl">> => ({
   provider: await operatorProvider(settings),
-  rules: { operators: settings.OPERATORS_VALUES, support: settings.OPERATORS_SUPPORT },
+  rules: {
+    operators: settings.OPERATORS_VALUES,
+    queues: settings.OPERATORS_QUEUE_VALUES,
+    support: settings.OPERATORS_SUPPORT,
+  },
   publicBaseUrl: settings.PUBLIC_BASE_URL,
 });
 

@@ -1,5 +1,3 @@
-import { hostname } from "node:os";
-import { Queue } from "bullmq";
 import { readSettings, type Settings, SettingsError } from "../config/settings.ts";
 import { timing } from "../domain/access-policy.ts";
 import { seconds } from "../domain/instant.ts";
@@ -8,18 +6,17 @@ import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { makeLog, type OperatorLog } from "../ops/log.ts";
 import { addProcessMetrics } from "../ops/metrics/metrics.ts";
-import { buildOpsApp } from "../ops/ops-listener.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
-import { QUEUES, queueOptions } from "../workers/queues.ts";
 import { startWorkers } from "../workers/start-workers.ts";
 import { type Broker, compose } from "./compose.ts";
 import { failPointsOverIpc } from "./fail-points.ts";
 import { startMachineListeners } from "./machine-listeners.ts";
+import { openQueues, opsApp } from "./ops.ts";
 import { announceOurselves } from "./presence.ts";
 import { readiness } from "./readiness.ts";
-import { rootKeysetOf } from "./root-keys.ts";
+import { rootKeysetLook, rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
 
@@ -55,9 +52,10 @@ async function start(
   const shutdown = makeShutdown(log);
   onSignals({ shutdown, log });
 
+  const rootKeyset = await rootKeysetOf(settings, log);
   const broker = await compose({
     settings,
-    rootKeyset: await rootKeysetOf(settings, log),
+    rootKeyset,
     log,
     failPoints: settings.FAIL_POINTS ? failPointsOverIpc(process) : undefined,
   });
@@ -66,19 +64,15 @@ async function start(
   addProcessMetrics(broker.metrics.registry);
   let ending = false;
   // Health first, so that whoever waits can read why.
-  const queues = openQueues(broker, log);
+  const queues = openQueues(broker);
   shutdown.push("queues", async () => {
     await Promise.allSettled(queues.map((queue) => queue.close()));
     for (const queue of queues) disconnect(queue.opts.connection as never);
   });
+  const metricsText = tellMetrics(broker, queues);
+  const rootKeysetSeen = rootKeysetLook(settings, rootKeyset, () => broker.clock.monotonicMs());
   const ops = await listen(
-    buildOpsApp({
-      checks: () => (ending ? readinessAtTheEnd() : readiness(broker)),
-      queues,
-      metricsText: tellMetrics(broker, queues),
-      log,
-      allowedHosts: opsHosts(settings),
-    }),
+    await opsApp(broker, queues, { metricsText, rootKeyset: rootKeysetSeen, isEnding: () => ending }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
@@ -148,28 +142,6 @@ async function start(
   process.send?.({ ready: true });
 }
 
-const readinessAtTheEnd = async (): Promise<Readiness> => ({
-  checks: [
-    {
-      check: "shutdown",
-      ok: false,
-      severity: "refuse",
-      sentence: "This process is ending: it finishes what is under way, and takes nothing more.",
-      remedy: "Send requests to another replica.",
-    },
-  ],
-});
-
-/** The dashboard's view of the queues, on a connection of its own that never waits for Redis. */
-function openQueues(broker: Broker, log: OperatorLog): Queue[] {
-  return Object.values(QUEUES).map((name) => {
-    const connection = connectRedis(broker.redisAddress, "durable");
-    const queue = new Queue(name, { ...queueOptions(name, connection), skipWaitingForReady: true });
-    queue.on("error", () => log.warn({ code: "queue_unavailable", detail: name }, "queue"));
-    return queue;
-  });
-}
-
 async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {
   const { checks, durability } = await readiness(broker);
   for (const finding of checks.filter(({ ok }) => !ok)) {
@@ -194,15 +166,6 @@ export function explain(error: unknown): string | undefined {
   const known = [SettingsError, RootKeysetError, KmsError, ListenError, StartRefused];
   return known.some((kind) => error instanceof kind) ? (error as Error).message : undefined;
 }
-
-const opsHosts = (settings: Settings): readonly string[] => [
-  "localhost",
-  "127.0.0.1",
-  "[::1]",
-  settings.OPS_HOST,
-  // The container's own, by which Prometheus and others beside it call it.
-  hostname(),
-];
 
 function every(ms: number, task: () => Promise<void>, log: OperatorLog): () => void {
   const timer = setInterval(() => {

@@ -12,7 +12,7 @@ import { buildApp } from "../http/build-app.ts";
 import type { HttpDeps } from "../http/deps.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
-import { buildPages } from "../pages/build-pages.ts";
+import { buildPages, type PageDeps } from "../pages/build-pages.ts";
 import { RedisCalendarStore } from "../store/redis-calendar-store.ts";
 import type { Broker } from "./compose.ts";
 
@@ -45,11 +45,23 @@ export function publicApp(
   publicBaseUrl: string = broker.settings.PUBLIC_BASE_URL,
   before: readonly RequestHandler[] = [],
 ): Express {
+  const deps = httpDeps(broker, publicBaseUrl, broker.settings.TRUSTED_PROXY_CIDRS);
+  const pages = buildPages(pageDeps(broker, publicBaseUrl, deps));
+  return buildApp(deps, {
+    before: [accessLog(broker.log, undefined, broker.metrics.meters), ...before],
+    pages,
+  });
+}
+
+/** What the pages are given, for those who come by this address. */
+export function pageDeps(
+  broker: Broker,
+  publicBaseUrl: string,
+  { authorization, portal, diagnosis }: Pick<HttpDeps, "authorization" | "portal" | "diagnosis"> = broker,
+): PageDeps {
   const { settings, log } = broker;
-  const deps = httpDeps(broker, publicBaseUrl, settings.TRUSTED_PROXY_CIDRS);
-  const { authorization, portal, diagnosis } = deps;
   const all = [settings.PUBLIC_BASE_URL, ...settings.OTHER_PUBLIC_BASE_URLS];
-  const pages = buildPages({
+  return {
     audit: {
       reader: broker.auditBuffer,
       clients: broker.configuration,
@@ -78,8 +90,7 @@ export function publicApp(
     },
     log,
     requestIdOf,
-  });
-  return buildApp(deps, { before: [accessLog(log, undefined, broker.metrics.meters), ...before], pages });
+  };
 }
 
 /**

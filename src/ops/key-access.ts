@@ -73,3 +73,34 @@ export async function readKeyFacts(parts: {
 }
 
 const PROBE = new Secret("key-access");
+
+/** What reading the root keyset once more brought. */
+export type RootKeysetSeen =
+  | { readonly opened: true; readonly sameKeys: boolean }
+  /** A sentence, without anything secret. */
+  | { readonly opened: false; readonly why: string };
+
+/**
+ * Judges whether this process could start again. Pure. It holds its keys already, so it is only a warning; the next restart
+ * would be the end of it.
+ */
+export function judgeRootKeyset(seen: RootKeysetSeen): Finding {
+  const check = "root-keyset";
+  if (!seen.opened)
+    return {
+      check,
+      ok: false,
+      severity: "warn",
+      sentence: `This process holds its root keys, and one that starts now would not get them. ${seen.why}`,
+      remedy: "Mend it before anything is restarted.",
+    };
+  return seen.sameKeys
+    ? { check, ok: true, severity: "warn", sentence: "The root keyset can be read and opened." }
+    : {
+        check,
+        ok: false,
+        severity: "warn",
+        sentence: "The root keyset has other keys than this process has read.",
+        remedy: "Restart this process: what others seal with a new key it cannot open.",
+      };
+}

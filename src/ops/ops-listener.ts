@@ -1,11 +1,12 @@
 import { isIP } from "node:net";
 import type { Queue } from "bullmq";
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from "express";
 import helmet from "helmet";
 import type { Log } from "../broker/ports.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
+import { maySeeQueues } from "../domain/operator.ts";
 import { type Finding, refuses } from "./finding.ts";
-import { queueBoard } from "./queue-board.ts";
+import { isLocal, type QueueVisitors, queueDoor, refuse, refuseChanges } from "./queue-door.ts";
 import type { Durability } from "./self-checks.ts";
 
 export interface Readiness {
@@ -16,59 +17,115 @@ export interface Readiness {
 
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 const CHECKS_MAX_MS = seconds(5);
+/** Whoever asks again within it gets the same answer: probes need no sign-in, and each look asks Redis for much. */
+const READINESS_KEPT_MS = seconds(1);
+
+/** Operators who sign in at this listener. */
+export interface OpsOperators extends QueueVisitors {
+  /** The pages of their sign-in, at `/operators`. */
+  readonly pages: RequestHandler;
+}
 
 /**
- * What operators and probes look at. It has no sign-in of its own yet, so whoever runs it binds it to loopback; here a
- * request under a foreign name is refused, because a page on the internet can have its own name point at 127.0.0.1.
- * Nothing can be changed through it.
+ * What operators and probes look at. A request under a foreign name is refused, because a page on the internet can
+ * have its own name point at 127.0.0.1. Health is anybody's, the rest an operator's who has signed in. Where no sign-in is
+ * set up it is for whoever is on this machine, and nothing can be changed.
  */
 export function buildOpsApp(parts: {
   readonly checks: () => Promise<Readiness>;
+  /** It has been told to end: from now on it is not ready, whatever was found a moment ago. */
+  readonly isEnding?: () => boolean;
   /** Shown on the board at `/queues`. None: no board. */
   readonly queues: readonly Queue[];
   readonly metricsText?: () => Promise<string> | string;
+  /** Whether somebody who scrapes has shown the token. */
+  readonly isMetricsToken?: (presented: string) => boolean;
+  readonly operators?: OpsOperators | undefined;
+  readonly newRequestId?: () => string;
   readonly log: Log;
   /** Names under which this listener may be asked, without port. */
   readonly allowedHosts?: readonly string[];
   readonly checksMaxMs?: Milliseconds;
 }): Express {
-  const { queues, metricsText, log, allowedHosts = LOOPBACK } = parts;
+  const { queues, metricsText, isMetricsToken, operators, log, allowedHosts = LOOPBACK } = parts;
   const app = express().disable("x-powered-by").disable("etag").set("query parser", "simple");
 
   app.use(securityHeaders("none"));
   app.use(refuseForeignHosts(allowedHosts));
-  app.use(refuseChanges);
   app.use(noStore);
+  app.use((_req, res, next) => {
+    res.locals.requestId = parts.newRequestId?.() ?? "";
+    next();
+  });
 
-  app.get("/healthz", (_req, res) => void res.json({ status: "ok" }));
+  const seesAll = async (req: Request): Promise<boolean> => {
+    const operator = await operators?.find(req);
+    return operator !== undefined && maySeeQueues(operator.session);
+  };
+  const showsToken = (req: Request): boolean => {
+    const presented = /^Bearer ([\w.~+/=-]{1,512})$/i.exec(req.get("Authorization") ?? "")?.[1];
+    return presented !== undefined && isMetricsToken?.(presented) === true;
+  };
+  const mayKnow = async (req: Request): Promise<boolean> =>
+    isLocal(req) || showsToken(req) || (await seesAll(req));
 
-  app.get("/readyz", async (_req, res) => {
-    const { checks, durability } = await readinessWithin(
-      parts.checksMaxMs ?? CHECKS_MAX_MS,
-      parts.checks,
-      log,
-    );
+  app.all("/healthz", refuseChanges, (_req, res) => void res.json({ status: "ok" }));
+
+  let last: { readonly at: number; readonly found: Promise<Readiness> } | undefined;
+  const readiness = (): Promise<Readiness> => {
+    const now = performance.now();
+    if (last === undefined || now - last.at >= READINESS_KEPT_MS) {
+      last = { at: now, found: readinessWithin(parts.checksMaxMs ?? CHECKS_MAX_MS, parts.checks, log) };
+    }
+    return last.found;
+  };
+  app.all("/readyz", refuseChanges, async (req, res) => {
+    const { checks, durability } = parts.isEnding?.() === true ? AT_THE_END : await readiness();
     const ready = !checks.some(refuses);
+    // A store that is away must not keep a probe waiting, or turn its answer into an error.
+    const whole = await mayKnow(req).catch(() => false);
     res.status(ready ? 200 : 503).json({
       status: ready ? "ready" : "not_ready",
-      ...(durability !== undefined && { durability }),
-      checks,
+      ...(durability !== undefined && { durability: whole ? durability : { class: durability.class } }),
+      checks: whole ? checks : checks.map(({ check, ok, severity }) => ({ check, ok, severity })),
     });
   });
 
   if (metricsText !== undefined) {
-    app.get("/metrics", async (_req, res) => {
+    app.all("/metrics", refuseChanges, async (req, res) => {
+      if (!(await mayKnow(req)))
+        return refuse(res.set("WWW-Authenticate", 'Bearer realm="metrics"'), 401, {
+          code: "metrics_not_allowed",
+          detail:
+            "Metrics are for this machine, for who shows the token, and for operators who have signed in.",
+          action: "Send the token of OPS_METRICS_TOKEN_FILE as a bearer token, or sign in at /operators.",
+        });
       const text = await metricsText();
       res.type("text/plain; version=0.0.4; charset=utf-8").send(text);
     });
   }
 
-  if (queues.length > 0) app.use("/queues", securityHeaders("board"), queueBoard(queues, "/queues"));
+  if (queues.length > 0)
+    app.use("/queues", securityHeaders("board"), queueDoor(queues, "/queues", operators));
 
+  if (operators !== undefined) app.use(operators.pages);
+  app.use(refuseChanges);
   app.use((_req, res) => void res.status(404).json({ error: "not_found" }));
   app.use(answerError(log));
   return app;
 }
+
+const AT_THE_END: Readiness = {
+  checks: [
+    {
+      check: "shutdown",
+      ok: false,
+      severity: "refuse",
+      sentence: "This process is ending: it finishes what is under way, and takes nothing more.",
+      remedy: "Send requests to another replica.",
+    },
+  ],
+};
 
 /** A check that throws or hangs is a process that is not ready, and is told like any other. */
 async function readinessWithin(
@@ -146,12 +203,6 @@ function refuseForeignHosts(allowedHosts: readonly string[]): RequestHandler {
 const noStore: RequestHandler = (_req, res, next) => {
   res.set("Cache-Control", "no-store");
   next();
-};
-
-/** The board is read-only by itself as well, but two of its routes then answer 200 and do nothing. */
-const refuseChanges: RequestHandler = (req, res, next) => {
-  if (req.method === "GET" || req.method === "HEAD") return next();
-  res.status(405).set("Allow", "GET, HEAD").json({ error: "method_not_allowed" });
 };
 
 function answerError(log: Log): ErrorRequestHandler {

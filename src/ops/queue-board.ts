@@ -11,23 +11,30 @@ import type {
 import { ExpressAdapter } from "@bull-board/express";
 import type { Job, Queue } from "bullmq";
 import type { Express } from "express";
+import type { QueueAct } from "../broker/operators/ports.ts";
 import { type IdType, parseId } from "../domain/id.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
 import { isPrintable } from "./printable.ts";
 
 /**
- * Bull Board over these queues: to look at, not to touch, and of every job only ids, numbers and problem codes (T37).
+ * Bull Board over these queues: to look at, and of every job only ids, numbers and problem codes (T37).
  * @param basePath where the answer is mounted.
+ * @param noteAct makes it a board to act on: told before each act, which is not done where this throws.
  */
 export function queueBoard(
   queues: readonly Queue[],
   basePath: string,
   answerMaxMs: Milliseconds = ANSWER_MAX_MS,
+  noteAct?: (act: QueueAct) => Promise<void>,
 ): Express {
-  const serverAdapter = new LookingAdapter(answerMaxMs).setBasePath(basePath);
+  const serverAdapter = new FewRoutesAdapter(answerMaxMs, noteAct).setBasePath(basePath);
+  const may =
+    noteAct === undefined
+      ? { readOnlyMode: true, allowRetries: false }
+      : { readOnlyMode: false, allowRetries: true, allowCompletedRetries: false };
   createBullBoard({
-    queues: queues.map((queue) => new IdsOnlyAdapter(queue, { readOnlyMode: true, allowRetries: false })),
+    queues: queues.map((queue) => new IdsOnlyAdapter(queue, may)),
     serverAdapter,
     options: {
       uiConfig: {
@@ -49,24 +56,73 @@ const UNREADABLE = "ERRORS.INTERNAL_SERVER_ERROR";
 /** Less than the board's polling interval, so that looks at a Redis that is away do not pile up. */
 const ANSWER_MAX_MS = seconds(4);
 
-/** Only what looks is served, and for a bounded time: a queue's connection may wait for Redis for ever. */
-class LookingAdapter extends ExpressAdapter {
-  readonly #answerMaxMs: Milliseconds;
+type Handler = AppControllerRoute["handler"];
 
-  constructor(answerMaxMs: Milliseconds) {
+/**
+ * What may be done, by the board's own routes; what is not here does not exist. Nobody pauses a queue: renewals would come
+ * to a stop unseen, and what has to stop at once is contained instead. Nobody adds a job, or changes what one holds.
+ */
+const ACTS: Readonly<
+  Record<string, { readonly kind: QueueAct["kind"]; readonly states: readonly string[] }>
+> = {
+  "/api/queues/:queueName/retry/:queueStatus": { kind: "retry", states: ["failed"] },
+  "/api/queues/:queueName/promote": { kind: "promote", states: ["delayed"] },
+  "/api/queues/:queueName/clean/:queueStatus": { kind: "remove", states: ["completed", "failed"] },
+  "/api/queues/:queueName/:jobId/retry": { kind: "retry", states: [] },
+  "/api/queues/:queueName/:jobId/promote": { kind: "promote", states: [] },
+  "/api/queues/:queueName/:jobId/clean": { kind: "remove", states: [] },
+};
+
+/**
+ * Only what looks is served, and of what acts only what is named, where somebody may. For a bounded time: a queue's
+ * connection may wait for Redis for ever.
+ */
+class FewRoutesAdapter extends ExpressAdapter {
+  readonly #answerMaxMs: Milliseconds;
+  readonly #noteAct: ((act: QueueAct) => Promise<void>) | undefined;
+
+  constructor(answerMaxMs: Milliseconds, noteAct: ((act: QueueAct) => Promise<void>) | undefined) {
     super();
     this.#answerMaxMs = answerMaxMs;
+    this.#noteAct = noteAct;
   }
 
   override setApiRoutes(routes: AppControllerRoute[]): ExpressAdapter {
     const looking = routes.filter(({ method }) => method === "get");
+    const noteAct = this.#noteAct;
+    const acting =
+      noteAct === undefined
+        ? []
+        : routes
+            .filter(({ method, route }) => method === "put" && Object.hasOwn(ACTS, String(route)))
+            .map((one) => ({ ...one, handler: noted(one.handler, ACTS[String(one.route)]!, noteAct) }));
     return super.setApiRoutes(
-      looking.map((route) => ({ ...route, handler: bounded(route.handler, this.#answerMaxMs) })),
+      [...looking, ...acting].map((route) => ({
+        ...route,
+        handler: bounded(route.handler, this.#answerMaxMs),
+      })),
     );
   }
 }
 
-function bounded(handler: AppControllerRoute["handler"], ms: Milliseconds): AppControllerRoute["handler"] {
+/** Written first, then done. What names no queue and no job of ours is neither. */
+function noted(
+  handler: Handler,
+  { kind, states }: (typeof ACTS)[string],
+  noteAct: (act: QueueAct) => Promise<void>,
+): Handler {
+  return async (request) => {
+    const { queueName, jobId, queueStatus } = (request?.params ?? {}) as Record<string, string | undefined>;
+    const job = jobId ?? queueStatus ?? states[0];
+    const known = jobId === undefined ? states.includes(job ?? "") : word(job) === job;
+    if (queueName === undefined || job === undefined || !known || !request?.queues.has(queueName))
+      return { status: 403, body: { error: { key: "ERRORS.FORBIDDEN" } } };
+    await noteAct({ kind, queue: queueName, job });
+    return handler(request);
+  };
+}
+
+function bounded(handler: Handler, ms: Milliseconds): Handler {
   return async (request) => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -89,12 +145,21 @@ class IdsOnlyAdapter extends BullMQAdapter {
   // The board asks its jobs for nothing but what `QueueJob` names; the base class promises BullMQ's whole class.
   override async getJob(id: string): Promise<Job | undefined> {
     const job = await super.getJob(id);
-    return job === undefined ? undefined : (new IdsOnlyJob(job, this.getName()) as unknown as Job);
+    return job === undefined ? undefined : this.#idsOnly(job);
   }
 
   override async getJobs(statuses: JobStatus[], start?: number, end?: number): Promise<Job[]> {
     const jobs = await super.getJobs(statuses, start, end);
-    return jobs.map((job) => new IdsOnlyJob(job, this.getName()) as unknown as Job);
+    return jobs.map((job) => this.#idsOnly(job));
+  }
+
+  #idsOnly(job: Job): Job {
+    return new IdsOnlyJob(job, this.getName(), !this.readOnlyMode) as unknown as Job;
+  }
+
+  /** Whether it is the run for which a schedule waits: removed alone, it would take the schedule along. */
+  override async getArmedJobSchedulerId(job: QueueJob): Promise<string | null> {
+    return job instanceof IdsOnlyJob ? super.getArmedJobSchedulerId(job.behind as never) : null;
   }
 
   override async getJobLogs(): Promise<string[]> {
@@ -125,12 +190,18 @@ class IdsOnlyJob implements QueueJob {
   readonly id: string;
   readonly queueName: string;
   readonly #job: Job;
+  readonly #acts: boolean;
 
-  constructor(job: Job, queueName: string) {
+  constructor(job: Job, queueName: string, acts: boolean) {
     this.#job = job;
+    this.#acts = acts;
     this.id = word(job.id);
     this.queueName = queueName;
     this.opts = numbers(job.opts, ["delay"]);
+  }
+
+  get behind(): Job {
+    return this.#job;
   }
 
   getState(): Promise<JobState> {
@@ -161,15 +232,15 @@ class IdsOnlyJob implements QueueJob {
   }
 
   promote(): Promise<void> {
-    return refuseToTouch();
+    return this.#acts ? this.#job.promote() : refuseToTouch();
   }
 
-  remove(): Promise<void> {
-    return refuseToTouch();
+  async remove(): Promise<void> {
+    return this.#acts ? void (await this.#job.remove()) : refuseToTouch();
   }
 
   retry(): Promise<void> {
-    return refuseToTouch();
+    return this.#acts ? this.#job.retry("failed") : refuseToTouch();
   }
 }
 
@@ -198,8 +269,9 @@ function numbers<K extends string>(options: unknown, names: readonly K[]): { [na
 }
 
 /** A problem code as the catalogue has it, with its title: the same sentence for every occurrence. Nothing else that an error said. */
-function reasonOf(reason: string | undefined): string {
-  if (reason === undefined || reason === "") return "";
+function reasonOf(reason: string | null | undefined): string {
+  // BullMQ forgets it by null, against its type, where a job is run again.
+  if (reason === undefined || reason === null || reason === "") return "";
   const code = /^[a-z][a-z0-9_]{2,60}(?![A-Za-z0-9_-])/.exec(reason)?.[0];
   if (code !== undefined && Object.hasOwn(PROBLEMS, code)) {
     return `${code}: ${PROBLEMS[code as keyof typeof PROBLEMS].title}`;

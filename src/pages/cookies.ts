@@ -19,10 +19,20 @@ export const pageCookie = (settings: PageSettings): string => prefixed(settings,
 /** Who came from a client, by its portal session. Not the same as who signed in at iManage itself. */
 export const portalCookie = (settings: PageSettings): string => prefixed(settings, "imb-portal");
 
-/** An operator, by the firm's own identity provider; and his sign-in while it is under way. */
-export const operatorCookie = (settings: PageSettings): string => prefixed(settings, "imb-operator");
+/**
+ * An operator, by the firm's own identity provider; and his sign-in while it is under way. Cookies know no ports, so the ops
+ * listener's have names of their own: on loopback it shares a host with the public one.
+ */
+export const operatorCookie = (settings: PageSettings): string =>
+  prefixed(settings, settings.ofOps ? "imb-ops" : "imb-operator");
 export const operatorSignInCookie = (settings: PageSettings): string =>
-  prefixed(settings, "imb-operator-sign-in");
+  prefixed(settings, settings.ofOps ? "imb-ops-sign-in" : "imb-operator-sign-in");
+
+/** Read by the dashboard's own script, which sends it back as `X-XSRF-TOKEN`. It alone signs nobody in. */
+export function setQueuesToken(response: Response, settings: PageSettings, token: string): void {
+  const secure = settings.plainCookies ? "" : "; Secure";
+  response.append("Set-Cookie", `XSRF-TOKEN=${token}; Path=/queues; SameSite=Strict${secure}`);
+}
 
 export function setConnectCookie(
   response: Response,

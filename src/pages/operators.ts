@@ -33,8 +33,14 @@ import { en } from "./texts.en.ts";
 const texts = en.operators;
 const HOME = "/operators";
 
-/** `GET /operators`: who is signed in and the organisations he may see, or the way in. */
-export function getOperators(deps: PageDeps): RequestHandler {
+/**
+ * `GET /operators`: who is signed in and what is his here, or the way in.
+ * @param home what he finds: on the public listener the organisations that he may see
+ */
+export function getOperators(
+  deps: PageDeps,
+  home: (deps: PageDeps, operator: SignedInOperator) => Html | Promise<Html> = overview,
+): RequestHandler {
   return async (request, response) => {
     // Nobody set a provider up: then there is nothing here, and no button that leads nowhere.
     if (deps.operators.provider === undefined) return sendNotFound(deps, response);
@@ -42,7 +48,7 @@ export function getOperators(deps: PageDeps): RequestHandler {
     const main =
       operator === undefined
         ? signInCard(queryValue(request, "signed-out") === "")
-        : await overview(deps, operator);
+        : await home(deps, operator);
     sendPage(response, 200, layout(deps.settings, { title: texts.title, main }));
   };
 }

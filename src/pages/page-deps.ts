@@ -52,4 +52,6 @@ export interface PageSettings {
   readonly logo: { readonly type: "image/svg+xml" | "image/png"; readonly bytes: Uint8Array } | undefined;
   /** Loopback base URL outside production: browsers refuse `__Host-` and `Secure` without https. */
   readonly plainCookies: boolean;
+  /** These pages are the ops listener's. */
+  readonly ofOps?: boolean;
 }

@@ -106,6 +106,14 @@ export function sentFromHere(request: Request, publicBaseUrl: string): boolean {
     : site === "same-origin" && !sentFromElsewhere(request);
 }
 
+/** Did a script of ours send this, for this very session? Its token comes in a header, which no form of another site can set. */
+export const sentByScript = (
+  request: Request,
+  session: { readonly formToken: string },
+  publicBaseUrl: string,
+): boolean =>
+  sentFromHere(request, publicBaseUrl) && same(request.get("X-XSRF-TOKEN") ?? "", session.formToken);
+
 const sentFromElsewhere = (request: Request): boolean =>
   !["same-origin", undefined].includes(request.get("Sec-Fetch-Site"));
 

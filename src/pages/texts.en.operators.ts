@@ -18,4 +18,18 @@ export const operators = {
   enabled: "iManage is enabled.",
   disabled: "iManage is switched off: no token is handed out, and every authorization is kept.",
   libraries: "Background service authorization",
+  ops: {
+    title: "Operations",
+    queues: "Work queues",
+    queuesLead: {
+      acts: "Look, run failed jobs once more, remove them.",
+      looks: "To look at: your role may not act there.",
+    },
+    readiness: "Readiness",
+    readinessLead: "Every check of this process, with its reason and what to do.",
+    metrics: "Metrics",
+    metricsLead: "What a Prometheus reads.",
+    notForSupport:
+      "Queues, metrics and the checks' reasons are about every organisation, so they are shown to operators alone. What is yours is at",
+  },
 } as const;

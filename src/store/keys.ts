@@ -50,7 +50,9 @@ const auditPrefix = (journal: AuditJournal): string =>
     ? shared("client")
     : journal === "registrations"
       ? shared("registration")
-      : organisationPrefix(journal);
+      : journal === "queues"
+        ? shared("queues")
+        : organisationPrefix(journal);
 /** Stream of audit entries, `<number>-0`, numbers contiguous; trimmed once they are exported and old. */
 export const auditKey = (journal: AuditJournal): string => `${auditPrefix(journal)}audit`;
 export const auditGateKey = (journal: AuditJournal): string => `${auditPrefix(journal)}gate`;

@@ -1,4 +1,6 @@
 import type { AuditBuffer, AuditHead, AuditLease, AuditReader } from "../broker/audit/ports.ts";
+import type { QueueAct, QueueActs } from "../broker/operators/ports.ts";
+import type { AuditNote } from "../broker/ports.ts";
 import type { AuditEntry, AuditJournal } from "../domain/audit-entry.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
 import { auditGateKey, auditHeadKey, auditKey } from "./keys.ts";
@@ -8,7 +10,7 @@ import type { RedisStore } from "./redis-store.ts";
 /** Removed in one script: a hundred of the stream's nodes, which takes Redis well under a millisecond. */
 const TRIMMED_AT_ONCE = 10_000;
 
-export class RedisAuditBuffer implements AuditBuffer, AuditReader {
+export class RedisAuditBuffer implements AuditBuffer, AuditReader, QueueActs {
   readonly #store: RedisStore;
 
   constructor(store: RedisStore) {
@@ -78,6 +80,11 @@ export class RedisAuditBuffer implements AuditBuffer, AuditReader {
     );
     if (acknowledged) return Number(newest) - Number(acknowledged);
     return this.#store.call((redis) => redis.xlen(auditKey(journal)));
+  }
+
+  async noteQueueAct({ kind, queue, job }: QueueAct, note: AuditNote): Promise<void> {
+    const told = [note.actor, queue, job, note.requestId, note.address ?? ""];
+    await this.#store.run("note-queue-act", [auditKey("queues")], [kind, ...told]);
   }
 
   async trim(journal: AuditJournal, keptMs: Milliseconds, keptMax: number): Promise<number> {

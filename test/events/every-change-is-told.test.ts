@@ -71,6 +71,9 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
     ...(["subscription.created", "subscription.changed", "subscription.secret_rotated"] as const),
     ...(["subscription.deleted", "event.replayed"] as const),
   ]),
+  ...never("work queues belong to no organisation, and what jobs change is told", [
+    ...(["queue.retried", "queue.promoted", "queue.removed"] as const),
+  ]),
   ...never("settings: what becomes of them is told where it shows", [
     ...(["organisation.created", "organisation.changed", "server.created", "server.changed"] as const),
     ...(["registration.created", "registration.changed"] as const),

@@ -61,6 +61,11 @@ export async function startIdentityProvider(
         jwks: { keys: [await exportJWK(privateKey)] },
       });
       const app = express();
+      app.get("/interaction/:uid", (_request, response) => {
+        response.send(
+          '<form method="post"><input name="username" aria-label="User name"><button>Sign in</button></form>',
+        );
+      });
       app.post("/interaction/:uid", express.urlencoded({ extended: false }), async (request, response) => {
         const { prompt, session, params } = await provider.interactionDetails(request, response);
         if (prompt.name === "login") {

@@ -8,8 +8,16 @@ import { addOrganisation } from "./additions.ts";
 import { type IdentityProvider, startIdentityProvider } from "./identity-provider.ts";
 import { type World, world } from "./world.ts";
 
-/** Who is what at the firm's identity provider: an operator, support of one organisation, and nobody here. */
-const GROUPS = { olga: ["dms-operators"], sam: ["staff", "dms-support"], guest: ["staff"] };
+/**
+ * Who is what at the firm's identity provider: an operator, one who may act on queues as well, support of one organisation,
+ * and nobody here.
+ */
+const GROUPS = {
+  olga: ["dms-operators"],
+  onni: ["dms-operators", "dms-on-call"],
+  sam: ["staff", "dms-support"],
+  guest: ["staff"],
+};
 
 export interface OperatorsSetUp {
   readonly provider: IdentityProvider;
@@ -37,6 +45,7 @@ export async function operatorsSetUp(): Promise<OperatorsSetUp> {
       OPERATORS_CLIENT_ID: provider.clientId,
       OPERATORS_CLIENT_SECRET_FILE: secret,
       OPERATORS_VALUES: "dms-operators",
+      OPERATORS_QUEUE_VALUES: "dms-on-call",
       OPERATORS_SUPPORT: `dms-support=${supported}`,
     },
     open: (...bases) => provider.open(...bases.map((base) => `${base}/operators/callback`)),

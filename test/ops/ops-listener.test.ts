@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { appRoutes } from "@bull-board/api/dist/routes.js";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { LogFields } from "../../src/broker/ports.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { Finding } from "../../src/ops/finding.ts";
@@ -21,7 +21,7 @@ const WELL: Readiness = {
 const GRANT = "grt_abcdefghjk01234567890123456789012345";
 const SERVER = "srv_abcdefghjk01234567890123456789012345";
 
-async function listening(parts: Partial<Parameters<typeof buildOpsApp>[0]> = {}) {
+async function listening(parts: Partial<Parameters<typeof buildOpsApp>[0]> = {}, from = "127.0.0.1") {
   const lines: (LogFields & { message: string })[] = [];
   const write = (fields: LogFields, message: string) => void lines.push({ ...fields, message });
   const app = buildOpsApp({
@@ -30,23 +30,28 @@ async function listening(parts: Partial<Parameters<typeof buildOpsApp>[0]> = {})
     log: { info: write, warn: write, error: write },
     ...parts,
   });
-  const server = createServer(app).listen(0, "127.0.0.1");
+  const server = createServer().listen(0, "127.0.0.1");
+  server.on("request", ({ socket }) => {
+    Object.defineProperty(socket, "remoteAddress", { value: from, configurable: true });
+  });
+  server.on("request", app);
   await once(server, "listening");
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
   const port = (server.address() as AddressInfo).port;
-  const get = (path: string, method = "GET") => fetch(`http://127.0.0.1:${port}${path}`, { method });
+  const get = (path: string, method = "GET", headers: Record<string, string> = {}) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { method, headers });
   return { get, port, lines };
 }
 
 /** `fetch` sets Host by itself. */
-async function statusFor(port: number, host: string | undefined): Promise<number> {
+async function statusFor(port: number, host: string | undefined, path = "/healthz"): Promise<number> {
   const call = request({
     host: "127.0.0.1",
     port,
-    path: "/healthz",
+    path,
     setHost: false,
     headers: host === undefined ? {} : { host },
   });
@@ -129,6 +134,64 @@ describe("health and readiness", () => {
     const answer = await get("/metrics");
     expect(answer.headers.get("content-type")).toContain("text/plain; version=0.0.4");
     expect(await answer.text()).toBe("broker_up 1\n");
+  });
+});
+
+describe("T37: where no sign-in of operators is set up", () => {
+  const metricsText = () => "broker_up 1\n";
+  const queue = new Queue("unasked", {
+    connection: { lazyConnect: true, url: "redis://127.0.0.1:9" } as never,
+  });
+  queue.on("error", () => {});
+  afterAll(() => queue.close().catch(() => {}));
+  const told = async (answer: Response) => [answer.status, ((await answer.json()) as { code?: string }).code];
+
+  it.each(["192.0.2.7", "::ffff:192.0.2.7", "10.0.0.1", "2001:db8::1"])(
+    "tells %s that it lives and which check fails, and no more",
+    async (from) => {
+      const { get } = await listening({ queues: [queue], metricsText }, from);
+      expect(await told(await get("/queues/"))).toEqual([403, "operators_not_set_up"]);
+      expect(await told(await get("/queues/api/queues"))).toEqual([403, "operators_not_set_up"]);
+      expect(await told(await get("/metrics"))).toEqual([401, "metrics_not_allowed"]);
+      expect((await get("/healthz")).status).toBe(200);
+      expect(await (await get("/readyz")).json()).toEqual({
+        status: "ready",
+        durability: { class: "D2" },
+        checks: [{ check: "redis-role", ok: true, severity: "warn" }],
+      });
+    },
+  );
+
+  it.each(["127.0.0.1", "::1", "::ffff:127.0.0.1"])("is open to %s, to look at", async (from) => {
+    const { get } = await listening({ queues: [queue], metricsText }, from);
+    expect((await get("/metrics")).status).toBe(200);
+    expect((await get("/queues/")).status).toBe(200);
+    expect((await get("/queues/", "PUT")).status).toBe(405);
+    expect(JSON.stringify(await (await get("/readyz")).json())).toContain("Redis is a master.");
+  });
+
+  it.each(["forwarded", "via", "x-forwarded-for", "x-real-ip"])(
+    "takes nobody for one on this machine who comes through a proxy on it (%s)",
+    async (name) => {
+      const { get } = await listening({ queues: [queue], metricsText });
+      expect((await get("/metrics", "GET", { [name]: "127.0.0.1" })).status).toBe(401);
+      expect((await get("/queues/", "GET", { [name]: "127.0.0.1" })).status).toBe(403);
+    },
+  );
+
+  it("nor who asks under another name than a loopback one", async () => {
+    const { port } = await listening({ metricsText, allowedHosts: ["ops.internal"] });
+    expect(await statusFor(port, "ops.internal", "/metrics")).toBe(401);
+  });
+
+  it("shows metrics to whoever sends the token, wherever he is", async () => {
+    const isMetricsToken = (presented: string) => presented === "right";
+    const { get } = await listening({ metricsText, isMetricsToken }, "192.0.2.7");
+    const by = async (authorization: string) => (await get("/metrics", "GET", { authorization })).status;
+    expect(await by("Bearer right")).toBe(200);
+    for (const wrong of ["Bearer wrong", "Basic right", "right", "Bearer ", "Bearer right wrong"])
+      expect(await by(wrong), wrong).toBe(401);
+    expect((await get("/metrics")).headers.get("www-authenticate")).toBe('Bearer realm="metrics"');
   });
 });
 
@@ -327,6 +390,29 @@ describe("T37: the board", () => {
       expect(answer.status, path).toBe(404);
       await answer.body?.cancel();
     }
+  });
+
+  it("does nothing that the audit does not take", async () => {
+    const noteAct = () => Promise.reject(new Problem("store_unavailable"));
+    const board = createServer(queueBoard([queue], "/", undefined, noteAct)).listen(0, "127.0.0.1");
+    await once(board, "listening");
+    onTestFinished(() => void board.close());
+    const url = `http://127.0.0.1:${(board.address() as AddressInfo).port}/api/queues/${name}`;
+    const before = await queue.getJobCounts();
+    for (const act of [
+      "/failing/retry",
+      "/failing/clean",
+      "/waiting/promote",
+      "/clean/failed",
+      "/retry/failed",
+    ]) {
+      const answer = await fetch(url + act, { method: "PUT" });
+      expect([answer.status, await answer.text()], act).toEqual([
+        500,
+        '{"error":{"key":"ERRORS.INTERNAL_SERVER_ERROR"}}',
+      ]);
+    }
+    expect(await queue.getJobCounts()).toEqual(before);
   });
 
   it("loads nothing from elsewhere, and may name its own address as base", async () => {

@@ -387,7 +387,7 @@ export class World {
           deleteOperatorSession: async (digest) => void this.operators.delete(digest),
         },
         provider: this.provider,
-        rules: { operators: [], support: [] },
+        rules: { operators: [], queues: [], support: [] },
         publicBaseUrl: BASE_URL,
       },
       // On a whole broker: test/stories/operators-containment.test.ts.

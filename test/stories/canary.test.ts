@@ -30,10 +30,10 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
   const operators = await operatorsSetUp();
   const { provider } = operators;
   const here = await world({ redisUrl: redis.url, settings: operators.settings });
-  await operators.open(here.base);
   const parties = { here, provider };
   const worker = await tellTheStory(here, redis, operators);
-  const dashboard = await whatOperatorsSee(worker.ops);
+  const { browser } = await signInOperator({ base: worker.ops }, provider, "olga");
+  const dashboard = await whatOperatorsSee(worker.ops, browser);
 
   const secrets = await secretsOf(parties, recorded);
   const kinds = new Set(Object.keys(secrets).map((name) => name.replace(/ \d+$/, "")));
@@ -153,6 +153,7 @@ async function tellTheStory(
 
   // A library is lent; a worker of its own reads it, and its changes reach who waits for them.
   const worker = await brokerProcess(here, "worker");
+  await operators.open(here.base, worker.ops);
   const admin = new WalkingBrowser();
   const lent = await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", LIBRARY_ADMIN, admin);
   await admin.follow(lent, [here.base]);
@@ -347,10 +348,10 @@ async function visitOperatorsPages(here: World, { provider }: OperatorsSetUp, na
 }
 
 /** All of the operators' listener: health, the dashboard's own requests, and each job that there is. */
-async function whatOperatorsSee(ops: string): Promise<string> {
+async function whatOperatorsSee(ops: string, browser: WalkingBrowser): Promise<string> {
   const read = async (path: string) => {
-    const answer = await fetch(ops + path);
-    return `${JSON.stringify([...answer.headers])}\n${await answer.text()}`;
+    const { headers, body } = await browser.get(ops + path);
+    return `${JSON.stringify([...headers])}\n${body}`;
   };
   const told = await Promise.all(
     ["/healthz", "/readyz", "/metrics", "/queues/", "/queues/api/queues"].map(read),

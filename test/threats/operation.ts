@@ -2,6 +2,8 @@ import type { ProvenPromise } from "../kit/promise.ts";
 
 const AUDIT_VERIFIED = "test/broker/audit/verify-audit.test.ts";
 
+const OPS_SIGN_IN = "test/stories/ops-sign-in.test.ts";
+
 /** What may leak, be tampered with or come in by the packages: T36 to T40. */
 export const operationThreats: readonly ProvenPromise[] = [
   {
@@ -54,7 +56,7 @@ export const operationThreats: readonly ProvenPromise[] = [
   {
     id: "T37",
     promise:
-      "What operators look at shows ids alone, changes nothing, and opens to nobody on the public listener.",
+      "What operators look at shows ids alone and opens to nobody without their sign-in; who acts is named for it, sent it from his own dashboard, and stands in the audit.",
     proofs: [
       {
         file: "test/ops/ops-listener.test.ts",
@@ -84,6 +86,130 @@ export const operationThreats: readonly ProvenPromise[] = [
           file: "src/ops/queue-board.ts",
           replace: 'const looking = routes.filter(({ method }) => method === "get");',
           by: "const looking = routes;",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 without a sign-in nothing at the ops listener but health answers 200",
+        without: {
+          guard: "who has not signed in is nobody",
+          file: "src/ops/queue-door.ts",
+          replace: "const operator = await visitors.find(request);",
+          by: 'const operator = (await visitors.find(request)) ?? ({ session: { role: "operator", organisations: "all" }, formToken: "" } as never);',
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 without a sign-in nothing at the ops listener but health answers 200",
+        without: {
+          guard: "metrics are for who may know",
+          file: "src/ops/ops-listener.ts",
+          replace: "if (!(await mayKnow(req)))",
+          by: "if (false)",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 readiness tells a probe no more than which check fails",
+        without: {
+          guard: "reasons are for who may know",
+          file: "src/ops/ops-listener.ts",
+          replace: "checks: whole ? checks : ",
+          by: "checks: whole || true ? checks : ",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 an operator looks at queues and metrics, and acts only where his role allows it",
+        without: {
+          guard: "to act is a right of its own",
+          file: "src/ops/queue-door.ts",
+          replace: "if (!mayActOnQueues(session)) {",
+          by: "if (false) {",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 support sees no queue and no metrics",
+        without: {
+          guard: "who may not see every organisation sees no queue",
+          file: "src/ops/queue-door.ts",
+          replace: "    if (!maySeeQueues(session)) return refuse(response, 403, ALL_ORGANISATIONS);\n",
+          by: "",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 each act of an operator is in the audit",
+        without: {
+          guard: "an act is written before it is done",
+          file: "src/ops/queue-board.ts",
+          replace: "    await noteAct({ kind, queue: queueName, job });\n",
+          by: "",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 each act of an operator is in the audit",
+        without: {
+          guard: "a request that changes something comes from the dashboard of this session",
+          file: "src/ops/queue-door.ts",
+          replace:
+            "    if (changes && !visitors.sentByHim(request, operator)) return refuse(response, 403, NOT_FROM_HERE);\n",
+          by: "",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 each act of an operator is in the audit",
+        without: {
+          guard: "it comes from this origin",
+          file: "src/pages/page-session.ts",
+          replace:
+            'sentFromHere(request, publicBaseUrl) && same(request.get("X-XSRF-TOKEN") ?? "", session.formToken);',
+          by: 'same(request.get("X-XSRF-TOKEN") ?? "", session.formToken);',
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 each act of an operator is in the audit",
+        without: {
+          guard: "it shows this session's token",
+          file: "src/pages/page-session.ts",
+          replace:
+            'sentFromHere(request, publicBaseUrl) && same(request.get("X-XSRF-TOKEN") ?? "", session.formToken);',
+          by: "sentFromHere(request, publicBaseUrl);",
+        },
+      },
+      {
+        file: OPS_SIGN_IN,
+        title: "T37 a session of the public listener is none at the ops listener",
+        without: {
+          guard: "a session is found by what is derived for its listener",
+          file: "src/main/ops.ts",
+          replace: 'digest: (cookie) => handles.derive(cookie, "ops session")',
+          by: "digest: (cookie) => handles.digest(cookie)",
+        },
+      },
+      {
+        file: "test/ops/ops-listener.test.ts",
+        title: "T37: where no sign-in of operators is set up",
+        without: {
+          guard: "without a sign-in this machine alone looks",
+          file: "src/ops/queue-door.ts",
+          replace: "    if (!isLocal(request)) return refuse(response, 403, NO_SIGN_IN);\n",
+          by: "",
+        },
+      },
+      {
+        file: "test/ops/ops-listener.test.ts",
+        title: "T37: where no sign-in of operators is set up",
+        without: {
+          guard: "what comes through a proxy on this machine is not of this machine",
+          file: "src/ops/queue-door.ts",
+          replace:
+            '  if (["forwarded", "via", "x-forwarded-for", "x-real-ip"].some((name) => name in request.headers))\n    return false;\n',
+          by: "",
         },
       },
       {

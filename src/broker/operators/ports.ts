@@ -1,7 +1,7 @@
 import type { Milliseconds } from "../../domain/instant.ts";
 import type { OperatorRules, OperatorSession } from "../../domain/operator.ts";
 import type { Secret } from "../../domain/secret.ts";
-import type { Clock, Handles, Log, Random } from "../ports.ts";
+import type { AuditNote, Clock, Handles, Log, Random } from "../ports.ts";
 
 /** The firm's identity provider, by OpenID Connect. */
 export interface OperatorIdentityProvider {
@@ -32,6 +32,21 @@ export interface OperatorIdentity {
   readonly name: string;
   /** Values of the claim that says who may do what. */
   readonly values: readonly string[];
+}
+
+/** What an operator does to work queues by hand. A whole state's jobs are named by it in the place of the job. */
+export interface QueueAct {
+  readonly kind: "retry" | "promote" | "remove";
+  readonly queue: string;
+  readonly job: string;
+}
+
+export interface QueueActs {
+  /**
+   * Writes the audit entry. Called before the act, which is another store's: nothing is done that is not written, and what
+   * is written may have found nothing to do.
+   */
+  noteQueueAct(act: QueueAct, note: AuditNote): Promise<void>;
 }
 
 /** Sessions by the digest of their cookie. */

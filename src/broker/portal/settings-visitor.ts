@@ -1,5 +1,5 @@
 import type { ClientId, OrganisationId, ServerId } from "../../domain/id.ts";
-import { maySee } from "../../domain/operator.ts";
+import { maySee, operatorActor } from "../../domain/operator.ts";
 import type { Organisation } from "../../domain/organisation.ts";
 import type { AuditSight } from "../audit/read-audit.ts";
 import type { SignedInOperator } from "../operators/operator-sign-in.ts";
@@ -52,7 +52,7 @@ export async function operatorAt(
   return {
     firm,
     formToken,
-    actor: `${session.role}:${session.issuer} ${session.subject}`,
+    actor: operatorActor(session),
     client: undefined,
     mayChange: session.role === "operator",
     readsAudit: () => true,
