@@ -16,7 +16,8 @@ import { ROOT, temporaryFolder } from "../scripts/program.ts";
 type Service = {
   image: string;
   hostname?: string;
-  command: string[];
+  /** Of the image, unless given. */
+  command?: string[];
   profiles?: string[];
   environment?: Record<string, string>;
   secrets?: string[];
@@ -59,7 +60,7 @@ test.each(named)("%s refers to nothing that is not there", (_, service) => {
   expect(Object.keys(services)).toEqual(
     expect.arrayContaining([...needed, ...(joined === undefined ? [] : [joined])]),
   );
-  for (const path of service.command.join(" ").match(/src\/main\/[\w-]+\.ts/g) ?? [])
+  for (const path of (service.command ?? []).join(" ").match(/src\/main\/[\w-]+\.ts/g) ?? [])
     expect(existsSync(join(ROOT, path)), path).toBe(true);
 });
 
@@ -144,7 +145,7 @@ test.skipIf(process.platform !== "linux")(
     const entry = join(folder, "docker-entrypoint.sh");
     await writeFile(entry, '#!/bin/sh\n[ "$1 $3" = "redis-server -" ] && cat "$2" -\n');
     await chmod(entry, 0o755);
-    const [shell = "", flags = "", script = ""] = services.redis!.command;
+    const [shell = "", flags = "", script = ""] = services.redis!.command!;
     const { stdout } = await promisify(execFile)(
       shell,
       [
@@ -176,6 +177,44 @@ test.skipIf(process.platform !== "linux")(
     ]);
   },
 );
+
+test("Prometheus asks every process at its ops port, by its name, and reads the rules that are mounted", async () => {
+  const { rule_files, scrape_configs } = parse(await text("config/prometheus.yml")) as {
+    rule_files: string[];
+    scrape_configs: {
+      authorization: { credentials_file: string };
+      static_configs: { targets: string[] }[];
+    }[];
+  };
+  const targets = scrape_configs.flatMap((job) => job.static_configs.flatMap((it) => it.targets));
+  const wanted = brokers.filter(([, { profiles }]) => profiles === undefined);
+  expect(targets.sort()).toEqual(wanted.map(([, it]) => `${it.hostname}:${it.environment!.OPS_PORT}`).sort());
+  for (const [name, { hostname }] of wanted) expect(hostname).toBe(name);
+  for (const { authorization } of scrape_configs)
+    for (const [, { environment }] of wanted)
+      expect(authorization.credentials_file).toBe(environment!.OPS_METRICS_TOKEN_FILE);
+  expect(services.prometheus!.secrets).toEqual(["metrics-token"]);
+  const mounted = services.prometheus!.volumes!.map((volume) => volume.split(":")[1]);
+  expect(mounted).toEqual(expect.arrayContaining(rule_files));
+  expect(services.prometheus!.command).toContain(
+    `--config.file=${mounted.find((path) => path!.endsWith("prometheus.yml"))}`,
+  );
+});
+
+test("Grafana asks that Prometheus, and shows the dashboard that is mounted", async () => {
+  const { datasources } = parse(await text("config/grafana/datasource.yml")) as {
+    datasources: { url: string }[];
+  };
+  expect(datasources.map(({ url }) => url)).toEqual(["http://prometheus:9090"]);
+  const { providers } = parse(await text("config/grafana/dashboards.yml")) as {
+    providers: { options: { path: string } }[];
+  };
+  const mounted = services.grafana!.volumes!.map((volume) => volume.split(":")[1]!);
+  expect(
+    mounted.some((path) => path.startsWith(`${providers[0]!.options.path}/`) && path.endsWith(".json")),
+  ).toBe(true);
+  expect(services.grafana!.networks).toEqual(services.prometheus!.networks);
+});
 
 /** What Redis answers to each line, on one connection that nobody has signed in. */
 async function said(port: number, lines: readonly string[]): Promise<string[]> {
