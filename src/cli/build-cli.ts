@@ -93,7 +93,7 @@ export interface CliBroker
   extends Omit<ApplyPorts, "secretSource">,
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker {
-  readonly grants: Pick<GrantStore, "listGrants">;
+  readonly grants: Pick<GrantStore, "listGrants" | "findGrant" | "timeline">;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;

@@ -57,6 +57,7 @@ export function publicApp(
       keptDays: settings.AUDIT_RETENTION_DAYS,
     },
     authorization,
+    grants: broker.grantStore,
     libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {
       ...authorization,
