@@ -24,6 +24,7 @@ import { environmentSettings, logSettings, testRelations, testSettings } from ".
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
 import { syncSettings } from "./settings-sync.ts";
+import { traceSettings } from "./settings-traces.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -52,6 +53,7 @@ const fields = {
   ...operatorSettings,
   ...productSettings,
   ...logSettings,
+  ...traceSettings,
   ...auditSettings,
   ...syncSettings,
   ...testSettings,

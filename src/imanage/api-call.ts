@@ -40,6 +40,7 @@ export async function callApi(
   if (place.kind === "throttled") return place;
   const exchange = await ports.outbound.exchange({
     method: body === undefined ? "GET" : "POST",
+    span: "imanage api",
     url: url.href,
     headers: {
       "x-auth-token": accessToken.reveal(),

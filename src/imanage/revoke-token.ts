@@ -28,6 +28,7 @@ export async function revokeToken(
     authenticate({ issuer: issuerOf(server) }, { client_id: credentials.clientId }, form, headers);
     const exchange = await outbound.exchange({
       method: "POST",
+      span: "imanage revoke",
       url: revocationEndpoint,
       headers: Object.fromEntries(headers),
       body: form.toString(),

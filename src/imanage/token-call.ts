@@ -106,6 +106,7 @@ export async function sendGrantRequest(
   configuration[customFetch] = async (url, { body, headers }) => {
     exchange = await outbound.exchange({
       method: "POST",
+      span: "imanage token",
       url,
       headers,
       body: String(body),

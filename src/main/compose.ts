@@ -80,6 +80,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_PRIVATE_CIDRS,
     proxy: await egressProxy(settings),
+    tracer: given.tracer,
   });
   const authorizationServer = new ImanageAuthorizationServer(outbound, { now: () => clock.now() });
   const places = new CallPlaces({
@@ -225,7 +226,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
   const { subscriptions, deliverer, deliverySweep, closeReceivers } = await keepDeliveries({
-    ...{ clock, random, log, sealer, stores, clients: letIn, settings },
+    ...{ clock, random, log, sealer, stores, clients: letIn, settings, tracer: given.tracer },
   });
   const keptSyncs = keepSyncs({
     clock,
@@ -324,6 +325,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   return {
     settings,
+    tracer: given.tracer,
     logo: await productLogo(settings),
     log,
     clock,

@@ -1,4 +1,5 @@
 import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import { Deliverer } from "../events/deliver.ts";
 import type { SubscriptionPorts } from "../events/subscription-ports.ts";
@@ -19,6 +20,7 @@ export async function keepDeliveries(by: {
   readonly stores: Stores;
   readonly clients: SubscriptionPorts["clients"];
   readonly settings: Settings;
+  readonly tracer: Tracer | undefined;
 }) {
   const { clock, random, log, sealer, stores, clients, settings } = by;
   // A door of its own: what the operator opened for iManage servers is not open for addresses that clients name (T18).
@@ -26,7 +28,7 @@ export async function keepDeliveries(by: {
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_WEBHOOK_PRIVATE_CIDRS,
   };
-  const outbound = new Outbound({ ...rules, proxy: await egressProxy(settings) });
+  const outbound = new Outbound({ ...rules, proxy: await egressProxy(settings), tracer: by.tracer });
   const ports: SubscriptionPorts = {
     clock,
     random,

@@ -1,4 +1,5 @@
 import type { RecordMac } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { ChangeListener, EventListener, SyncsDueListener } from "../store/change-listener.ts";
@@ -43,6 +44,8 @@ export interface StoreSurroundings {
   readonly storeOffsetMs?: () => number;
   /** How long refreshes wait for other processes' offers after Redis lost its memory: fixed outside tests. */
   readonly storeSettlesMs?: number;
+  /** Undefined: nobody asked for traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
@@ -63,8 +66,8 @@ export async function openStores(
     connections.push(connection);
     return connection;
   };
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS);
-  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs);
+  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, given.tracer);
+  const durable = new RedisStore(connect("durable", "durable"), given.storeOffsetMs, undefined, given.tracer);
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>
     log.error(

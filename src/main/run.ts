@@ -51,10 +51,13 @@ async function start(
   const shutdown = makeShutdown(log);
   onSignals({ shutdown, log });
 
+  const tracer = await openTracer(settings, roles);
+  if (tracer !== undefined) shutdown.push("traces", () => tracer.close());
   const broker = await compose({
     settings,
     rootKeyset: await rootKeysetOf(settings, log),
     log,
+    tracer,
     failPoints: settings.FAIL_POINTS ? failPointsOverIpc(process) : undefined,
   });
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
@@ -85,6 +88,7 @@ async function start(
       jobStarts: broker.jobStarts,
       onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
+      tracer,
       log,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);
@@ -115,6 +119,19 @@ async function start(
     "ready",
   );
   process.send?.({ ready: true });
+}
+
+/** OpenTelemetry is loaded only here, and only where traces are asked for: a tenth of a second and 15 MB. */
+async function openTracer(
+  { TRACES_URL: url, TRACES_RATIO: ratio }: Settings,
+  roles: Readonly<Record<string, boolean>>,
+) {
+  if (url === undefined) return undefined;
+  const { makeOtelTracer } = await import("../ops/otel-tracer.ts");
+  const role = Object.keys(roles)
+    .filter((name) => roles[name] === true)
+    .join("+");
+  return makeOtelTracer({ url, ratio, role });
 }
 
 /** The dashboard's view of the queues, on a connection of its own that never waits for Redis. */

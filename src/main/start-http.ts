@@ -12,6 +12,7 @@ import { buildApp } from "../http/build-app.ts";
 import type { HttpDeps } from "../http/deps.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
+import { traceRequests } from "../ops/trace-requests.ts";
 import { buildPages } from "../pages/build-pages.ts";
 import { RedisCalendarStore } from "../store/redis-calendar-store.ts";
 import type { Broker } from "./compose.ts";
@@ -80,7 +81,7 @@ export function publicApp(
     log,
     requestIdOf,
   });
-  return buildApp(deps, { before: [accessLog(log), ...before], pages });
+  return buildApp(deps, { before: [...watch(broker), ...before], pages });
 }
 
 /**
@@ -93,7 +94,7 @@ export const machineApp = (
   proxies: readonly string[],
 ): Express =>
   buildApp(httpDeps(broker, broker.settings.PUBLIC_BASE_URL, proxies), {
-    before: [accessLog(broker.log)],
+    before: watch(broker),
     docs: false,
     certificates,
   });
@@ -139,6 +140,12 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     },
   } satisfies HttpDeps;
 }
+
+/** What sees each request go by: the log's line, and a trace where they are asked for. */
+const watch = ({ log, tracer, settings }: Broker): readonly RequestHandler[] => [
+  accessLog(log),
+  ...(tracer === undefined ? [] : [traceRequests(tracer, settings.TRACES_ACCEPT_PARENT)]),
+];
 
 /** Listens, or says in a sentence why not. */
 export async function listen(

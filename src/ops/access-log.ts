@@ -14,7 +14,7 @@ export function accessLog(
 ): RequestHandler {
   return (req, res, next) => {
     const startedAtMs = clock.monotonicMs();
-    const method = KNOWN_METHODS.has(req.method) ? req.method : "other";
+    const method = methodOf(req);
     // `close` comes once, after the answer or instead of it.
     res.once("close", () => {
       const requestId: unknown = res.locals.requestId;
@@ -32,6 +32,9 @@ export function accessLog(
 }
 
 const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+export const methodOf = ({ method }: Pick<Request, "method">): string =>
+  KNOWN_METHODS.has(method) ? method : "other";
 
 /** The pattern that answered, or `unmatched`. Where routers are mounted, the address in front of it counts as a pattern only where it is plain words. */
 export function routePattern(req: Pick<Request, "route" | "baseUrl">): string {

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
+import type { Tracer } from "../broker/tracer.ts";
 import type { ConnectionSeen } from "../domain/diagnosis-seen.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
@@ -10,6 +11,8 @@ import type { EgressProxy } from "./proxy-tunnel.ts";
 
 export interface OutboundRequest {
   readonly method: "GET" | "POST";
+  /** What it is, for a trace: a kind, never a part of the address. */
+  readonly span?: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -47,6 +50,7 @@ export interface OutboundOptions extends Partial<EgressRules> {
   readonly monotonicMs?: () => Milliseconds;
   readonly lookup?: ConnectOptions["lookup"];
   readonly dial?: ConnectOptions["dial"];
+  readonly tracer?: Tracer | undefined;
 }
 
 export const TOKEN_BODY_LIMIT_BYTES = 256 * 1024;
@@ -86,6 +90,21 @@ export class Outbound {
 
   /** One request, once. Only the deadlines end it: no caller can. */
   exchange(request: OutboundRequest): Promise<Exchange> {
+    const { tracer } = this.#options;
+    if (tracer === undefined) return this.#exchange(request);
+    const { method, span: name = "outbound" } = request;
+    return tracer.span(name, { method }, async (span) => {
+      const exchange = await this.#exchange(request);
+      span.note(
+        exchange.kind === "answer"
+          ? { status: exchange.status, ...(exchange.cutBy !== undefined && { outcome: exchange.cutBy }) }
+          : { outcome: `${exchange.kind} ${exchange.reason}` },
+      );
+      return exchange;
+    });
+  }
+
+  #exchange(request: OutboundRequest): Promise<Exchange> {
     const verdict = decideUrl(request.url, this.#rules);
     if (!verdict.allowed) return Promise.resolve({ kind: "not_sent", reason: verdict.because });
     if (this.#closed) return Promise.resolve({ kind: "not_sent", reason: "closing" });

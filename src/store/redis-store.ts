@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { noTracer, type Tracer } from "../broker/tracer.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
@@ -26,19 +27,23 @@ export class RedisStore {
   readonly connection: RedisConnection;
   readonly #clockOffsetMs: () => Milliseconds;
   readonly #patienceMs: Milliseconds | undefined;
+  readonly #tracer: Tracer;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
    * @param patienceMs how long an answer may take; undefined: as long as it takes.
+   * @param tracer spans name scripts, and never a key or an argument.
    */
   constructor(
     connection: RedisConnection,
     clockOffsetMs: () => Milliseconds = () => 0,
     patienceMs?: Milliseconds,
+    tracer: Tracer = noTracer,
   ) {
     this.connection = connection;
     this.#clockOffsetMs = clockOffsetMs;
     this.#patienceMs = patienceMs;
+    this.#tracer = tracer;
   }
 
   /** Runs a script by its digest; sends its text only where this Redis has not seen it yet. */
@@ -49,7 +54,7 @@ export class RedisStore {
   ): Promise<unknown> {
     const { sha, text } = loadScript(script);
     const all = [...keys, ...args, this.#clockOffsetMs()];
-    return this.call(async (redis) => {
+    return this.#traced(`redis ${script}`, async (redis) => {
       try {
         return await redis.evalsha(sha, keys.length, ...all);
       } catch (error) {
@@ -60,7 +65,17 @@ export class RedisStore {
   }
 
   /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
-  async call<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+  call<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+    return this.#traced("redis command", command);
+  }
+
+  #traced<T>(name: string, command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+    return this.#tracer === noTracer
+      ? this.#ask(command)
+      : this.#tracer.span(name, {}, () => this.#ask(command));
+  }
+
+  async #ask<T>(command: (redis: RedisConnection) => Promise<T>): Promise<T> {
     try {
       const answer = command(this.connection);
       return await (this.#patienceMs === undefined ? answer : within(this.#patienceMs, answer));

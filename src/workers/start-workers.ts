@@ -1,5 +1,6 @@
 import { Queue, Worker } from "bullmq";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
+import { noTracer, type SpanFields, type Tracer } from "../broker/tracer.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
@@ -68,6 +69,7 @@ export interface WorkerParts {
   readonly jobStarts: JobStarts;
   readonly timers: Pick<Timers, "every">;
   readonly log: Log;
+  readonly tracer?: Tracer | undefined;
   /** Calls back for each event that happens somewhere, until the answer is called. Undefined: the sweep finds them. */
   readonly onEvent?: (hear: (organisation: OrganisationId) => void) => () => void;
   readonly timing?: Partial<WorkerTiming>;
@@ -118,7 +120,7 @@ const TIMING: WorkerTiming = {
 
 /** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
 export async function startWorkers(parts: WorkerParts): Promise<Workers> {
-  const { stories, log } = parts;
+  const { stories, log, tracer = noTracer } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
   const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
@@ -142,7 +144,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     const started = new Worker(
       name,
       (job) =>
-        run(job).catch((error: unknown) => {
+        traced(name, job.data, tracer, () => run(job)).catch((error: unknown) => {
           throw jobFailure(error, name, job.data?.id, log);
         }),
       workerOptions(name, connection, concurrency, timing),
@@ -155,9 +157,13 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const libraries = queueOf<SyncId>(QUEUES.sync);
   const subscriptions = queueOf<SubscriptionId>(QUEUES.deliverEvents);
   const scheduled = [
-    { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants) },
-    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries) },
-    { name: QUEUES.deliverySweep, everyMs: timing.sweepMs, run: deliverySweepJob(stories, subscriptions) },
+    { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants, tracer) },
+    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries, tracer) },
+    {
+      name: QUEUES.deliverySweep,
+      everyMs: timing.sweepMs,
+      run: deliverySweepJob(stories, subscriptions, tracer),
+    },
     { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
@@ -170,7 +176,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const workers = [
     worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
     worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
-    worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, subscriptions, stopping.signal)),
+    worker(
+      QUEUES.deliverEvents,
+      deliveries,
+      deliverEventsJob(stories, subscriptions, stopping.signal, tracer),
+    ),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
 
@@ -193,7 +203,9 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 
   await restate();
   const deafen = parts.onEvent?.(
-    deliveryPokes(stories, subscriptions, (error) => jobFailure(error, QUEUES.deliverEvents, undefined, log)),
+    deliveryPokes(stories, subscriptions, tracer, (error) =>
+      jobFailure(error, QUEUES.deliverEvents, undefined, log),
+    ),
   );
   return {
     async close() {
@@ -214,6 +226,24 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     },
   };
 }
+
+/** A job about something goes on from whoever added it; those that only look around are in no trace. */
+function traced(
+  name: QueueName,
+  { id, trace: parent }: Partial<JobData<JobId>> = {},
+  tracer: Tracer,
+  run: () => Promise<void>,
+): Promise<void> {
+  const about = ABOUT[name];
+  if (id === undefined || about === undefined) return run();
+  return tracer.span(`job ${name}`, { [about]: id }, run, { kind: "consumer", parent });
+}
+
+const ABOUT: Partial<Record<QueueName, keyof SpanFields>> = {
+  [QUEUES.refreshGrant]: "grant",
+  [QUEUES.sync]: "sync",
+  [QUEUES.deliverEvents]: "subscription",
+};
 
 async function withinGrace(work: Promise<unknown>, graceMs: Milliseconds): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();

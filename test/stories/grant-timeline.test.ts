@@ -35,8 +35,8 @@ async function refreshed(here: World, grant: string) {
   return here.client.accessToken(ask(here));
 }
 async function cli(here: World, ...args: string[]): Promise<string> {
-  let out = "";
-  const write = (text: string) => void (out += text);
+  const out: string[] = [];
+  const write = (text: string) => void out.push(text);
   const withBroker = (use: (by: object) => Promise<unknown>) => use({ grants: here.broker.grantStore });
   const program = buildCli({
     write,
@@ -46,7 +46,7 @@ async function cli(here: World, ...args: string[]): Promise<string> {
     withBroker,
   } as never);
   await program.parseAsync(["node", "cli", "grants", "timeline", ...args]);
-  return out;
+  return out.join("");
 }
 
 it("consent, refreshes, the end at iManage, another consent and its deletion read as one story: by API, by CLI and on the page, also when the grant is gone", async () => {
