@@ -7,7 +7,7 @@ import { KmsError } from "../kms/kms-error.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { judgeKeyAccess, readKeyFacts } from "../ops/key-access.ts";
-import { makeLog, type OperatorLog } from "../ops/log.ts";
+import { inRequest, makeLog, type OperatorLog } from "../ops/log.ts";
 import { buildOpsApp, type Readiness } from "../ops/ops-listener.ts";
 import { durabilityOf, judgeRedis, readRedisFacts } from "../ops/self-checks.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
@@ -89,6 +89,7 @@ async function start(
       onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
       tracer,
+      inRequest,
       log,
     });
     shutdown.push("workers", () => workers.close(), LAST_REFRESH_MS);

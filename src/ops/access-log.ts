@@ -1,12 +1,13 @@
 import type { Request, RequestHandler } from "express";
 import type { Clock } from "../broker/ports.ts";
 import { systemClock } from "./clock.ts";
-import type { OperatorLog } from "./log.ts";
+import { inRequest, type OperatorLog } from "./log.ts";
 
 /**
  * One line per request, when it is over. Of the address only the route's pattern is written: paths and queries hold
  * states, codes and handles (T36).
- * The request's id is read from `res.locals.requestId`, where whoever makes it puts it.
+ * The request's id is read from `res.locals.requestId`, where whoever makes it puts it; so is who proved to be calling (`client`),
+ * and with which problem it was answered (`code`). What is logged on the way has the same id.
  */
 export function accessLog(
   log: Pick<OperatorLog, "request">,
@@ -17,17 +18,21 @@ export function accessLog(
     const method = methodOf(req);
     // `close` comes once, after the answer or instead of it.
     res.once("close", () => {
-      const requestId: unknown = res.locals.requestId;
+      const { requestId, client, code }: Record<string, unknown> = res.locals;
       log.request({
         method,
         route: routePattern(req),
         status: res.statusCode,
         elapsedMs: clock.monotonicMs() - startedAtMs,
         ...(typeof requestId === "string" && { requestId }),
+        ...(typeof client === "string" && { client }),
+        ...(typeof code === "string" && { code }),
         ...(!res.writableFinished && { outcome: "aborted" }),
       });
     });
-    next();
+    const { requestId } = res.locals;
+    if (typeof requestId === "string") inRequest(requestId, next);
+    else next();
   };
 }
 

@@ -124,7 +124,8 @@ export function buildPages(deps: PageDeps): Router {
   }
 
   router.use(paths, notFoundPage(deps));
-  router.use(paths, errorHandler(deps));
+  // Not mounted at a path: the request's line would have that in front of the route that failed.
+  router.use(errorHandler(deps));
   return router;
 }
 

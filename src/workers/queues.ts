@@ -35,6 +35,24 @@ export interface JobData<Id extends JobId> {
   readonly trace?: string;
 }
 
+/** What a job is about, by the name that log and traces have for it; of those that only look around: nothing. */
+export function aboutOf(
+  queue: QueueName,
+  id: string | undefined,
+): Partial<Record<"grant" | "sync" | "subscription", string>> {
+  if (id === undefined) return {};
+  switch (queue) {
+    case QUEUES.refreshGrant:
+      return { grant: id };
+    case QUEUES.sync:
+      return { sync: id };
+    case QUEUES.deliverEvents:
+      return { subscription: id };
+    default:
+      return {};
+  }
+}
+
 /** In front of all keys of a queue: a hash tag of its own, so that a cluster spreads queues over its nodes. */
 export const queuePrefix = (name: QueueName): string => `b1:{q:${name}}`;
 

@@ -1,6 +1,6 @@
 import { Queue, Worker } from "bullmq";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
-import { noTracer, type SpanFields, type Tracer } from "../broker/tracer.ts";
+import { noTracer, type Tracer } from "../broker/tracer.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
@@ -12,6 +12,7 @@ import { keyRotationJob } from "./key-rotation.job.ts";
 import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
+  aboutOf,
   type JobData,
   type JobId,
   jobOptions,
@@ -70,6 +71,8 @@ export interface WorkerParts {
   readonly timers: Pick<Timers, "every">;
   readonly log: Log;
   readonly tracer?: Tracer | undefined;
+  /** Gives what is logged on the way the id of its job, as requests have one. */
+  readonly inRequest?: <T>(id: string, work: () => T) => T;
   /** Calls back for each event that happens somewhere, until the answer is called. Undefined: the sweep finds them. */
   readonly onEvent?: (hear: (organisation: OrganisationId) => void) => () => void;
   readonly timing?: Partial<WorkerTiming>;
@@ -120,7 +123,7 @@ const TIMING: WorkerTiming = {
 
 /** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
 export async function startWorkers(parts: WorkerParts): Promise<Workers> {
-  const { stories, log, tracer = noTracer } = parts;
+  const { stories, log, tracer = noTracer, inRequest = (_id, work) => work() } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
   const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
@@ -144,9 +147,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
     const started = new Worker(
       name,
       (job) =>
-        traced(name, job.data, tracer, () => run(job)).catch((error: unknown) => {
-          throw jobFailure(error, name, job.data?.id, log);
-        }),
+        inRequest(`job_${name}_${job.id}`, () =>
+          traced(name, job.data, tracer, () => run(job)).catch((error: unknown) => {
+            throw jobFailure(error, name, job.data?.id, log);
+          }),
+        ),
       workerOptions(name, connection, concurrency, timing),
     );
     started.on("error", onError(name));
@@ -234,16 +239,10 @@ function traced(
   tracer: Tracer,
   run: () => Promise<void>,
 ): Promise<void> {
-  const about = ABOUT[name];
-  if (id === undefined || about === undefined) return run();
-  return tracer.span(`job ${name}`, { [about]: id }, run, { kind: "consumer", parent });
+  const about = aboutOf(name, id);
+  if (Object.keys(about).length === 0) return run();
+  return tracer.span(`job ${name}`, about, run, { kind: "consumer", parent });
 }
-
-const ABOUT: Partial<Record<QueueName, keyof SpanFields>> = {
-  [QUEUES.refreshGrant]: "grant",
-  [QUEUES.sync]: "sync",
-  [QUEUES.deliverEvents]: "subscription",
-};
 
 async function withinGrace(work: Promise<unknown>, graceMs: Milliseconds): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
