@@ -42,8 +42,3 @@ export interface Tracer {
   /** W3C `traceparent` of what is under way here, for a job that goes on with it. */
   readonly parent: string | undefined;
 }
-
-const silent: OpenSpan = { note: () => {} };
-
-/** Where nobody asked for traces. */
-export const noTracer: Tracer = { span: (_name, _fields, work) => work(silent), parent: undefined };

@@ -169,6 +169,7 @@ export function standingText(grant: Grant | undefined, failing: BreakCause | und
   if (grant === undefined) return "This authorization is over and gone; this is what is kept of it.";
   switch (grant.state) {
     case "active": {
+      if (failing === "no_refresh_token") return "It does not work any more: it ended with its access token.";
       if (failing !== undefined)
         return `iManage is asked in vain${grant.failingSince === undefined ? "" : ` since ${moment(grant.failingSince)}`}: ${breakText(failing).sentence}`;
       if (grant.lastRefreshedAt === undefined) return "It works; it has not been refreshed yet.";

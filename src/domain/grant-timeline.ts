@@ -133,13 +133,11 @@ const answerWasLost = (before: readonly TimelineEntry[], refreshedAt: Instant): 
 };
 
 function standingOf(grant: Grant | undefined, last: TimelineLine | undefined): GrantStory["standing"] {
-  const failing = grant?.state === "active" ? failingCause(grant.lastProblem?.code) : undefined;
+  // One without a refresh token stays active, and has ended with its access token all the same.
+  const works = grant?.state === "active" && last?.kind !== "grant.ended";
+  const failing = works ? failingCause(grant.lastProblem?.code) : undefined;
   const broke =
-    failing === undefined
-      ? grant?.state === "active"
-        ? undefined
-        : last?.broke
-      : { cause: failing, ...breakText(failing) };
+    failing !== undefined ? { cause: failing, ...breakText(failing) } : works ? undefined : last?.broke;
   return { state: grant?.state ?? "gone", sentence: standingText(grant, broke?.cause), broke };
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { noTracer, type Tracer } from "../broker/tracer.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
@@ -27,7 +27,7 @@ export class RedisStore {
   readonly connection: RedisConnection;
   readonly #clockOffsetMs: () => Milliseconds;
   readonly #patienceMs: Milliseconds | undefined;
-  readonly #tracer: Tracer;
+  readonly #tracer: Tracer | undefined;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
@@ -38,7 +38,7 @@ export class RedisStore {
     connection: RedisConnection,
     clockOffsetMs: () => Milliseconds = () => 0,
     patienceMs?: Milliseconds,
-    tracer: Tracer = noTracer,
+    tracer?: Tracer,
   ) {
     this.connection = connection;
     this.#clockOffsetMs = clockOffsetMs;
@@ -70,7 +70,7 @@ export class RedisStore {
   }
 
   #traced<T>(name: string, command: (redis: RedisConnection) => Promise<T>): Promise<T> {
-    return this.#tracer === noTracer
+    return this.#tracer === undefined
       ? this.#ask(command)
       : this.#tracer.span(name, {}, () => this.#ask(command));
   }

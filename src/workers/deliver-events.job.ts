@@ -13,7 +13,7 @@ export const deliverEventsJob =
     { deliver }: Pick<WorkerStories, "deliver">,
     subscriptions: Queue<JobData<SubscriptionId>>,
     stopping: AbortSignal,
-    tracer: Tracer,
+    tracer: Tracer | undefined,
   ) =>
   async ({ data: { id } }: { readonly data: JobData<SubscriptionId> }): Promise<void> => {
     if ((await deliver(id, stopping)) === "goes_on") await addOncePerId(subscriptions, [id], tracer, true);
@@ -24,7 +24,7 @@ export const deliverySweepJob =
   (
     { sweepDeliveries }: Pick<WorkerStories, "sweepDeliveries">,
     subscriptions: Queue<JobData<SubscriptionId>>,
-    tracer: Tracer,
+    tracer: Tracer | undefined,
   ) =>
   async (): Promise<void> =>
     addOncePerId(subscriptions, await sweepDeliveries(), tracer);
@@ -37,7 +37,7 @@ export const deliverySweepJob =
 export function deliveryPokes(
   { subscriptionsBehind }: Pick<WorkerStories, "subscriptionsBehind">,
   subscriptions: Queue<JobData<SubscriptionId>>,
-  tracer: Tracer,
+  tracer: Tracer | undefined,
   failed: (error: unknown) => void,
 ): (organisation: OrganisationId) => void {
   const asking = new Map<OrganisationId, { again: boolean }>();

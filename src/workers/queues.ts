@@ -94,7 +94,7 @@ export const jobOptions: JobsOptions = {
 export async function addOncePerId<Id extends JobId>(
   queue: Queue<JobData<Id>>,
   ids: readonly Id[],
-  tracer: Tracer,
+  tracer: Tracer | undefined,
   onceMore = false,
 ): Promise<void> {
   if (ids.length === 0) return;
@@ -109,17 +109,22 @@ export async function addOncePerId<Id extends JobId>(
   });
 }
 
-const adding = (queue: string, count: number, tracer: Tracer, add: () => Promise<void>): Promise<void> =>
-  tracer.span(`add ${queue}`, { count }, add, { kind: "producer" });
+const adding = (
+  queue: string,
+  count: number,
+  tracer: Tracer | undefined,
+  add: () => Promise<void>,
+): Promise<void> =>
+  tracer === undefined ? add() : tracer.span(`add ${queue}`, { count }, add, { kind: "producer" });
 
-const traced = ({ parent }: Tracer): Pick<JobData<JobId>, "trace"> =>
-  parent === undefined ? {} : { trace: parent };
+const traced = (tracer: Tracer | undefined): Pick<JobData<JobId>, "trace"> =>
+  tracer?.parent === undefined ? {} : { trace: tracer.parent };
 
 /** One job per id, and the lower turn first. Who waited so long that his turn has come much nearer is moved forward. */
 export async function addInTurn(
   queue: Queue<JobData<SyncId>>,
   turns: readonly SyncTurn[],
-  tracer: Tracer,
+  tracer: Tracer | undefined,
 ): Promise<void> {
   if (turns.length === 0) return;
   await adding(queue.name, turns.length, tracer, async () => {

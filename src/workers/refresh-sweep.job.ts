@@ -9,7 +9,7 @@ export const refreshSweepJob =
   (
     { sweepRefreshes }: Pick<WorkerStories, "sweepRefreshes">,
     grants: Queue<JobData<GrantId>>,
-    tracer: Tracer,
+    tracer: Tracer | undefined,
   ) =>
   async (): Promise<void> =>
     addOncePerId(grants, await sweepRefreshes(), tracer);

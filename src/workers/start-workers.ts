@@ -1,6 +1,6 @@
 import { Queue, Worker } from "bullmq";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
-import { noTracer, type Tracer } from "../broker/tracer.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
@@ -123,7 +123,7 @@ const TIMING: WorkerTiming = {
 
 /** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
 export async function startWorkers(parts: WorkerParts): Promise<Workers> {
-  const { stories, log, tracer = noTracer, inRequest = (_id, work) => work() } = parts;
+  const { stories, log, tracer, inRequest = (_id, work) => work() } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
   const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
@@ -236,11 +236,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 function traced(
   name: QueueName,
   { id, trace: parent }: Partial<JobData<JobId>> = {},
-  tracer: Tracer,
+  tracer: Tracer | undefined,
   run: () => Promise<void>,
 ): Promise<void> {
   const about = aboutOf(name, id);
-  if (Object.keys(about).length === 0) return run();
+  if (tracer === undefined || Object.keys(about).length === 0) return run();
   return tracer.span(`job ${name}`, about, run, { kind: "consumer", parent });
 }
 

@@ -6,6 +6,10 @@ import type { WorkerStories } from "./start-workers.ts";
 
 /** Every sync whose time has come becomes a job, in its turn. */
 export const syncSweepJob =
-  ({ sweepSyncs }: Pick<WorkerStories, "sweepSyncs">, syncs: Queue<JobData<SyncId>>, tracer: Tracer) =>
+  (
+    { sweepSyncs }: Pick<WorkerStories, "sweepSyncs">,
+    syncs: Queue<JobData<SyncId>>,
+    tracer: Tracer | undefined,
+  ) =>
   async (): Promise<void> =>
     addInTurn(syncs, await sweepSyncs(), tracer);

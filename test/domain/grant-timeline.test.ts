@@ -79,7 +79,12 @@ describe("why a grant broke is told from what is kept of it", () => {
       "replaced",
       "time",
     ],
-    ["there was no refresh token", [authorized(0), entry(2, "grant.ended")], "no_refresh_token", "resource-owner"],
+    [
+      "there was no refresh token",
+      [authorized(0), entry(2, "grant.ended")],
+      "no_refresh_token",
+      "resource-owner",
+    ],
     ["workers died of it", [authorized(0), entry(2, "refresh.put_aside")], "worker_crashed", "operator"],
   ])("%s", (_, entries, cause, remedy) => {
     const { lines, standing } = tellGrantStory(entries, undefined);
@@ -113,6 +118,15 @@ describe("why a grant broke is told from what is kept of it", () => {
     );
     expect(standing).toMatchObject({ state: "active", broke: { cause, remedy } });
     expect(standing.sentence).toContain("since 1 January 1970 01:30 UTC");
+  });
+});
+
+it("one without a refresh token that has ended does not work, although nothing refused it", () => {
+  const { standing } = tellGrantStory([authorized(0), entry(2, "grant.ended")], grant({}));
+  expect(standing).toMatchObject({
+    state: "active",
+    sentence: expect.stringMatching(/^It does not work/),
+    broke: { cause: "no_refresh_token" },
   });
 });
 

@@ -18,7 +18,9 @@ function writtenByScripts(): string[] {
     .map((name) => read(`${LUA}/${name}`))
     .filter((text) => /\baudit(_change)?\(/.test(text))
     .flatMap((text) => [
-      ...text.replaceAll(/(timeline|emit\w*)\([^)]*\)?/g, "").matchAll(/'([a-z_]+\.[a-z_]+)'/g),
+      ...text
+        .replaceAll(/(timeline|emit\w*)\([^)]*\)?|local WAKES = \{[^}]*\}/g, "")
+        .matchAll(/'([a-z_]+\.[a-z_]+)'/g),
     ])
     .map(([, action]) => action!);
 }
