@@ -206,11 +206,14 @@ export interface Log {
 }
 
 export interface LogFields {
+  /** Of what is under way unless it is said. */
   readonly requestId?: string;
   readonly organisation?: string;
   readonly server?: string;
   readonly client?: string;
   readonly grant?: string;
+  readonly sync?: string;
+  readonly subscription?: string;
   readonly code?: string;
   readonly outcome?: string;
   readonly detail?: string;

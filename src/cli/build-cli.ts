@@ -115,7 +115,7 @@ export interface CliBroker
     Pick<RegistrationHelpPorts, "packages">,
     DiagnoseBroker,
     StatusBroker {
-  readonly grants: Pick<GrantStore, "listGrants" | "countGrants">;
+  readonly grants: Pick<GrantStore, "listGrants" | "countGrants" | "findGrant" | "timeline">;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;

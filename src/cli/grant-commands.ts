@@ -1,5 +1,8 @@
 import type { Command } from "commander";
 import type { GrantPosition } from "../broker/grants/ports.ts";
+import { type GrantStory, type TimelineBreak, tellGrantStory } from "../domain/grant-timeline.ts";
+import { parseId } from "../domain/id.ts";
+import { rfc3339 } from "../domain/instant.ts";
 import type { CliDeps, JsonOption } from "./build-cli.ts";
 import { ExpectedFault } from "./expected-fault.ts";
 import { guarded } from "./guarded.ts";
@@ -8,14 +11,18 @@ import { grantRow, renderRows } from "./render-records.ts";
 export function addGrantCommands(program: Command, deps: CliDeps): void {
   const run = guarded(deps);
 
-  program
-    .command("grants")
-    .description("look at authorizations")
+  const grants = program.command("grants").description("look at authorizations");
+  grants
     .command("list")
     .description("list the authorizations of an organisation, oldest first")
     .requiredOption("--organisation <name>", "name of the organisation")
     .option("--json", "print one JSON object per line")
     .action(run((options: GrantsOptions) => listGrants(deps, options)));
+  grants
+    .command("timeline <id>")
+    .description("what happened to an authorization, why it broke and who must act; also of one that is gone")
+    .option("--json", "print one JSON object")
+    .action(run((id: string, options: JsonOption) => tellTimeline(deps, id, options)));
 }
 
 interface GrantsOptions extends JsonOption {
@@ -42,3 +49,31 @@ async function listGrants(deps: CliDeps, { organisation: name, json = false }: G
     if (!json) deps.write(`${count} authorizations.\n`);
   });
 }
+
+async function tellTimeline(deps: CliDeps, text: string, { json = false }: JsonOption): Promise<void> {
+  const id = parseId("grt", text);
+  if (id === undefined)
+    throw new ExpectedFault(`${text} is no id of an authorization: those begin with grt_.`);
+  await deps.withBroker(async ({ grants }) => {
+    const [grant, entries] = await Promise.all([grants.findGrant(id), grants.timeline(id)]);
+    if (grant === undefined && entries.length === 0)
+      throw new ExpectedFault(
+        `Nothing is known of ${id}: it never was here, or ended longer ago than AUDIT_RETENTION_DAYS. The exported audit may have it.`,
+      );
+    const story = tellGrantStory(entries, grant);
+    deps.write(json ? `${JSON.stringify({ grant: id, ...story })}\n` : renderStory(id, story));
+  });
+}
+
+function renderStory(id: string, { lines, standing, begins }: GrantStory): string {
+  const told = lines.map(({ at, what, actor, request, broke }) => {
+    const by = actor === undefined ? "" : `  (${actor}${request ? `, request ${request}` : ""})`;
+    return [`${rfc3339(at)}  ${what}${by}`, ...brokeLines(broke)].join("\n");
+  });
+  const head = [id, `  ${standing.sentence}`, ...brokeLines(standing.broke)];
+  const record = begins === undefined ? "  There is no record of it." : `  ${begins.sentence}`;
+  return `${[...head, record, "", ...told].join("\n")}\n`;
+}
+
+const brokeLines = (broke: TimelineBreak | undefined): readonly string[] =>
+  broke === undefined ? [] : [`    Why: ${broke.sentence}`, `    Who acts: ${broke.remedy}. ${broke.action}`];

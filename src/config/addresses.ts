@@ -162,3 +162,15 @@ export function auditUrl(text: string, ctx: z.RefinementCtx): string {
   else if (url.hash !== "") fail("must hold no fragment");
   return text;
 }
+
+/** Plain http is allowed: a collector lies beside the broker, and what it is told holds no secret and no name. */
+export function tracesUrl(text: string, ctx: z.RefinementCtx): string {
+  const url = URL.parse(text);
+  const fail = (message: string) => ctx.addIssue({ code: "custom", message });
+  if (url === null || !["http:", "https:"].includes(url.protocol) || url.search !== "")
+    fail("must look like http://otel-collector:4318/v1/traces");
+  else if (url.username !== "" || url.password !== "")
+    fail("must hold no user name and no password: put them into OTEL_EXPORTER_OTLP_HEADERS");
+  else if (url.hash !== "") fail("must hold no fragment");
+  return text;
+}

@@ -31,6 +31,7 @@ import {
 import { packageSettings, productRelations, productSettings } from "./settings-product.ts";
 import { redisRelations, redisSettings } from "./settings-redis.ts";
 import { syncSettings } from "./settings-sync.ts";
+import { traceSettings } from "./settings-traces.ts";
 
 /**
  * Every setting of the broker and the worker, each with its unit in its name, a default or none on purpose, and a
@@ -61,6 +62,7 @@ const fields = {
   ...logSettings,
   ...metricsSettings,
   ...shutdownSettings,
+  ...traceSettings,
   ...auditSettings,
   ...syncSettings,
   ...testSettings,

@@ -23,6 +23,10 @@ export interface Grant {
   readonly dueAt: Instant | undefined;
   readonly lastProblem: { readonly code: string; readonly at: Instant } | undefined;
   readonly spares: number;
+  /** Good refreshes since the consent. */
+  readonly refreshes?: number | undefined;
+  /** Since when no refresh has worked. */
+  readonly failingSince?: Instant | undefined;
 }
 
 export type GrantState = "active" | "suspect" | "reauthorization_required" | "paused" | "revoked";

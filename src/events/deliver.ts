@@ -343,7 +343,7 @@ class DeliveryRun {
 
   #tellOperators(of: EventSubscription, before: Receiver, after: Receiver, sent: Sent): void {
     if (isDown(before) === isDown(after)) return;
-    const fields = { requestId: of.id, client: of.client, organisation: of.organisation };
+    const fields = { subscription: of.id, client: of.client, organisation: of.organisation };
     if (isDown(after))
       this.#ports.log.warn({ ...fields, code: "receiver_down", detail: reasonOf(sent) }, "events");
     else this.#ports.log.info({ ...fields, outcome: "receiver_answers" }, "events");

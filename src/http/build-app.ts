@@ -90,6 +90,7 @@ function handlerOf(deps: HttpDeps, route: Route): RequestHandler {
   return async (request, response) => {
     const { record, ...proven } = await authenticate(deps.clients, request, response);
     const client = proven.id;
+    response.locals.client = client;
     const call: RouteCall<unknown, unknown, unknown> = {
       deps,
       client,

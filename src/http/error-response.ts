@@ -70,6 +70,7 @@ export function problemHandler(deps: HttpDeps): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error);
     const problem = asProblem(deps, response, error);
+    response.locals.code = problem.code;
     const oauth = /^\/oauth2\/token\/?$/i.test(request.path);
     sendRetryAfter(response, problem);
     response.set("Cache-Control", "no-store");

@@ -7,6 +7,8 @@ import {
   readTimeline,
 } from "../broker/grants/manage-grants.ts";
 import type { GrantPosition } from "../broker/grants/ports.ts";
+import type { GrantStory } from "../domain/grant-timeline.ts";
+import { BREAK_CAUSES, TIMELINE_KINDS } from "../domain/grant-timeline-texts.en.ts";
 import type { GrantId } from "../domain/id.ts";
 import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
@@ -123,25 +125,51 @@ export const getGrantById = route({
   },
 });
 
+const broke = z
+  .object({
+    cause: z.enum(BREAK_CAUSES),
+    sentence: z.string(),
+    remedy: z.enum(["client", "resource-owner", "operator", "time"]).meta({ description: "Who must act." }),
+    action: z.string().meta({ description: "What he does." }),
+  })
+  .meta({ id: "GrantBreak", description: "Why it does not work or will not, who must act, and how." });
+
 export const getGrantTimeline = route({
   method: "get",
   path: "/v1/grants/{id}/timeline",
   operationId: "getGrantTimeline",
   summary: "What happened to a grant: why did it break",
+  description:
+    "Also of a grant that is gone, for as long as the audit is kept. Access tokens that were handed out are in the audit.",
   params: z.strictObject({ id: grantId }),
   answer: {
     status: 200,
-    description: "The newest two hundred entries, oldest first.",
+    description: "About the newest two hundred entries, oldest first.",
     schema: z.object({
+      grant: z.string(),
+      state: z.enum(["active", "suspect", "reauthorization_required", "paused", "revoked", "gone"]),
+      sentence: z.string().meta({ description: "How it stands now." }),
+      broke: broke.nullable().meta({ description: "The last break that nothing has mended since." }),
+      record: z
+        .object({
+          begins_at: instant,
+          complete: z.boolean().meta({ description: "From the first sign-in on." }),
+          sentence: z.string(),
+        })
+        .nullable(),
       items: z.array(
         z
           .object({
             at: instant,
-            kind: z.string().meta({
-              description:
-                "`grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `grant.ended`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`.",
-            }),
+            kind: z.string().meta({ description: TIMELINE_KINDS.map((kind) => `\`${kind}\``).join(", ") }),
             detail: z.string(),
+            what: z.string().meta({ description: "What happened, in a sentence." }),
+            actor: z.string().nullable().meta({
+              description:
+                "Who did it: `client:<id>`, `person:<client>/<id>` where it is you; of others `client`, `person`, `user`, `operator`, `cli`, `worker`. Null: iManage, or time.",
+            }),
+            request_id: z.string().nullable(),
+            broke: broke.nullable(),
           })
           .meta({ id: "TimelineEntry" }),
       ),
@@ -149,9 +177,28 @@ export const getGrantTimeline = route({
   },
   problems: ["not_found", "not_allowed"],
   async handle({ deps, caller, params }) {
-    const entries = await readTimeline(deps.grants, caller, params.id);
-    return { items: entries.map(({ at, kind, detail }) => ({ at: rfc3339(at), kind, detail })) };
+    return timelineBody(params.id, await readTimeline(deps.grants, caller, params.id));
   },
+});
+
+const timelineBody = (id: GrantId, { lines, standing, begins }: GrantStory) => ({
+  grant: id,
+  state: standing.state,
+  sentence: standing.sentence,
+  broke: standing.broke ?? null,
+  record:
+    begins === undefined
+      ? null
+      : { begins_at: rfc3339(begins.at), complete: begins.complete, sentence: begins.sentence },
+  items: lines.map(({ at, kind, detail, what, actor, request, broke: of }) => ({
+    at: rfc3339(at),
+    kind,
+    detail,
+    what,
+    actor: actor ?? null,
+    request_id: request || null,
+    broke: of ?? null,
+  })),
 });
 
 export const deleteGrantById = route({

@@ -117,6 +117,7 @@ async function answerForm(
 ) {
   const origin = proofOriginOf(request, response);
   const client = await authenticateForm(deps.clients, request, form, origin);
+  response.locals.client = client.id;
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);

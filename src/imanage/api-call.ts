@@ -41,6 +41,7 @@ export async function callApi(
   const exchange = await ports.outbound.exchange({
     to: "api",
     method: body === undefined ? "GET" : "POST",
+    span: "imanage api",
     url: url.href,
     headers: {
       "x-auth-token": accessToken.reveal(),

@@ -29,6 +29,7 @@ export async function revokeToken(
     const exchange = await outbound.exchange({
       to: "revocation",
       method: "POST",
+      span: "imanage revoke",
       url: revocationEndpoint,
       headers: Object.fromEntries(headers),
       body: form.toString(),

@@ -107,6 +107,7 @@ export async function sendGrantRequest(
     exchange = await outbound.exchange({
       to: "token",
       method: "POST",
+      span: "imanage token",
       url,
       headers,
       body: String(body),

@@ -1,6 +1,5 @@
 import type { ExplainPorts } from "../broker/access/explain-access.ts";
 import { openOwnToken } from "../broker/access/own-token.ts";
-import { AccessTokens } from "../broker/access/provide-access-token.ts";
 import type { AuthorizationPorts } from "../broker/authorization/connect-ports.ts";
 import { CensusTaker } from "../broker/census/take-census.ts";
 import { ContainmentWork } from "../broker/containment/carry-out.ts";
@@ -8,14 +7,11 @@ import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
-import { Revoker } from "../broker/grants/revoke-pending.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
-import { PreviousTokenCheck } from "../broker/profile/previous-token-check.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
-import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -33,6 +29,7 @@ import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
+import { handOutTokens } from "./hand-out-tokens.ts";
 import { keepDeliveries } from "./keep-deliveries.ts";
 import { keepEvents } from "./keep-events.ts";
 import { keepKeys } from "./keep-keys.ts";
@@ -77,52 +74,12 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const brokerTokens = makeBrokerTokens({ rootKeyset, random, now: () => clock.now() });
 
   const { outbound, authorizationServer, api, backgroundApi, probes } = await reachImanage({
-    ...{ settings, clock, timers, random, stores, meters },
+    ...{ settings, clock, timers, random, stores, meters, tracer: given.tracer },
   });
 
-  const previousTokens = new PreviousTokenCheck({
-    clock,
-    log,
-    sealer,
-    profiles,
-    tokens: grantStore,
-    identities: api,
-  });
-  const refresher = new GrantRefresher({
-    clock,
-    timers,
-    random,
-    log,
-    sealer,
-    refreshes,
-    grants: grantStore,
-    servers: configuration,
-    authorizationServer,
-    previousTokens,
-    meters,
-    ...(given.failPoints && { failPoints: given.failPoints }),
-  });
-  const accessTokens = new AccessTokens({
-    clock,
-    timers,
-    log,
-    sealer,
-    access: stores.access,
-    clients: configuration,
-    servers: configuration,
-    refreshes,
-    refresher,
-    meters,
-  });
-  const revoker = new Revoker({
-    clock,
-    log,
-    sealer,
-    outbox: grantStore,
-    grants: grantStore,
-    servers: configuration,
-    organisations: configuration,
-    authorizationServer,
+  const { previousTokens, refresher, accessTokens, revoker } = handOutTokens({
+    ...{ clock, timers, random, log, sealer, stores, authorizationServer, api, meters },
+    failPoints: given.failPoints,
   });
   const containmentWork = new ContainmentWork({
     log,
@@ -216,7 +173,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   const { events, eventLog, trimEvents } = keepEvents({ clock, sealer, stores, clients: letIn });
   const { subscriptions, deliverer, deliverySweep, closeReceivers } = await keepDeliveries({
-    ...{ clock, random, log, sealer, stores, clients: letIn, settings, meters },
+    ...{ clock, random, log, sealer, stores, clients: letIn, settings, meters, tracer: given.tracer },
   });
   const keptSyncs = keepSyncs({
     clock,
@@ -324,6 +281,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
 
   return {
     settings,
+    tracer: given.tracer,
     logo: await productLogo(settings),
     log,
     metrics,

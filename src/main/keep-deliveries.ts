@@ -1,5 +1,6 @@
 import type { Meters } from "../broker/meter-ports.ts";
 import type { Clock, Log, Random, Sealer } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import { Deliverer } from "../events/deliver.ts";
 import type { SubscriptionPorts } from "../events/subscription-ports.ts";
@@ -21,6 +22,7 @@ export async function keepDeliveries(by: {
   readonly clients: SubscriptionPorts["clients"];
   readonly settings: Settings;
   readonly meters: Meters;
+  readonly tracer: Tracer | undefined;
 }) {
   const { clock, random, log, sealer, stores, clients, settings, meters } = by;
   // A door of its own: what the operator opened for iManage servers is not open for addresses that clients name (T18).
@@ -28,7 +30,7 @@ export async function keepDeliveries(by: {
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_WEBHOOK_PRIVATE_CIDRS,
   };
-  const outbound = new Outbound({ ...rules, proxy: await egressProxy(settings) });
+  const outbound = new Outbound({ ...rules, proxy: await egressProxy(settings), tracer: by.tracer });
   const ports: SubscriptionPorts = {
     clock,
     random,

@@ -1,5 +1,6 @@
 import type { Meters } from "../broker/meter-ports.ts";
 import type { RecordMac } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
 import { ChangeListener, EventListener, SyncsDueListener } from "../store/change-listener.ts";
@@ -49,6 +50,8 @@ export interface StoreSurroundings {
   readonly storeSettlesMs?: number;
   /** How old what is known of the store is before it is held against it: fixed outside tests. */
   readonly storeMarkMs?: number;
+  /** Undefined: nobody asked for traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
@@ -71,14 +74,20 @@ export async function openStores(
     return connection;
   };
   const replicas = settings.REDIS_WAIT_REPLICAS;
-  const fast = new RedisStore(connect("fast", "fast"), given.storeOffsetMs, FAST_MS, meters).waitForReplicas(
-    replicas,
-  );
+  const { tracer } = given;
+  const fast = new RedisStore(
+    connect("fast", "fast"),
+    given.storeOffsetMs,
+    FAST_MS,
+    meters,
+    tracer,
+  ).waitForReplicas(replicas);
   const durable = new RedisStore(
     connect("durable", "durable"),
     given.storeOffsetMs,
     undefined,
     meters,
+    tracer,
   ).waitForReplicas(replicas);
   const announcements = connect("durable", "announcements");
   const sealed = new SealedRecords(mac, (place, why) =>

@@ -1,5 +1,6 @@
 import type { Meters } from "../broker/meter-ports.ts";
 import type { Clock, Random, Timers } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import { CallPlaces } from "../imanage/call-places.ts";
 import { ImanageApi } from "../imanage/imanage-api.ts";
@@ -17,13 +18,15 @@ export async function reachImanage(by: {
   readonly random: Random;
   readonly stores: Stores;
   readonly meters: Meters;
+  readonly tracer: Tracer | undefined;
 }) {
-  const { settings, clock, timers, random, stores, meters } = by;
+  const { settings, clock, timers, random, stores, meters, tracer } = by;
   const outbound = new Outbound({
     loopbackOrigins: settings.EGRESS_LOOPBACK_ORIGINS,
     privateRanges: settings.EGRESS_PRIVATE_CIDRS,
     proxy: await egressProxy(settings),
     meters,
+    tracer,
   });
   const now = () => clock.now();
   const places = new CallPlaces({

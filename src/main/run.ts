@@ -4,7 +4,7 @@ import { seconds } from "../domain/instant.ts";
 import { KmsError } from "../kms/kms-error.ts";
 import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
-import { makeLog, type OperatorLog } from "../ops/log.ts";
+import { inRequest, makeLog, type OperatorLog } from "../ops/log.ts";
 import { addProcessMetrics } from "../ops/metrics/metrics.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
@@ -53,10 +53,13 @@ async function start(
   onSignals({ shutdown, log });
 
   const rootKeyset = await rootKeysetOf(settings, log);
+  const tracer = await openTracer(settings, roles);
+  if (tracer !== undefined) shutdown.push("traces", () => tracer.close());
   const broker = await compose({
     settings,
     rootKeyset,
     log,
+    tracer,
     failPoints: settings.FAIL_POINTS ? failPointsOverIpc(process) : undefined,
   });
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
@@ -99,6 +102,8 @@ async function start(
       jobStarts: broker.jobStarts,
       onEvent: (hear) => broker.happened.each(hear),
       timers: broker.timers,
+      tracer,
+      inRequest,
       log,
       meters: broker.metrics.meters,
     });
@@ -140,6 +145,19 @@ async function start(
     drainMs + seconds(1),
   );
   process.send?.({ ready: true });
+}
+
+/** OpenTelemetry is loaded only here, and only where traces are asked for: a tenth of a second and 15 MB. */
+async function openTracer(
+  { TRACES_URL: url, TRACES_RATIO: ratio }: Settings,
+  roles: Readonly<Record<string, boolean>>,
+) {
+  if (url === undefined) return undefined;
+  const { makeOtelTracer } = await import("../ops/otel-tracer.ts");
+  const role = Object.keys(roles)
+    .filter((name) => roles[name] === true)
+    .join("+");
+  return makeOtelTracer({ url, ratio, role });
 }
 
 async function refuseBadStore(broker: Broker, log: OperatorLog): Promise<void> {

@@ -12,6 +12,7 @@ import { buildApp } from "../http/build-app.ts";
 import type { HttpDeps } from "../http/deps.ts";
 import { requestIdOf } from "../http/route.ts";
 import { accessLog } from "../ops/access-log.ts";
+import { traceRequests } from "../ops/trace-requests.ts";
 import { buildPages, type PageDeps } from "../pages/build-pages.ts";
 import { RedisCalendarStore } from "../store/redis-calendar-store.ts";
 import type { Broker } from "./compose.ts";
@@ -48,7 +49,7 @@ export function publicApp(
   const deps = httpDeps(broker, publicBaseUrl, broker.settings.TRUSTED_PROXY_CIDRS);
   const pages = buildPages(pageDeps(broker, publicBaseUrl, deps));
   return buildApp(deps, {
-    before: [accessLog(broker.log, undefined, broker.metrics.meters), ...before],
+    before: [...watch(broker), ...before],
     pages,
   });
 }
@@ -69,6 +70,7 @@ export function pageDeps(
       keptDays: settings.AUDIT_RETENTION_DAYS,
     },
     authorization,
+    grants: broker.grantStore,
     libraries: { ...broker.libraryPages, publicBaseUrl },
     calendar: {
       ...authorization,
@@ -103,7 +105,7 @@ export const machineApp = (
   proxies: readonly string[],
 ): Express =>
   buildApp(httpDeps(broker, broker.settings.PUBLIC_BASE_URL, proxies), {
-    before: [accessLog(broker.log, undefined, broker.metrics.meters)],
+    before: watch(broker),
     docs: false,
     certificates,
   });
@@ -149,6 +151,12 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     },
   } satisfies HttpDeps;
 }
+
+/** What sees each request go by: the log's line, the metrics, and a trace where they are asked for. */
+const watch = ({ log, metrics, tracer, settings }: Broker): readonly RequestHandler[] => [
+  accessLog(log, undefined, metrics.meters),
+  ...(tracer === undefined ? [] : [traceRequests(tracer, settings.TRACES_ACCEPT_PARENT)]),
+];
 
 /** Listens, or says in a sentence why not. */
 export async function listen(

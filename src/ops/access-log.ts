@@ -2,12 +2,13 @@ import type { Request, RequestHandler } from "express";
 import type { HttpSurface, Meters } from "../broker/meter-ports.ts";
 import type { Clock } from "../broker/ports.ts";
 import { systemClock } from "./clock.ts";
-import type { OperatorLog } from "./log.ts";
+import { inRequest, type OperatorLog } from "./log.ts";
 
 /**
  * One line per request, when it is over. Of the address only the route's pattern is written: paths and queries hold
  * states, codes and handles (T36).
- * The request's id is read from `res.locals.requestId`, where whoever makes it puts it.
+ * The request's id is read from `res.locals.requestId`, where whoever makes it puts it; so is who proved to be calling (`client`),
+ * and with which problem it was answered (`code`). What is logged on the way has the same id.
  */
 export function accessLog(
   log: Pick<OperatorLog, "request">,
@@ -16,10 +17,10 @@ export function accessLog(
 ): RequestHandler {
   return (req, res, next) => {
     const startedAtMs = clock.monotonicMs();
-    const method = KNOWN_METHODS.has(req.method) ? req.method : "other";
+    const method = methodOf(req);
     // `close` comes once, after the answer or instead of it.
     res.once("close", () => {
-      const requestId: unknown = res.locals.requestId;
+      const { requestId, client, code }: Record<string, unknown> = res.locals;
       const route = routePattern(req);
       const elapsedMs = clock.monotonicMs() - startedAtMs;
       meters?.httpRequest(surfaceOf(route), res.writableFinished ? res.statusCode : "aborted", elapsedMs);
@@ -29,14 +30,21 @@ export function accessLog(
         status: res.statusCode,
         elapsedMs,
         ...(typeof requestId === "string" && { requestId }),
+        ...(typeof client === "string" && { client }),
+        ...(typeof code === "string" && { code }),
         ...(!res.writableFinished && { outcome: "aborted" }),
       });
     });
-    next();
+    const { requestId } = res.locals;
+    if (typeof requestId === "string") inRequest(requestId, next);
+    else next();
   };
 }
 
 const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+export const methodOf = ({ method }: Pick<Request, "method">): string =>
+  KNOWN_METHODS.has(method) ? method : "other";
 
 const TOKEN_ROUTES: ReadonlySet<string> = new Set(["/v1/access-tokens", "/oauth2/token"]);
 

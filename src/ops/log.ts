@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type DestinationStream, pino, stdTimeFunctions } from "pino";
 import type { Log, LogFields } from "../broker/ports.ts";
 import { Secret } from "../domain/secret.ts";
@@ -17,6 +18,10 @@ export interface RequestLine {
   readonly status: number;
   readonly elapsedMs: number;
   readonly requestId?: string;
+  /** Who proved to be calling. */
+  readonly client?: string;
+  /** Of the problem that was answered. */
+  readonly code?: string;
   /** `aborted` where the caller went away before the answer was complete. */
   readonly outcome?: string;
 }
@@ -44,7 +49,8 @@ export function makeLog(options: {
     options.destination ?? pino.destination({ fd: 1, sync: true }),
   );
   const write = (level: "info" | "warn" | "error", fields: LogFields, message: string): void => {
-    if (logger.isLevelEnabled(level)) logger[level](pick(fields, FIELDS), text(message) ?? "");
+    if (logger.isLevelEnabled(level))
+      logger[level](pick({ requestId: underWay.getStore(), ...fields }, FIELDS), text(message) ?? "");
   };
   return {
     info: (fields, message) => write("info", fields, message),
@@ -57,6 +63,11 @@ export function makeLog(options: {
   };
 }
 
+const underWay = new AsyncLocalStorage<string>();
+
+/** Every line that is written on the way carries this id, unless it says another: of a request, or of a job. */
+export const inRequest = <T>(requestId: string, work: () => T): T => underWay.run(requestId, work);
+
 type Kind = "text" | "number";
 
 /** The allow-list. It holds exactly the port's fields: the compiler compares. */
@@ -66,6 +77,8 @@ const FIELDS = {
   server: "text",
   client: "text",
   grant: "text",
+  sync: "text",
+  subscription: "text",
   code: "text",
   outcome: "text",
   detail: "text",
@@ -79,6 +92,8 @@ const REQUEST_FIELDS = {
   status: "number",
   elapsedMs: "number",
   requestId: "text",
+  client: "text",
+  code: "text",
   outcome: "text",
 } as const satisfies Record<keyof RequestLine, Kind>;
 

@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { Agent, type Dispatcher } from "undici";
 import type { CallEnd, CalledParty, Meters } from "../broker/meter-ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { ConnectionSeen } from "../domain/diagnosis-seen.ts";
 import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { decideUrl, type EgressRules, egressRules } from "./egress-guard.ts";
@@ -13,6 +14,8 @@ export interface OutboundRequest {
   /** Whom it asks, for the metrics. Undefined: it is not counted here. */
   readonly to?: CalledParty;
   readonly method: "GET" | "POST";
+  /** What it is, for a trace: a kind, never a part of the address. */
+  readonly span?: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -51,6 +54,7 @@ export interface OutboundOptions extends Partial<EgressRules> {
   readonly meters?: Pick<Meters, "call">;
   readonly lookup?: ConnectOptions["lookup"];
   readonly dial?: ConnectOptions["dial"];
+  readonly tracer?: Tracer | undefined;
 }
 
 export const TOKEN_BODY_LIMIT_BYTES = 256 * 1024;
@@ -89,7 +93,22 @@ export class Outbound {
   }
 
   /** One request, once. Only the deadlines end it: no caller can. */
-  async exchange(request: OutboundRequest): Promise<Exchange> {
+  exchange(request: OutboundRequest): Promise<Exchange> {
+    const { tracer } = this.#options;
+    if (tracer === undefined) return this.#counted(request);
+    const { method, span: name = "outbound" } = request;
+    return tracer.span(name, { method }, async (span) => {
+      const exchange = await this.#counted(request);
+      span.note(
+        exchange.kind === "answer"
+          ? { status: exchange.status, ...(exchange.cutBy !== undefined && { outcome: exchange.cutBy }) }
+          : { outcome: `${exchange.kind} ${exchange.reason}` },
+      );
+      return exchange;
+    });
+  }
+
+  async #counted(request: OutboundRequest): Promise<Exchange> {
     const { meters } = this.#options;
     if (meters === undefined || request.to === undefined) return this.#send(request);
     const startedAt = this.#monotonicMs();

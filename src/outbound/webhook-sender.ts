@@ -39,6 +39,7 @@ export function makeWebhookSender(
       const signatures = secrets.map((secret) => new Webhook(secret.reveal()).sign(id, at, body));
       const exchange = await outbound.exchange({
         method: "POST",
+        span: "webhook",
         url,
         headers: {
           "content-type": "application/json",

@@ -33,6 +33,7 @@ import { getServerAuthorities, postServerAuthorities } from "./settings-authorit
 import { getServerBundle, getServerDiagnosis, postServerDiagnosis } from "./settings-diagnosis.ts";
 import { getNewServer, postNewServer } from "./settings-new-server.ts";
 import { getServerPackage, getSettingsServer, postSettingsServer } from "./settings-server.ts";
+import { getSettingsTimeline } from "./settings-timeline.ts";
 import { SETTINGS_HOMES } from "./settings-visit.ts";
 import { postSignIn, postSignOut } from "./sign-in-and-out.ts";
 import { getSwitchOff, postAuthorizeServer, postSwitchOff } from "./switch-off.ts";
@@ -109,6 +110,7 @@ export function buildPages(deps: PageDeps): Router {
     router.get(`${home}/access`, getSettingsAccess(deps));
     router.post(`${home}/access`, listed, postSettingsAccess(deps));
     router.get(`${home}/audit`, getSettingsAudit(deps));
+    router.get(`${home}/grants/:grant`, getSettingsTimeline(deps));
     router.get(`${home}/new-server`, getNewServer(deps));
     router.post(`${home}/new-server`, form, postNewServer(deps));
     router.get(server, getSettingsServer(deps));
@@ -122,7 +124,8 @@ export function buildPages(deps: PageDeps): Router {
   }
 
   router.use(paths, notFoundPage(deps));
-  router.use(paths, errorHandler(deps));
+  // Not mounted at a path: the request's line would have that in front of the route that failed.
+  router.use(errorHandler(deps));
   return router;
 }
 

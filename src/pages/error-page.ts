@@ -133,7 +133,7 @@ export const plainPage = (settings: PageSettings, title: string, body: string): 
 /** The one place where what a browser route threw becomes a page. */
 export function errorHandler(deps: PageDeps): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
-    if (response.headersSent) return next(error);
+    if (response.headersSent || !isBrowserPath(request)) return next(error);
     const { code, details } = problemOf(deps, response, error);
     const server: Server | undefined = response.locals.server;
     const reference = deps.requestIdOf(response);
@@ -149,7 +149,8 @@ export function errorHandler(deps: PageDeps): ErrorRequestHandler {
 export function problemOf(deps: PageDeps, response: Response, error: unknown): Problem {
   const requestId = deps.requestIdOf(response);
   if (error instanceof Problem) {
-    deps.log.warn({ requestId, code: error.code }, "page problem");
+    // It stands in the request's line.
+    response.locals.code = error.code;
     return error;
   }
   const status = (error as { status?: unknown } | undefined)?.status;

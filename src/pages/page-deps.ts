@@ -5,6 +5,7 @@ import type { CalendarPorts } from "../broker/calendar/ports.ts";
 import type { ClientConfigurationStore } from "../broker/clients/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
+import type { GrantStore } from "../broker/grants/ports.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
 import type { ConfigurationStore } from "../broker/organisations/ports.ts";
@@ -22,6 +23,7 @@ export interface PageDeps {
     readonly keptDays: number;
   };
   readonly authorization: AuthorizationPorts;
+  readonly grants: Pick<GrantStore, "findGrant" | "timeline">;
   readonly libraries: LibraryPagePorts;
   readonly calendar: CalendarPorts;
   readonly portal: PortalPorts;

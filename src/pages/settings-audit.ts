@@ -10,7 +10,7 @@ import { AUDIT_ACTIONS, isAuditAction } from "../domain/audit-actions.ts";
 import type { AuditEntry } from "../domain/audit-entry.ts";
 import { parseId } from "../domain/id.ts";
 import { days } from "../domain/instant.ts";
-import { maskedUser } from "../domain/masked.ts";
+import { actorNames, type Names, who } from "./actor-words.ts";
 import { sendNotFound } from "./error-page.ts";
 import { dateField, selectField, textField } from "./form-field.ts";
 import { type Html, html } from "./html.ts";
@@ -52,14 +52,7 @@ export function getSettingsAudit(deps: PageDeps): RequestHandler {
       position ?? { before: undefined },
       PER_PAGE,
     );
-    const names: Names = {
-      of: new Map([
-        ...clients.map(({ id, displayName }) => [id, displayName] as const),
-        ...servers.map(({ id, displayName }) => [id, displayName] as const),
-      ]),
-      // Support knows people by less than their names, here as at containments.
-      person: visit.mayChange ? (name) => name : maskedName,
-    };
+    const names = actorNames([...clients, ...servers], visit.mayChange);
     const options = clients.map(({ id, displayName }) => [id, displayName] as const);
     const outdated = position === undefined;
     sendPage(response, 200, auditPage(deps, visit, { asked, options, page, names, outdated }));
@@ -100,15 +93,6 @@ function positionOf(
   return match?.[1] === firm.id ? { before: Number(match[2]) } : undefined;
 }
 
-interface Names {
-  readonly of: ReadonlyMap<string, string>;
-  readonly person: (name: string) => string;
-}
-
-/** `<customer>/<user>`, or an id alone. */
-const maskedName = (name: string): string =>
-  name.replace(/[^/]+$/, (userId) => maskedUser({ userId, email: undefined }));
-
 interface Shown {
   readonly asked: Asked;
   readonly options: readonly (readonly [value: string, label: string])[];
@@ -131,7 +115,7 @@ function auditPage(deps: PageDeps, visit: SettingsVisit, shown: Shown): Html {
 <p class="lead">${texts.lead(visit.firm.displayName)}</p>
 ${outdated && html`<p class="card note warn" role="status">${texts.outdated}</p>`}
 ${filterForm(address, shown, visit.mayChange)}
-${page.items.length === 0 ? html`<section class="card"><p>${none}</p></section>` : table(page.items, names)}
+${page.items.length === 0 ? html`<section class="card"><p>${none}</p></section>` : table(page.items, names, visit.home)}
 <p class="actions">${older !== undefined && html`<a class="button plain" href="${withQuery(address, shown.asked, older)}">${texts.older}</a>`}
 <a href="${withQuery(address, shown.asked)}">${texts.newest}</a></p>
 <p class="quiet">${texts.kept(deps.audit.keptDays)}</p>
@@ -163,58 +147,33 @@ ${dateField({ name: "to", label: filter.to, value: asked.to })}
 </form>`;
 }
 
-function table(entries: readonly AuditEntry[], names: Names): Html {
+function table(entries: readonly AuditEntry[], names: Names, home: string): Html {
   const { columns } = texts;
   return html`<table class="audit"><caption class="hidden">${texts.title}</caption>
 <thead><tr><th scope="col">${columns.at}</th><th scope="col">${columns.what}</th><th scope="col">${columns.who}</th><th scope="col">${columns.details}</th></tr></thead>
-<tbody>${entries.map((entry) => row(entry, names))}</tbody></table>`;
+<tbody>${entries.map((entry) => row(entry, names, home))}</tbody></table>`;
 }
 
-function row({ sequence, fields }: AuditEntry, names: Names): Html {
+function row({ sequence, fields }: AuditEntry, names: Names, home: string): Html {
   const { columns } = texts;
   const { action = "" } = fields;
   const means = isAuditAction(action) ? AUDIT_ACTIONS[action].means : action;
   return html`<tr><td data-label="${columns.at}"><span>${timeWords(Number(fields.at))}<span class="sub">${sequence}</span></span></td>
 <td data-label="${columns.what}"><span>${means}<span class="sub"><code>${action}</code></span></span></td>
 <td data-label="${columns.who}"><span><bdi>${who(fields.actor ?? "", names)}</bdi></span></td>
-<td data-label="${columns.details}"><ul class="details">${details(fields, names)}</ul></td></tr>
+<td data-label="${columns.details}"><ul class="details">${details(fields, names, home)}</ul></td></tr>
 `;
 }
 
-/** Persons as the entry names them: nothing is looked up that it does not have. */
-function who(actor: string, names: Names): string {
-  const at = actor.indexOf(":");
-  const [kind, id] = at < 0 ? [actor, ""] : [actor.slice(0, at), actor.slice(at + 1)];
-  switch (kind) {
-    case "client":
-      return texts.who.client(names.of.get(id) ?? id);
-    case "user":
-      return texts.who.user(names.person(id));
-    case "person": {
-      const slash = id.indexOf("/");
-      const client = id.slice(0, slash);
-      return texts.who.person(names.person(id.slice(slash + 1)), names.of.get(client) ?? client);
-    }
-    case "operator":
-    case "support":
-      return texts.who[kind](id.slice(id.indexOf(" ") + 1));
-    case "cli":
-      return texts.who.cli(id);
-    case "worker":
-      return texts.who.worker;
-    default:
-      return actor === "" ? texts.who.unknown : actor;
-  }
-}
-
-function details(fields: AuditEntry["fields"], names: Names): readonly Html[] {
+function details(fields: AuditEntry["fields"], names: Names, home: string): readonly Html[] {
   return Object.entries(texts.details).flatMap(([name, label]) => {
     const value = fields[name] ?? "";
     if (value === "") return [];
     const told = PERSONS.has(name) ? names.person(value) : (names.of.get(value) ?? value);
     const isName = names.of.has(value) || parseId("cli", value) !== undefined;
     const shown = IDS.has(name) && !isName ? html`<code>${told}</code>` : html`<bdi>${told}</bdi>`;
-    return [html`<li><span class="quiet">${label}:</span> ${shown}</li>`];
+    const story = name === "grant" && html` <a href="${home}/grants/${value}">${en.timeline.open}</a>`;
+    return [html`<li><span class="quiet">${label}:</span> ${shown}${story}</li>`];
   });
 }
 

@@ -8,6 +8,7 @@ import { authorizeLibrary, libraries, library, withdrawLibrary } from "./texts.e
 import { operators } from "./texts.en.operators.ts";
 import { disconnectServer, myIntegrations, portal, switchOffApplication } from "./texts.en.portal.ts";
 import { settings } from "./texts.en.settings.ts";
+import { timeline } from "./texts.en.timeline.ts";
 
 /**
  * Every word that a person reads on our pages. `*name*` sets a field, switch or button apart. Spelled as iManage spells
@@ -309,6 +310,7 @@ export const en = {
   withdrawLibrary,
   reminders,
   audit,
+  timeline,
   calendarLink,
   calendarFile,
   operators,

@@ -7,11 +7,11 @@ import type {
   RefreshSchedule,
   RevocationOutbox,
   RevocationOutcome,
-  TimelineEntry,
 } from "../broker/grants/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { timing } from "../domain/access-policy.ts";
 import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
+import type { TimelineEntry } from "../domain/grant-timeline.ts";
 import {
   type ClientId,
   type ContainmentId,
@@ -61,6 +61,8 @@ const GRANT_FIELDS = [
   "problem",
   "problem_at",
   "spares",
+  "refreshes",
+  "failing_since",
 ] as const;
 
 /** A day, and more than a passing fault's worth of tries: then a containment's token is given up, and its receipt says so. */
@@ -196,8 +198,8 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
   async timeline(id: GrantId): Promise<readonly TimelineEntry[]> {
     const entries = await this.#store.call((redis) => redis.xrange(timelineKey(id), "-", "+"));
     return entries.map(([, flat]) => {
-      const { at, kind, detail } = fieldsOf(flat);
-      return { at: Number(at), kind: kind ?? "", detail: detail ?? "" };
+      const { at, kind = "", detail = "", ...more } = fieldsOf(flat);
+      return { at: Number(at), kind, detail, more };
     });
   }
 
@@ -339,5 +341,7 @@ function readGrant(id: GrantId, values: readonly (string | null)[]): Grant | und
     dueAt: instant(field.due_at),
     lastProblem: field.problem === null ? undefined : { code: field.problem, at: Number(field.problem_at) },
     spares: field.spares === null ? 0 : (JSON.parse(field.spares) as unknown[]).length,
+    refreshes: Number(field.refreshes ?? 0),
+    failingSince: instant(field.failing_since),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Meters } from "../broker/meter-ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
@@ -31,22 +32,26 @@ export class RedisStore {
   readonly #meters: Pick<Meters, "storeCall"> | undefined;
   /** Undefined: a change counts as soon as the master has it. */
   #replicas: ReplicaWait | undefined;
+  readonly #tracer: Tracer | undefined;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
    * @param patienceMs how long an answer may take; undefined: as long as it takes.
    * @param meters counts the answers
+   * @param tracer spans name scripts, and never a key or an argument.
    */
   constructor(
     connection: RedisConnection,
     clockOffsetMs: () => Milliseconds = () => 0,
     patienceMs?: Milliseconds,
     meters?: Pick<Meters, "storeCall">,
+    tracer?: Tracer,
   ) {
     this.connection = connection;
     this.#meters = meters;
     this.#clockOffsetMs = clockOffsetMs;
     this.#patienceMs = patienceMs;
+    this.#tracer = tracer;
   }
 
   /** From now on a change is acknowledged when so many replicas have it. */
@@ -76,20 +81,30 @@ export class RedisStore {
     const { sha, text, reads } = loadScript(script);
     const confirmed = reads ? undefined : this.#replicas?.around(keys[0] ?? "");
     const all = [...keys, ...args, this.#clockOffsetMs()];
-    const answer = await this.call(async (redis) => {
+    const answer = await this.#traced(`redis ${script}`, script, async (redis) => {
       try {
         return await redis.evalsha(sha, keys.length, ...all);
       } catch (error) {
         if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
         return await redis.eval(text, keys.length, ...all);
       }
-    }, script);
+    });
     await this.#confirm(confirmed);
     return answer;
   }
 
   /** Any command. @throws Problem("store_unavailable") for whatever Redis or the way to it did. */
-  async call<T>(command: (redis: RedisConnection) => Promise<T>, operation = "command"): Promise<T> {
+  call<T>(command: (redis: RedisConnection) => Promise<T>, operation = "command"): Promise<T> {
+    return this.#traced("redis command", operation, command);
+  }
+
+  #traced<T>(name: string, operation: string, command: (redis: RedisConnection) => Promise<T>): Promise<T> {
+    return this.#tracer === undefined
+      ? this.#ask(command, operation)
+      : this.#tracer.span(name, {}, () => this.#ask(command, operation));
+  }
+
+  async #ask<T>(command: (redis: RedisConnection) => Promise<T>, operation: string): Promise<T> {
     const startedAt = performance.now();
     try {
       const sent = command(this.connection);

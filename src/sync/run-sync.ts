@@ -160,7 +160,7 @@ export class SyncRuns {
 
   #tell(sync: Sync, outcome: string, problem?: Problem): void {
     const { organisation, server, client, id } = sync;
-    const fields = { requestId: id, organisation, server, client, outcome };
+    const fields = { sync: id, organisation, server, client, outcome };
     if (problem === undefined) this.#ports.log.info(fields, "sync");
     else if (problem.code === "imanage_rate_limited")
       this.#ports.log.info(

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { JobStarts, JobSubject, Log, Timers } from "../broker/ports.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import { judgeStart } from "../domain/job-starts.ts";
-import type { QueueName } from "./queues.ts";
+import { aboutOf, type QueueName } from "./queues.ts";
 
 /** Says that a run got somewhere that is kept: what comes after is another matter. */
 export type Progressed = () => Promise<void>;
@@ -70,7 +70,7 @@ export class CrashGuard {
       {
         code: "worker_crashed",
         outcome: "put_aside",
-        requestId: id,
+        ...aboutOf(queue, id),
         detail: "started three times, and each time its process ended; tried again in an hour",
       },
       queue,

@@ -1,4 +1,5 @@
 import type { Queue } from "bullmq";
+import type { Tracer } from "../broker/tracer.ts";
 import type { OrganisationId, SubscriptionId } from "../domain/id.ts";
 import { addOncePerId, type JobData } from "./queues.ts";
 import type { WorkerStories } from "./start-workers.ts";
@@ -12,9 +13,10 @@ export const deliverEventsJob =
     { deliver }: Pick<WorkerStories, "deliver">,
     subscriptions: Queue<JobData<SubscriptionId>>,
     stopping: AbortSignal,
+    tracer: Tracer | undefined,
   ) =>
   async ({ data: { id } }: { readonly data: JobData<SubscriptionId> }): Promise<void> => {
-    if ((await deliver(id, stopping)) === "goes_on") await addOncePerId(subscriptions, [id], true);
+    if ((await deliver(id, stopping)) === "goes_on") await addOncePerId(subscriptions, [id], tracer, true);
   };
 
 /** Every subscription that has something to be told, and was not told at once. */
@@ -22,9 +24,10 @@ export const deliverySweepJob =
   (
     { sweepDeliveries }: Pick<WorkerStories, "sweepDeliveries">,
     subscriptions: Queue<JobData<SubscriptionId>>,
+    tracer: Tracer | undefined,
   ) =>
   async (): Promise<void> =>
-    addOncePerId(subscriptions, await sweepDeliveries());
+    addOncePerId(subscriptions, await sweepDeliveries(), tracer);
 
 /**
  * What to do when an event is announced: each subscription that is behind becomes a job. While that is being asked for an organisation,
@@ -34,6 +37,7 @@ export const deliverySweepJob =
 export function deliveryPokes(
   { subscriptionsBehind }: Pick<WorkerStories, "subscriptionsBehind">,
   subscriptions: Queue<JobData<SubscriptionId>>,
+  tracer: Tracer | undefined,
   failed: (error: unknown) => void,
 ): (organisation: OrganisationId) => void {
   const asking = new Map<OrganisationId, { again: boolean }>();
@@ -41,7 +45,7 @@ export function deliveryPokes(
     try {
       do {
         state.again = false;
-        await addOncePerId(subscriptions, await subscriptionsBehind(organisation), true);
+        await addOncePerId(subscriptions, await subscriptionsBehind(organisation), tracer, true);
       } while (state.again);
     } finally {
       asking.delete(organisation);

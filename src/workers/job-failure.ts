@@ -1,7 +1,7 @@
 import { UnrecoverableError } from "bullmq";
 import type { Log } from "../broker/ports.ts";
 import { Problem } from "../domain/problem.ts";
-import type { QueueName } from "./queues.ts";
+import { aboutOf, type QueueName } from "./queues.ts";
 
 /**
  * What a job that failed leaves behind: BullMQ keeps an error's message and stack in Redis and shows them on the
@@ -11,7 +11,7 @@ import type { QueueName } from "./queues.ts";
 export function jobFailure(error: unknown, queue: QueueName, id: string | undefined, log: Log): Error {
   const problem = error instanceof Problem ? error : undefined;
   const code = problem?.code ?? "internal_error";
-  const fields = { code, outcome: "job_failed", ...(id !== undefined && { requestId: id }) };
+  const fields = { code, outcome: "job_failed", ...aboutOf(queue, id) };
   if (problem?.remedy === "time") log.warn({ ...fields, detail: problem.message }, queue);
   else log.error({ ...fields, detail: problem?.message ?? whereFrom(error) }, queue);
 

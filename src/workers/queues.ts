@@ -1,5 +1,6 @@
 import type { JobsOptions, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
+import type { Tracer } from "../broker/tracer.ts";
 import type { GrantId, SubscriptionId, SyncId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
@@ -30,6 +31,26 @@ export type JobId = GrantId | SyncId | SubscriptionId;
 /** All that a job knows. */
 export interface JobData<Id extends JobId> {
   readonly id: Id;
+  /** W3C `traceparent` of what added it: ids alone. */
+  readonly trace?: string;
+}
+
+/** What a job is about, by the name that log and traces have for it; of those that only look around: nothing. */
+export function aboutOf(
+  queue: QueueName,
+  id: string | undefined,
+): Partial<Record<"grant" | "sync" | "subscription", string>> {
+  if (id === undefined) return {};
+  switch (queue) {
+    case QUEUES.refreshGrant:
+      return { grant: id };
+    case QUEUES.sync:
+      return { sync: id };
+    case QUEUES.deliverEvents:
+      return { subscription: id };
+    default:
+      return {};
+  }
 }
 
 /** In front of all keys of a queue: a hash tag of its own, so that a cluster spreads queues over its nodes. */
@@ -73,30 +94,50 @@ export const jobOptions: JobsOptions = {
 export async function addOncePerId<Id extends JobId>(
   queue: Queue<JobData<Id>>,
   ids: readonly Id[],
+  tracer: Tracer | undefined,
   onceMore = false,
 ): Promise<void> {
   if (ids.length === 0) return;
-  // BullMQ derives the types of names and data from the queue's in a way that no generic id satisfies.
-  const jobs = ids.map((id) => ({
-    name: queue.name,
-    data: { id },
-    opts: { ...jobOptions, deduplication: { id, ...(onceMore && { keepLastIfActive: true }) } },
-  }));
-  await (queue as Queue).addBulk(jobs);
+  await adding(queue.name, ids.length, tracer, async () => {
+    // BullMQ derives the types of names and data from the queue's in a way that no generic id satisfies.
+    const jobs = ids.map((id) => ({
+      name: queue.name,
+      data: { id, ...traced(tracer) },
+      opts: { ...jobOptions, deduplication: { id, ...(onceMore && { keepLastIfActive: true }) } },
+    }));
+    await (queue as Queue).addBulk(jobs);
+  });
 }
 
+const adding = (
+  queue: string,
+  count: number,
+  tracer: Tracer | undefined,
+  add: () => Promise<void>,
+): Promise<void> =>
+  tracer === undefined ? add() : tracer.span(`add ${queue}`, { count }, add, { kind: "producer" });
+
+const traced = (tracer: Tracer | undefined): Pick<JobData<JobId>, "trace"> =>
+  tracer?.parent === undefined ? {} : { trace: tracer.parent };
+
 /** One job per id, and the lower turn first. Who waited so long that his turn has come much nearer is moved forward. */
-export async function addInTurn(queue: Queue<JobData<SyncId>>, turns: readonly SyncTurn[]): Promise<void> {
+export async function addInTurn(
+  queue: Queue<JobData<SyncId>>,
+  turns: readonly SyncTurn[],
+  tracer: Tracer | undefined,
+): Promise<void> {
   if (turns.length === 0) return;
-  const jobs = turns.map(({ id, turn }) => ({
-    name: queue.name,
-    data: { id },
-    opts: { ...jobOptions, deduplication: { id }, priority: turn },
-  }));
-  // Of those that were there already it answers the job that is.
-  const added = await (queue as Queue).addBulk(jobs);
-  for (const [i, { late, turn }] of turns.entries()) {
-    // It may be gone by now: then it has had its turn.
-    if (late) await added[i]?.changePriority({ priority: turn }).catch(() => {});
-  }
+  await adding(queue.name, turns.length, tracer, async () => {
+    const jobs = turns.map(({ id, turn }) => ({
+      name: queue.name,
+      data: { id, ...traced(tracer) },
+      opts: { ...jobOptions, deduplication: { id }, priority: turn },
+    }));
+    // Of those that were there already it answers the job that is.
+    const added = await (queue as Queue).addBulk(jobs);
+    for (const [i, { late, turn }] of turns.entries()) {
+      // It may be gone by now: then it has had its turn.
+      if (late) await added[i]?.changePriority({ priority: turn }).catch(() => {});
+    }
+  });
 }

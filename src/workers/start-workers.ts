@@ -1,6 +1,7 @@
 import { Queue, Worker } from "bullmq";
 import type { Meters } from "../broker/meter-ports.ts";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
+import type { Tracer } from "../broker/tracer.ts";
 import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
@@ -12,6 +13,7 @@ import { keyRotationJob } from "./key-rotation.job.ts";
 import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
+  aboutOf,
   type JobData,
   type JobId,
   jobOptions,
@@ -70,6 +72,9 @@ export interface WorkerParts {
   readonly timers: Pick<Timers, "every">;
   readonly log: Log;
   readonly meters?: Pick<Meters, "job">;
+  readonly tracer?: Tracer | undefined;
+  /** Gives what is logged on the way the id of its job, as requests have one. */
+  readonly inRequest?: <T>(id: string, work: () => T) => T;
   /** Calls back for each event that happens somewhere, until the answer is called. Undefined: the sweep finds them. */
   readonly onEvent?: (hear: (organisation: OrganisationId) => void) => () => void;
   readonly timing?: Partial<WorkerTiming>;
@@ -120,7 +125,7 @@ const TIMING: WorkerTiming = {
 
 /** Starts every worker of this process and sees that the schedules exist. Resolves when they do. */
 export async function startWorkers(parts: WorkerParts): Promise<Workers> {
-  const { stories, log } = parts;
+  const { stories, log, tracer, inRequest = (_id, work) => work() } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
   const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
@@ -143,18 +148,19 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const worker = (name: QueueName, concurrency: number, run: (job: any) => Promise<void>): Worker => {
     const started = new Worker(
       name,
-      async (job) => {
-        const startedAt = performance.now();
-        const count = (end: "completed" | "failed") =>
-          parts.meters?.job(name, end, performance.now() - startedAt);
-        try {
-          await run(job);
-          count("completed");
-        } catch (error) {
-          count("failed");
-          throw jobFailure(error, name, job.data?.id, log);
-        }
-      },
+      (job) =>
+        inRequest(`job_${name}_${job.id}`, async () => {
+          const startedAt = performance.now();
+          const count = (end: "completed" | "failed") =>
+            parts.meters?.job(name, end, performance.now() - startedAt);
+          try {
+            await traced(name, job.data, tracer, () => run(job));
+            count("completed");
+          } catch (error) {
+            count("failed");
+            throw jobFailure(error, name, job.data?.id, log);
+          }
+        }),
       workerOptions(name, connection, concurrency, timing),
     );
     started.on("error", onError(name));
@@ -165,9 +171,13 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const libraries = queueOf<SyncId>(QUEUES.sync);
   const subscriptions = queueOf<SubscriptionId>(QUEUES.deliverEvents);
   const scheduled = [
-    { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants) },
-    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries) },
-    { name: QUEUES.deliverySweep, everyMs: timing.sweepMs, run: deliverySweepJob(stories, subscriptions) },
+    { name: QUEUES.refreshSweep, everyMs: timing.sweepMs, run: refreshSweepJob(stories, grants, tracer) },
+    { name: QUEUES.syncSweep, everyMs: timing.syncSweepMs, run: syncSweepJob(stories, libraries, tracer) },
+    {
+      name: QUEUES.deliverySweep,
+      everyMs: timing.sweepMs,
+      run: deliverySweepJob(stories, subscriptions, tracer),
+    },
     { name: QUEUES.auditExport, everyMs: timing.auditExportMs, run: auditExportJob(stories) },
     { name: QUEUES.revocation, everyMs: timing.revocationMs, run: revocationJob(stories) },
     { name: QUEUES.reap, everyMs: timing.reapMs, run: reapJob(stories) },
@@ -180,7 +190,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const workers = [
     worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
     worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
-    worker(QUEUES.deliverEvents, deliveries, deliverEventsJob(stories, subscriptions, stopping.signal)),
+    worker(
+      QUEUES.deliverEvents,
+      deliveries,
+      deliverEventsJob(stories, subscriptions, stopping.signal, tracer),
+    ),
     ...scheduled.map(({ name, run }) => worker(name, 1, run)),
   ];
 
@@ -203,7 +217,9 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 
   await restate();
   const deafen = parts.onEvent?.(
-    deliveryPokes(stories, subscriptions, (error) => jobFailure(error, QUEUES.deliverEvents, undefined, log)),
+    deliveryPokes(stories, subscriptions, tracer, (error) =>
+      jobFailure(error, QUEUES.deliverEvents, undefined, log),
+    ),
   );
   return {
     async close() {
@@ -223,6 +239,18 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
       connection.disconnect();
     },
   };
+}
+
+/** A job about something goes on from whoever added it; those that only look around are in no trace. */
+function traced(
+  name: QueueName,
+  { id, trace: parent }: Partial<JobData<JobId>> = {},
+  tracer: Tracer | undefined,
+  run: () => Promise<void>,
+): Promise<void> {
+  const about = aboutOf(name, id);
+  if (tracer === undefined || Object.keys(about).length === 0) return run();
+  return tracer.span(`job ${name}`, about, run, { kind: "consumer", parent });
 }
 
 async function withinGrace(work: Promise<unknown>, graceMs: Milliseconds): Promise<void> {

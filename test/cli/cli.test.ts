@@ -81,8 +81,11 @@ beforeEach(() => {
     clientSecrets: new MemoryClientSecrets(),
     random: new CountedRandom(),
     clock: { now: () => 1_790_000_000_000, monotonicMs: () => 0 },
+    // `grants timeline` on a whole broker: test/stories/grant-timeline.test.ts.
     grants: {
       countGrants: async () => grants.length,
+      findGrant: async () => undefined,
+      timeline: async () => [],
       listGrants: async (organisation, after, limit) => {
         const own = grants.filter((grant) => grant.organisation === organisation);
         const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after.id) + 1;

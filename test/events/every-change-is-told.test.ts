@@ -89,14 +89,14 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
 
 /** The same for what stands on a grant's timeline. */
 const OF_TIMELINE: Readonly<Record<string, EventKind | string>> = {
-  "grant.authorized": "grant.authorized",
+  "grant.gone": "grant.revoked",
   "grant.recovered": "grant.recovered",
-  "grant.revoked": "grant.revoked",
   "grant.expiring": "grant.expiring",
   "grant.lapsing": "grant.expiring",
   "grant.": "grant.reauthorization_required",
   "grant.ended": "grant.reauthorization_required",
   "grant.lapsed": "it lives, and whoever uses it again revives it; that it would come was told",
+  "refresh.recovered": "nothing changed for who uses it",
   "refresh.late": "nothing changed for who uses it",
   "refresh.restored": "nothing changed for who uses it",
   "refresh.spare_tried": "nothing changed for who uses it",

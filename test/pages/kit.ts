@@ -375,6 +375,8 @@ export class World {
     const ports = this.#ports();
     return {
       authorization: ports,
+      // On a whole broker: test/stories/grant-timeline.test.ts.
+      grants: { findGrant: async () => undefined, timeline: async () => [] },
       libraries: ports,
       calendar: { ...ports, calendars: this.calendars },
       portal: this.#portal(ports),

@@ -51,9 +51,7 @@ test("a sync whose process died three times under it is parked with its reason, 
   expect(await runs()).toBe(false);
   const parked = (await syncs.findSync(sync))!;
   expect(parked).toMatchObject({ state: "parked", parkedBecause: "worker_crashed" });
-  expect(log.lines).toEqual([
-    expect.objectContaining({ code: "worker_crashed", requestId: sync, message: "sync" }),
-  ]);
+  expect(log.lines).toEqual([expect.objectContaining({ code: "worker_crashed", sync, message: "sync" })]);
 
   // Asked for, it is due and goes back to where it was put.
   await syncs.wantSync(sync);

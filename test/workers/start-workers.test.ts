@@ -112,7 +112,7 @@ test("T36 a job that fails leaves its problem code and nothing else of the error
   expect([happened.count("refreshed"), happened.count("ran")]).toEqual([1, 1]);
 
   expect(log.lines).toContainEqual(
-    expect.objectContaining({ code: "internal_error", requestId: GRANT, message: "refresh-grant" }),
+    expect.objectContaining({ code: "internal_error", grant: GRANT, message: "refresh-grant" }),
   );
   expect(log.lines).toContainEqual(
     expect.objectContaining({ code: "store_unavailable", detail: "Redis: LOADING", message: "sync" }),

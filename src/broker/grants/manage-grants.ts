@@ -1,4 +1,5 @@
 import type { Grant } from "../../domain/grant.ts";
+import { type GrantStory, type TimelineEntry, tellGrantStory } from "../../domain/grant-timeline.ts";
 import { type GrantId, type OrganisationId, organisationOf, type ServerId } from "../../domain/id.ts";
 import type { Instant } from "../../domain/instant.ts";
 import { type ClientAction, evaluatePolicy, type Policy, type PolicyRequest } from "../../domain/policy.ts";
@@ -8,7 +9,7 @@ import type { Subject, UserSubject } from "../../domain/subject.ts";
 import { allow, type PolicyPorts } from "../clients/policies.ts";
 import type { Caller, ClientStore } from "../clients/ports.ts";
 import type { AuditNote } from "../ports.ts";
-import type { GrantBinding, GrantPosition, GrantStore, TimelineEntry } from "./ports.ts";
+import type { GrantBinding, GrantPosition, GrantStore } from "./ports.ts";
 import type { Revoker } from "./revoke-pending.ts";
 
 export interface GrantPorts extends PolicyPorts {
@@ -49,14 +50,50 @@ export async function getGrant(ports: GrantPorts, caller: Caller, id: GrantId): 
   return (await findVisible(ports, caller, id, "status")).view;
 }
 
-/** What happened to a grant, oldest first: why did it break. */
-export async function readTimeline(
+/**
+ * What happened to a grant and why it broke, also of one that is gone: that is shown to whoever may see the libraries it was
+ * lent to, or every user. Who did it is named as far as it is the caller's own.
+ */
+export async function readTimeline(ports: GrantPorts, caller: Caller, id: GrantId): Promise<GrantStory> {
+  const [visible, entries] = await Promise.all([
+    findVisible(ports, caller, id, "status").catch((error: unknown) => goneAfter(error)),
+    ports.grants.timeline(id),
+  ]);
+  if (visible === undefined) await mustHaveSeen(ports, caller, id, entries);
+  const story = tellGrantStory(entries, visible?.view.grant);
+  return { ...story, lines: story.lines.map((line) => ({ ...line, actor: seenActor(line.actor, caller) })) };
+}
+
+function goneAfter(error: unknown): undefined {
+  if (!(error instanceof Problem) || error.code !== "not_found") throw error;
+}
+
+/** @throws Problem not_found | not_allowed */
+async function mustHaveSeen(
   ports: GrantPorts,
   caller: Caller,
   id: GrantId,
-): Promise<readonly TimelineEntry[]> {
-  await findVisible(ports, caller, id, "status");
-  return ports.grants.timeline(id);
+  entries: readonly TimelineEntry[],
+): Promise<void> {
+  const ended = entries.findLast(({ kind }) => kind === "grant.gone")?.more;
+  // A grant that is there, and whose uses the policy does not name, has no end.
+  if (ended?.server === undefined) throw new Problem("not_found");
+  const policy = await allow(ports, caller, organisationOf(id), { action: "status" });
+  const sight = new Sight(policy, caller, "status", ports.clock.now());
+  const libraries = JSON.parse(ended.libraries ?? "[]") as readonly string[];
+  const subjects: readonly Subject[] = [
+    ANYBODY,
+    ...libraries.map((library) => ({ type: "library", id: library }) as const),
+  ];
+  if (!subjects.some((subject) => sight.sees(ended.server as ServerId, subject)))
+    throw new Problem("not_found");
+}
+
+/** `client:<id>` and `person:<client>/<id>` are told to that client; of others, of operators and of users only what they are. */
+function seenActor(actor: string | undefined, { client }: Caller): string | undefined {
+  if (actor === undefined || actor === `client:${client}` || actor.startsWith(`person:${client}/`))
+    return actor;
+  return actor.split(":", 1)[0];
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Grant } from "../../domain/grant.ts";
+import type { TimelineEntry } from "../../domain/grant-timeline.ts";
 import type {
   ClientId,
   ContainmentId,
@@ -29,7 +30,7 @@ export interface GrantStore {
   listBindings(id: GrantId): Promise<readonly GrantBinding[]>;
   /** Ends a grant with all its bindings; its tokens go to the revocation outbox. MUST stop every replica at once. */
   deleteGrant(id: GrantId, note: AuditNote): Promise<"deleted" | "gone">;
-  /** What happened to a grant, oldest first: why did it break. The newest two hundred entries. */
+  /** What is kept of a grant, oldest first: about the newest two hundred entries, also when it is gone, for as long as the audit. */
   timeline(id: GrantId): Promise<readonly TimelineEntry[]>;
   /** The grant that one user of a client is bound to. */
   findUserGrant(server: ServerId, client: ClientId, subject: UserSubject): Promise<GrantId | undefined>;
@@ -44,13 +45,6 @@ export interface GrantStore {
     note: AuditNote,
     from?: GrantId,
   ): Promise<GrantId | undefined>;
-}
-
-export interface TimelineEntry {
-  readonly at: Instant;
-  /** `grant.authorized`, `grant.suspect`, `grant.reauthorization_required`, `grant.recovered`, `grant.expiring`, `grant.lapsing`, `grant.lapsed`, `grant.ended`, `refresh.late`, `refresh.spare_tried`, `refresh.restored`, `refresh.answer_lost`. */
-  readonly kind: string;
-  readonly detail: string;
 }
 
 export interface GrantPosition {

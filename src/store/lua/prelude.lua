@@ -12,10 +12,37 @@ local function prefix_of(key)
   return string.match(key, '^(b1:%b{}:)')
 end
 
--- Appends one audit entry and answers its number: contiguous, because number and entry are written together.
+-- What happened to a grant, for whoever asks why it broke. About the newest two hundred stay, and stay when the grant is gone,
+-- for as long as the audit does. more: further fields, a flat list.
+local function timeline(prefix, now, grant, kind, detail, more)
+  redis.call('XADD', prefix .. 'timeline:' .. grant, 'MAXLEN', '~', 200, '*', 'at', string.format('%.0f', now), 'kind', kind,
+    'detail', detail or '', unpack(more or {}))
+end
+
+-- What of an audit entry stands on the timeline of its grant: who did it, and what it says of the grant.
+local ON_TIMELINE = { actor = true, request = true, server = true, library = true, replaced = true, why = true,
+  containment = true, generation = true }
+
+-- Appends one audit entry and answers its number: contiguous, because number and entry are written together. What was done
+-- to one grant stands on its timeline too; tokens handed out and refresh tokens rotated do not, for they are many and would
+-- take all its places.
 local function audit(prefix, now, fields)
   local seq = redis.call('HINCRBY', prefix .. 'gate', 'audit', 1)
   redis.call('XADD', prefix .. 'audit', seq .. '-0', 'at', string.format('%.0f', now), unpack(fields))
+  local action = fields[2]
+  if action == 'token.issued' or action == 'grant.rotated' or action == 'policy.budget_exceeded' then return seq end
+  local grant, more = nil, {}
+  for i = 3, #fields, 2 do
+    if fields[i] == 'grant' then grant = fields[i + 1] end
+    if ON_TIMELINE[fields[i]] then
+      more[#more + 1] = fields[i]
+      more[#more + 1] = fields[i + 1]
+    end
+  end
+  -- Of a grant that never was there is none, and of an organisation that was shredded nothing is kept.
+  if grant and grant ~= '' and (action == 'grant.authorized' or redis.call('EXISTS', prefix .. 'timeline:' .. grant) == 1) then
+    timeline(prefix, now, grant, action, '', more)
+  end
   return seq
 end
 
@@ -87,12 +114,6 @@ local function emit_sync(prefix, now, kind, id, more)
   local s = redis.call('HMGET', prefix .. 'sync:' .. id, 'client', 'server', 'library')
   if not s[1] then return end
   emit(prefix, now, kind, { 'sync', id, 'client', s[1], 'server', s[2], 'library', s[3], unpack(more or {}) })
-end
-
--- What happened to a grant, for whoever asks why it broke. The newest two hundred stay.
-local function timeline(prefix, now, grant, kind, detail)
-  redis.call('XADD', prefix .. 'timeline:' .. grant, 'MAXLEN', '~', 200, '*', 'at', string.format('%.0f', now), 'kind', kind,
-    'detail', detail or '')
 end
 
 -- Writes a grant's state, and where grants are counted by it: whoever is not active lies in the set of his state, and what is
@@ -192,6 +213,14 @@ local function drop_grant(prefix, now, id, kindly, gone, why, more)
       forget_standing(prefix, g[1], bound.library, digest)
     end
   end
+  local libraries = {}
+  for _, descriptor in ipairs(told) do
+    local bound = cjson.decode(descriptor)
+    if bound.type == 'library' then libraries[#libraries + 1] = bound.library end
+  end
+  timeline(prefix, now, id, 'grant.gone', why or '', { 'server', g[1], 'libraries',
+    #libraries > 0 and cjson.encode(libraries) or '[]', unpack(more or {}) })
+  redis.call('ZADD', prefix .. 'ended', string.format('%.0f', now), id)
   local not_before = kindly and g[4] and tonumber(g[6]) - REVOKED_BEFORE_END_MS or nil
   to_revocations(prefix, now, id, g[1], g[2], g[3], tokens_of(key), not_before, g[5])
   if not_before and not_before > now then
@@ -199,7 +228,7 @@ local function drop_grant(prefix, now, id, kindly, gone, why, more)
     redis.call('SET', prefix .. 'outlived:' .. id, string.format('%.0f', not_before) .. ' ' .. g[5], 'PX',
       math.ceil(not_before - now))
   end
-  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[5], prefix .. 'timeline:' .. id)
+  redis.call('DEL', key, prefix .. 'grant-bindings:' .. id, prefix .. 'consent:' .. g[5])
   redis.call('ZREM', prefix .. 'due:expiry', id)
   redis.call('ZREM', prefix .. 'grant-ends', id)
   if g[7] ~= 'active' then redis.call('SREM', prefix .. 'grants-in:' .. g[7], id) end

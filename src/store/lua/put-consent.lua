@@ -44,7 +44,7 @@ local overtaken = (held[1] == 'active' or held[1] == 'suspect') and held[2] and 
 if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
-    'problem_at', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
+    'problem_at', 'failing_since', 'refreshes', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
     'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by')
   put_state(prefix, id, held[1], 'active')
   redis.call('HSET', KEYS[1], 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
@@ -81,7 +81,6 @@ end
 local seq = audit(prefix, now, { 'action', 'grant.authorized', 'actor', ARGV[17], 'server', ARGV[3], 'grant', id, 'generation',
   redis.call('HGET', KEYS[1], 'gen'), 'request', ARGV[18] })
 redis.call('HSET', KEYS[1], 'rt_seq', text(seq))
-timeline(prefix, now, id, 'grant.authorized', 'consent ' .. redis.call('HGET', KEYS[1], 'gen'))
 emit_grant(prefix, now, 'grant.authorized', id, ARGV[3], bindings_of(prefix, id))
 redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' authorized')
 return 'stored'

@@ -9,10 +9,14 @@
 --       10 sealed access token or ''  11 its fingerprint or ''  12 its life (ms)  13 soft margin (ms)
 --       14 keep-alive (ms)  15 jitter [0,1)  16 server  17 registration  18 clock offset (ms)
 -- Answers committed | spare | orphaned
+-- Shorter ones are nobody's story: a timeline has two hundred places.
+local OUTAGE_MS = 60000
+
 local now = now_ms()
 local key = KEYS[1]
 local text = function(n) return string.format('%.0f', n) end
-local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state', 'revoked_by')
+local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'at_att', 'lease', 'spares', 'used_at', 'rt_exp', 'state', 'revoked_by',
+  'failing_since', 'problem')
 local prefix = prefix_of(key)
 
 -- Its organisation was shredded: with what this is sealed is gone, and nothing is to be stored for it again (T28).
@@ -77,18 +81,23 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
     end
     redis.call('HSET', key, 'due_at', text(due))
     redis.call('ZADD', KEYS[2], text(due), ARGV[1])
+    redis.call('HINCRBY', key, 'refreshes', 1)
   elseif ARGV[10] == '' then
     -- Only a refresh token could be saved: the next refresh goes at once, with the new one.
     redis.call('HSET', key, 'due_at', text(now))
     redis.call('ZADD', KEYS[2], text(now), ARGV[1])
   end
-  if g[9] ~= 'active' then timeline(prefix, now, ARGV[1], 'grant.recovered', 'it was ' .. g[9]) end
+  if g[9] ~= 'active' then
+    timeline(prefix, now, ARGV[1], 'grant.recovered', 'it was ' .. g[9])
+  elseif g[11] and now - tonumber(g[11]) >= OUTAGE_MS then
+    timeline(prefix, now, ARGV[1], 'refresh.recovered', g[12] or '', { 'since', g[11] })
+  end
   -- Of a suspicion nobody was told.
   if g[9] == 'reauthorization_required' then
     emit_grant(prefix, now, 'grant.recovered', ARGV[1], ARGV[16], bindings_of(prefix, ARGV[1]))
   end
   put_state(prefix, ARGV[1], g[9], 'active')
-  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at', 'refused_cfg', 'calls')
+  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'failing_since', 'refusals', 'refused_at', 'refused_cfg', 'calls')
 else
   as = 'spare'
   if ARGV[6] ~= '' then

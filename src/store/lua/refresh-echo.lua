@@ -103,7 +103,7 @@ if (rt_fp and rt_fp == parent) or (fp ~= '' and rt_fp == fp) or (newer and fp ~=
     emit_grant(prefix, now, 'grant.recovered', ARGV[1], ARGV[16], bindings_of(prefix, ARGV[1]))
   end
   put_state(prefix, ARGV[1], g[8], 'active')
-  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'refusals', 'refused_at', 'refused_cfg', 'calls')
+  redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'failing_since', 'refusals', 'refused_at', 'refused_cfg', 'calls')
   timeline(prefix, now, ARGV[1], 'refresh.restored', 'Redis had lost it, and a process still had it')
 elseif fp ~= '' then
   if is_spent(fp) then as = 'superseded' end

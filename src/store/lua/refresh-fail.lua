@@ -18,7 +18,7 @@ local now = now_ms()
 local key = KEYS[1]
 local prefix = prefix_of(key)
 local g = redis.call('HMGET', key, 'lease', 'refused_at', 'server', 'state', 'spares', 'refused_cfg', 'calls',
-  'intent_parent', 'rt_fp', 'sent_at', 'refreshed_at', 'blamed_at')
+  'intent_parent', 'rt_fp', 'sent_at', 'refreshed_at', 'blamed_at', 'refreshes', 'rt_exp')
 if g[1] ~= ARGV[2] then return 'disbelieved' end
 if g[8] ~= g[9] or (g[10] and tonumber(g[11] or '0') >= tonumber(g[10])) then
   -- What failed was another token than the primary one is now, or the same one was refreshed since this request left.
@@ -54,6 +54,7 @@ end
 if blamed and state == 'unchanged' then redis.call('HDEL', key, 'calls') end
 
 redis.call('HSET', key, 'retry_at', whole(now + cool), 'problem', ARGV[5], 'problem_at', whole(now))
+redis.call('HSETNX', key, 'failing_since', whole(now))
 if state ~= 'unchanged' then
   if not g[2] or g[6] ~= ARGV[8] then
     -- The first refusal, or the first under this configuration: what was refused under another counts no more.
@@ -75,7 +76,10 @@ if state ~= 'unchanged' then
     state = 'suspect'
     cool = 0
   end
-  if state ~= g[4] then timeline(prefix, now, ARGV[1], 'grant.' .. state, ARGV[7]) end
+  if state ~= g[4] then
+    timeline(prefix, now, ARGV[1], 'grant.' .. state, ARGV[7], { 'problem', ARGV[5], 'refreshes', g[13] or '0',
+      'refreshed_at', g[11] or '', 'ends_at', g[14] or '' })
+  end
   put_state(prefix, ARGV[1], g[4], state)
   if state == 'reauthorization_required' and state ~= g[4] then
     emit_grant(prefix, now, 'grant.reauthorization_required', ARGV[1], g[3], bindings_of(prefix, ARGV[1]),

@@ -19,7 +19,7 @@ local function revoke_grant(prefix, now, id, gen, containment, actor, request)
   if not g[1] or g[3] ~= gen or g[4] == 'revoked' then return end
   local tokens = tokens_of(key)
   to_revocations(prefix, now, id, g[1], g[2], g[3], tokens, nil, nil, containment)
-  redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem', 'problem_at',
+  redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem', 'problem_at', 'failing_since',
     'refusals', 'refused_at', 'refused_cfg', 'calls', 'spares', 'done', 'spent', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'at', 'at_fp',
     'at_att', 'at_exp', 'due_at', 'forced_at', 'lapsing')
   put_state(prefix, id, g[4], 'revoked')
@@ -28,7 +28,6 @@ local function revoke_grant(prefix, now, id, gen, containment, actor, request)
   redis.call('ZREM', prefix .. 'due:refresh', id)
   audit(prefix, now, { 'action', 'grant.revoked', 'actor', actor, 'server', g[1], 'grant', id, 'containment', containment,
     'request', request })
-  timeline(prefix, now, id, 'grant.revoked', 'containment ' .. containment)
   emit_grant(prefix, now, 'grant.revoked', id, g[1], bindings_of(prefix, id), { 'reason', 'containment', 'containment', containment })
   redis.call('PUBLISH', 'b1:refresh-outcome', id .. ' revoked')
 end
