@@ -27,8 +27,8 @@ const PATIENCE_MS: Readonly<Record<CallPriority, Milliseconds>> = {
   quick: seconds(1),
   scan: seconds(1),
 };
-/** A place that was asked for longer ago knows too little of pauses, and is given back. */
-const FRESH_MS = seconds(1);
+/** A place that was asked for longer ago knows too little of pauses that other replicas were told of, and is given back. */
+const FRESH_MS = 200;
 /** A longer wait is found out when it is that call's turn. */
 const AHEAD_PATIENCE_MS = 250;
 
@@ -83,7 +83,9 @@ export class CallPlaces {
     return {
       kind: "place",
       leave: async (said) => {
-        if (ahead !== undefined) this.#dropUnused(server, asker, ahead);
+        // What was granted before iManage asked for time is not used.
+        if (said.waitMs !== undefined) this.#dropAllOf(server);
+        else if (ahead !== undefined) this.#dropUnused(server, asker, ahead);
         // Told or not, the answer is there; what is not told ends by itself (`callLimits.lifeMs`).
         await calls.tell(server, call, said).catch(() => {});
       },
@@ -131,6 +133,14 @@ export class CallPlaces {
       this.#ahead.delete(name);
       return this.#giveBack(server, ahead);
     });
+  }
+
+  #dropAllOf(server: ServerId): void {
+    for (const [name, ahead] of this.#ahead) {
+      if (!name.startsWith(nameOf(server, ""))) continue;
+      this.#ahead.delete(name);
+      void this.#giveBack(server, ahead);
+    }
   }
 
   async #giveBack(server: ServerId, { call, mayLeaveAt }: Ahead): Promise<void> {

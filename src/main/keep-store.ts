@@ -35,7 +35,8 @@ export async function keepStore(by: {
     clock,
     log,
     restores: stores.restores,
-    organisations: stores.configuration,
+    // Their names alone: whether a record opens is for another check to say.
+    organisations: { listOrganisations: () => stores.configuration.listOrganisationNames() },
     markMs: by.given.storeMarkMs,
     witness: file === undefined ? undefined : makeWitnessFile(file, log),
   });

@@ -11,10 +11,11 @@ const TOKEN = new Secret("sim_at_test");
 /** A budget that answers as told, in turn; timers that note how long they were asked to wait. */
 async function budgeted(
   answers: readonly (CallAnswer | Problem)[],
-  answer = { status: 200, headers: {} },
+  given = { status: 200, headers: {} },
   takesMs = 0,
 ) {
   let [calls, nowMs] = [0, 0];
+  const answer = { ...given };
   const iManage = await startServer((_seen, _req, res) => {
     nowMs += takesMs;
     res.writeHead(answer.status, answer.headers).end("{}");
@@ -35,7 +36,7 @@ async function budgeted(
       timers: {
         after: (ms) => {
           // That long a place is kept that nobody came for: until the test says so.
-          if (ms === 1_000) return { elapsed: new Promise((resolve) => kept.push(resolve)), cancel() {} };
+          if (ms === 200) return { elapsed: new Promise((resolve) => kept.push(resolve)), cancel() {} };
           waited.push(ms);
           return { elapsed: Promise.resolve(), cancel() {} };
         },
@@ -60,10 +61,10 @@ async function budgeted(
     callApi(ports, serverAt(iManage.origin), new URL(path, iManage.origin), TOKEN, priority);
   const pass = async (ms: number) => {
     nowMs += ms;
-    if (ms > 1_000) for (const elapse of kept.splice(0)) elapse();
+    if (ms > 200) for (const elapse of kept.splice(0)) elapse();
     await new Promise(setImmediate);
   };
-  return { call, asked, told, waited, givenBack, pass, iManage };
+  return { call, asked, told, waited, givenBack, pass, answer, iManage };
 }
 
 const go = (afterMs = 0): CallAnswer => ({ kind: "go", afterMs });
@@ -118,7 +119,7 @@ test("the place of a scan's next page is asked for while this one is under way, 
     ["call-1", undefined],
     ["call-2", "call-1"],
   ]);
-  await kit.pass(900);
+  await kit.pass(190);
   await kit.call("scan");
   expect(kit.asked.map(({ call, follows }) => [call, follows]).slice(2)).toEqual([["call-3", "call-2"]]);
   expect(kit.iManage.seen).toHaveLength(2);
@@ -126,8 +127,8 @@ test("the place of a scan's next page is asked for while this one is under way, 
   expect(kit.asked.slice(3)).toMatchObject([{ priority: "quick" }]);
 });
 
-test("a place that was asked for more than a second ago, before whatever iManage said since, is given back and asked for anew", async () => {
-  const kit = await budgeted([go(), go(), go()], undefined, 1_001);
+test("a place that was asked for more than a fifth of a second ago, before whatever iManage said since, is given back and asked for anew", async () => {
+  const kit = await budgeted([go(), go(), go()], undefined, 201);
   await kit.call("scan");
   await kit.call("scan");
   expect(kit.givenBack).toEqual(["call-2"]);
@@ -138,9 +139,9 @@ test("a place that was asked for more than a second ago, before whatever iManage
 test("the place behind the last page is given back", async () => {
   const kit = await budgeted([go(), go()]);
   await kit.call("scan");
-  await kit.pass(999);
+  await kit.pass(199);
   expect(kit.givenBack).toEqual([]);
-  await kit.pass(1_001);
+  await kit.pass(201);
   expect(kit.givenBack).toEqual(["call-2"]);
 });
 
@@ -150,4 +151,14 @@ test("where no place can be had ahead, it is asked for when it is that page's tu
   expect((await kit.call("scan")).kind).toBe("ok");
   expect(kit.asked.map(({ patienceMs }) => patienceMs)).toEqual([1_000, 250, 1_000, 250]);
   expect(kit.givenBack).toEqual([]);
+});
+
+test("F07 a place that was granted before a 429 came is given back, and the scan waits like everybody", async () => {
+  const kit = await budgeted([go(), go(), go(), wait(60_000)]);
+  await kit.call("scan");
+  kit.answer.status = 429;
+  await kit.call("quick", "/libraries/ACTIVE/documents/7");
+  expect(kit.givenBack).toEqual(["call-2"]);
+  expect(await kit.call("scan")).toEqual({ kind: "throttled", retryAfterMs: 60_000 });
+  expect(kit.iManage.seen).toHaveLength(2);
 });

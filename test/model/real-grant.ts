@@ -39,6 +39,8 @@ const NOT_MODELLED = [
   "consented_at",
   "created_at",
   "refused_cfg",
+  // The audit's number of the last rotation: what a restore is held against.
+  "rt_seq",
 ];
 const INSTANTS: ReadonlySet<string> = new Set<keyof GrantHash>([
   "received_at",

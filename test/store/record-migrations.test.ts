@@ -225,10 +225,11 @@ it("a process that was at work all the time is given no more requests once a new
   // As one that was stopped for longer than a minute, and so not counted.
   await own.formats.leave((await own.formats.processes()).seen[0]!.id);
   expect(await own.formats.raise(2, "0.2.0", 60_000)).toEqual([]);
-  const answer = await fetch(`${earlier.ops}/readyz`);
-  const { checks } = (await answer.json()) as { checks: { check: string; ok: boolean }[] };
-  expect([answer.status, checks.filter(({ ok }) => !ok).map(({ check }) => check)]).toEqual([
-    503,
-    expect.arrayContaining(["store-format"]),
-  ]);
+  const readiness = async () => {
+    const answer = await fetch(`${earlier.ops}/readyz`);
+    const { checks } = (await answer.json()) as { checks: { check: string; ok: boolean }[] };
+    return [answer.status, checks.filter(({ ok }) => !ok).map(({ check }) => check)];
+  };
+  // What was found is told for a second.
+  await expect.poll(readiness, { timeout: 10_000 }).toEqual([503, expect.arrayContaining(["store-format"])]);
 }, 60_000);
