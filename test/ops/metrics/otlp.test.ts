@@ -88,7 +88,7 @@ it("OpenTelemetry is loaded only where it is configured", () => {
   expect(known.length).toBeGreaterThan(0);
   const lazily = (from: string, to: string) =>
     new RegExp(`\\bimport\\("[./]*${to}"\\)`).test(read(from)) &&
-    !new RegExp(`from "[./]*${to}"`).test(read(from));
+    !new RegExp(`(?:from|import) "[./]*${to}"`).test(read(from));
   for (const { from, to } of known) {
     // Where it is loaded, or where the file is that loads it.
     const importers = all.filter((one) => one.to === from && !one.typeOnly);
