@@ -5,7 +5,7 @@ import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import { afterPageRefused, type Brake } from "./advance.ts";
 import { isHeld, type SyncCursor } from "./cursor.ts";
 import { endAfter, jittered, type Moment, nextStep, type Step, syncTiming } from "./plan.ts";
-import type { PassEnd, RunEnd, Sync, SyncPorts } from "./ports.ts";
+import type { CommitAnswer, PassEnd, RunEnd, Sync, SyncPorts } from "./ports.ts";
 import { LibraryCalls } from "./read-library.ts";
 import { PageCursorRefused } from "./refusals.ts";
 import { Steps } from "./steps.ts";
@@ -107,18 +107,33 @@ export class SyncRuns {
     let { failures } = sync.counts;
     let troubled = failures > 0 || sync.state === "parked";
     let changes = 0;
+    // While a page of a scan is stored the one behind it is told. What is stored is in order all the same: on one connection,
+    // and only under the number that is due.
+    let storing: Promise<CommitAnswer> | undefined;
     try {
       for (let step = nextStep(cursor, moment()); ; ) {
         const page = await steps.take(step?.kind === "held" ? undefined : step, cursor, moment, mustEnd);
         const next = nextStep(page.cursor, moment());
         const pass = passEnd(next, page.cursor, sync, moment());
-        const answer = await syncs.commitPage(
+        const before = await storing;
+        storing = undefined;
+        if (before !== undefined && before !== "committed") return { kind: before };
+        if (before !== undefined) await progressed();
+        const stored = syncs.commitPage(
           id,
           { ...page, pass, waitsFor: isHeld(page.cursor) ? "deletions_held" : undefined },
           quietMs,
         );
-        if (answer !== "committed") return { kind: answer };
-        await progressed();
+        const isScanning = step?.kind === "list" && next?.kind === "list" && pass === "more";
+        if (isScanning && !troubled && !mustEnd()) {
+          storing = stored;
+          // Whether it failed is asked before the next page is stored.
+          stored.catch(() => {});
+        } else {
+          const answer = await stored;
+          if (answer !== "committed") return { kind: answer };
+          await progressed();
+        }
         if (pass === "held") {
           const problem = new Problem("deletions_held");
           if (sync.parkedBecause !== problem.code) this.#tell(sync, "parked", problem);
@@ -134,12 +149,16 @@ export class SyncRuns {
         // The feed overflows, or what it answered is told in parts.
         const goesOn = step?.kind === "events" && next?.kind === "events";
         if (mustEnd() && (goesOn || isLong(next))) {
+          const last = await storing;
+          if (last !== undefined && last !== "committed") return { kind: last };
           await syncs.endRun(id, cursor.sequence, GAVE_WAY);
           return { kind: "gave_way", changes };
         }
         step = next;
       }
     } catch (error) {
+      const before = await storing?.catch(() => undefined);
+      if (before !== undefined && before !== "committed") return { kind: before };
       const problem = error instanceof Problem ? error : new Problem("internal_error");
       const end = this.#end(problem, failures, cursor, moment());
       await syncs.endRun(id, cursor.sequence, end);
