@@ -39,6 +39,9 @@ const NOT_MODELLED = [
   "consented_at",
   "created_at",
   "refused_cfg",
+  // What the timeline tells of a break.
+  "refreshes",
+  "failing_since",
   // The audit's number of the last rotation: what a restore is held against.
   "rt_seq",
 ];
