@@ -111,7 +111,16 @@ export async function brokerProcess(
     },
     async restart() {
       await exited;
-      await start();
+      for (let tries = 1; ; tries++) {
+        try {
+          return await start();
+        } catch (error) {
+          // Its address is known by now, so it keeps it: somebody's outgoing connection has it for a moment, and nothing tells when it ends.
+          if (tries === 40 || !/Port \d+ on \S+ is taken/.test(String(error))) throw error;
+          output.length = 0;
+          await new Promise((resolve) => setTimeout(resolve, 250));
+        }
+      }
     },
     ask(message, fits) {
       const asked = child;
