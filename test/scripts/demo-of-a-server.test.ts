@@ -1,12 +1,12 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { signInAt } from "../../scripts/walk/connect.ts";
 import { startSimulator } from "../../src/simulator/start-simulator.ts";
-import { alive, compiledDemo as demo, familyOf, STORY_MS } from "./demo-program.ts";
+import { compiledDemo as demo, familyOf, nobodyIsLeft, STORY_MS } from "./demo-program.ts";
 import { temporaryFolder } from "./program.ts";
 
 describe("a firm's real iManage", () => {
@@ -49,7 +49,7 @@ describe("a firm's real iManage", () => {
     // The worst end: nobody is left to tidy up but the watchdogs.
     program.child.kill("SIGKILL");
     await program.ended;
-    await vi.waitFor(() => expect(alive(family)).toEqual([]), { timeout: 15_000, interval: 200 });
+    await nobodyIsLeft(family, 15_000);
 
     const second = demo("--server", file, "--once", "--data", join(home, "data"));
     expect((await second.ended).code).toBe(0);
@@ -112,7 +112,7 @@ describe("what cannot be", () => {
     const family = familyOf(fresh.pid);
     fresh.child.kill("SIGINT");
     expect((await fresh.ended).code).toBe(130);
-    expect(alive(family)).toEqual([]);
+    await nobodyIsLeft(family);
     blocker.close();
   });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { inject } from "vitest";
+import { expect, inject, vi } from "vitest";
 import { type Program, plainEnvironment, ROOT, runProgram } from "./program.ts";
 
 /** Real processes, twice over: the story waits for the lease of a killed broker. */
@@ -45,8 +45,13 @@ export function familyOf(pid: number): number[] {
   return family;
 }
 
+/** Its watchdogs may leave a moment after the program itself. */
+export async function nobodyIsLeft(family: readonly number[], withinMs = 5_000): Promise<void> {
+  await vi.waitFor(() => expect(alive(family)).toEqual([]), { timeout: withinMs, interval: 100 });
+}
+
 /** One that has ended but that nobody has collected yet counts as ended. */
-export const alive = (pids: readonly number[]): number[] =>
+const alive = (pids: readonly number[]): number[] =>
   processes()
     .filter(({ pid, state }) => pids.includes(pid) && !state.startsWith("Z"))
     .map(({ pid }) => pid);

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { alive, demo, familyOf, STORY_MS } from "./demo-program.ts";
+import { demo, familyOf, nobodyIsLeft, STORY_MS } from "./demo-program.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -81,6 +81,6 @@ describe("the story", () => {
     expect(family.length).toBeGreaterThanOrEqual(6);
     program.child.kill("SIGINT");
     expect((await program.ended).code).toBe(0);
-    expect(alive(family)).toEqual([]);
+    await nobodyIsLeft(family);
   });
 });

@@ -105,7 +105,7 @@ test("whatever is edited and whenever runs are killed, the last change of each d
   const pick = <T>(of: readonly T[]): T => of[Math.floor(next() * of.length)]!;
   const became = new Map<string, string>();
   let killed = 0;
-  for (let step = 0; step < 60; step++) {
+  for (let step = 0; step < 60 || killed < 6; step++) {
     if (next() < 0.5) {
       const id = `ACTIVE!${1001 + Math.floor(next() * DOCUMENTS)}.1`;
       became.set(id, `step ${step}`);
@@ -124,7 +124,6 @@ test("whatever is edited and whenever runs are killed, the last change of each d
   await kit.runs.run(sync);
 
   const changes = await kit.all(sync);
-  expect(killed).toBeGreaterThan(5);
   expect(new Set(changes.map(({ object }) => object)).size).toBe(DOCUMENTS);
   for (const [id, name] of became) {
     const told = changes.filter(({ object }) => object === id).map(({ document }) => document);
