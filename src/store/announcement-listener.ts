@@ -1,5 +1,6 @@
 import type { Milliseconds } from "../domain/instant.ts";
 import type { RedisConnection } from "./connect-redis.ts";
+import { keepSubscribed } from "./keep-subscribed.ts";
 
 /**
  * Wakes those who wait for news of something, by its id, in whichever process it is stored. Announcements may be lost (a reconnect
@@ -20,9 +21,9 @@ export class AnnouncementListener<Id extends string> {
     });
   }
 
-  /** Resolves once announcements arrive; ioredis subscribes again by itself after a reconnect. */
+  /** Resolves once announcements arrive; after a reconnect they arrive again. */
   async listen(): Promise<void> {
-    await this.#connection.subscribe(this.#channel);
+    await keepSubscribed(this.#connection, this.#channel);
   }
 
   next(id: Id, timeoutMs: Milliseconds): { readonly arrived: Promise<void>; cancel(): void } {

@@ -88,12 +88,13 @@ function open(address: RedisAddress, shared: SharedOptions): RedisConnection {
       dnsLookup: (name, callback) => callback(null, name),
     });
   }
-  if (sentinel === undefined) return new Redis(address.url, { ...shared, retryStrategy });
+  // Not `autoResubscribe`: see `keepSubscribed`. A cluster subscribes again by itself, and catches what becomes of it.
+  const single = { ...shared, retryStrategy, autoResubscribe: false };
+  if (sentinel === undefined) return new Redis(address.url, single);
   const { nodes, master: name, username, password, tls } = sentinel;
   return new Redis({
-    ...shared,
+    ...single,
     db: Number(new URL(address.url).pathname.slice(1)) || 0,
-    retryStrategy,
     sentinels: nodes.map(hostAndPort),
     name,
     enableTLSForSentinelMode: shared.tls !== undefined,

@@ -1,6 +1,7 @@
 import type { GrantId, ServerId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import type { RedisConnection } from "./connect-redis.ts";
+import { keepSubscribed } from "./keep-subscribed.ts";
 import { REFRESH_CHANNEL } from "./keys.ts";
 
 /** As long as anybody waits (`callerDeadlineMs`), and some more. */
@@ -28,8 +29,9 @@ export class OutcomeListener {
    * meanwhile was said to nobody.
    */
   async listen(): Promise<void> {
-    await this.#connection.subscribe(REFRESH_CHANNEL);
-    this.#connection.on("ready", () => this.#listenAgain());
+    await keepSubscribed(this.#connection, REFRESH_CHANNEL, () => {
+      for (const grant of [...this.#waiting.keys()]) this.#wake(grant);
+    });
   }
 
   /** How many announcements were heard: what one notes before he reads, so that none falls between reading and waiting. */
@@ -63,14 +65,6 @@ export class OutcomeListener {
   /** How many grants are waited for: 0 when nobody waits (F25). */
   get size(): number {
     return this.#waiting.size;
-  }
-
-  #listenAgain(): void {
-    const wakeAll = () => {
-      for (const grant of [...this.#waiting.keys()]) this.#wake(grant);
-    };
-    // Lost again meanwhile: then there is another `ready`.
-    this.#connection.subscribe(REFRESH_CHANNEL).then(wakeAll, () => {});
   }
 
   #hear(grant: string): void {

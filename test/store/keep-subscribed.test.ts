@@ -1,0 +1,53 @@
+import type { Redis } from "ioredis";
+import { expect, it, onTestFinished } from "vitest";
+import { connectRedis, disconnect, whenReady } from "../../src/store/connect-redis.ts";
+import { keepSubscribed } from "../../src/store/keep-subscribed.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
+
+const CHANNEL = "b1:news";
+
+async function subscribed() {
+  const redis = await ownRedisForThisTest();
+  const [ear, mouth] = [
+    connectRedis(addressOf(redis.url), "durable"),
+    connectRedis(addressOf(redis.url), "fast"),
+  ];
+  for (const connection of [ear, mouth]) onTestFinished(() => disconnect(connection));
+  await Promise.all([whenReady(ear), whenReady(mouth)]);
+  const again = Promise.withResolvers<void>();
+  await keepSubscribed(ear, CHANNEL, again.resolve);
+  return { ear, mouth, again: again.promise, cut: () => mouth.call("CLIENT", "KILL", "TYPE", "pubsub") };
+}
+
+it("a connection that was cut hears again what is announced", async () => {
+  const { ear, mouth, again, cut } = await subscribed();
+  await cut();
+  await again;
+  const heard = new Promise((resolve) => ear.once("message", (_channel, said) => resolve(said)));
+  expect(await mouth.publish(CHANNEL, "here")).toBe(1);
+  expect(await heard).toBe("here");
+});
+
+it("one that is closed while it subscribes again leaves no rejection that nobody catches: that would end the process", async () => {
+  const { ear, mouth, cut } = await subscribed();
+  const uncaught: unknown[] = [];
+  const listeners = process.listeners("unhandledRejection");
+  process
+    .removeAllListeners("unhandledRejection")
+    .on("unhandledRejection", (reason) => uncaught.push(reason));
+  onTestFinished(() => {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of listeners) process.on("unhandledRejection", listener);
+  });
+  const closed = new Promise((resolve) => ear.once("end", resolve));
+  ear.once("ready", () => {
+    disconnect(ear);
+    // And breaks at once, as under CLIENT KILL: what was asked for is never answered.
+    (ear as Redis).stream.destroy();
+  });
+  await cut();
+  await closed;
+  // Rejections are told of after the microtasks of the turn in which they were made.
+  await mouth.ping();
+  expect(uncaught).toEqual([]);
+});
