@@ -50,9 +50,9 @@ export const redisFaults: readonly ProvenPromise[] = [
         title: "an announcement that is lost with its connection",
         without: {
           guard: "everybody is woken when announcements are heard again",
-          file: "src/store/outcome-listener.ts",
-          replace: "    this.#connection.subscribe(REFRESH_CHANNEL).then(wakeAll, () => {});",
-          by: "    this.#connection.subscribe(REFRESH_CHANNEL).catch(wakeAll);",
+          file: "src/store/keep-subscribed.ts",
+          replace: "    connection.subscribe(channel).then(listening, () => {});",
+          by: "    connection.subscribe(channel).catch(listening);",
         },
       },
     ],

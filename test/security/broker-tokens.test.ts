@@ -13,6 +13,8 @@ import {
 } from "../../src/security/root-keyset.ts";
 import { CLIENT, NOW, newKeysetText } from "./kit.ts";
 
+// Files share what they have loaded (vitest.config.ts): what is spied upon is loaded anew.
+vi.hoisted(() => vi.resetModules());
 vi.mock("../../src/security/compare.ts", { spy: true });
 
 const LIFE_MS = 300_000;
