@@ -95,7 +95,7 @@ async function start(
   if (roles.worker) {
     const workers = await startWorkers({
       connect: () =>
-        connectRedis(broker.redisAddress, "durable", (code) =>
+        connectRedis(broker.redisAddress, "blocking", (code) =>
           log.warn({ code, detail: "worker" }, "redis connection"),
         ),
       stories: broker.workerStories,

@@ -28,13 +28,14 @@ export interface SentinelAddress {
 /**
  * `fast` answers or fails within a second, by the patience of its `RedisStore`, for everything someone waits for (F28).
  * `durable` holds its commands until Redis is back, for what must not be lost (F27): a refresh token that has arrived.
+ * `blocking` is the same for workers, who ask for a job and wait ten seconds for one.
  */
-export type RedisPatience = "fast" | "durable";
+export type RedisPatience = "fast" | "durable" | "blocking";
 
 /**
  * `socketTimeout` ends a connection whose other end is gone without a word (a machine that lost its power, a firewall that
- * forgot): the system would believe in it for a quarter of an hour. Longer than any command may take to be answered, and than
- * a busy process takes to read the answer: on `durable` workers wait ten seconds for a job.
+ * forgot, a master that has frozen): the system would believe in it for a quarter of an hour. Longer than any command may take to be
+ * answered, and than a busy process takes to read the answer.
  */
 const options = {
   fast: {
@@ -43,7 +44,8 @@ const options = {
     maxRetriesPerRequest: 1,
     connectTimeout: 2_000,
   },
-  durable: { protocol: 2, socketTimeout: 15_000, maxRetriesPerRequest: null, connectTimeout: 5_000 },
+  durable: { protocol: 2, socketTimeout: 5_000, maxRetriesPerRequest: null, connectTimeout: 5_000 },
+  blocking: { protocol: 2, socketTimeout: 15_000, maxRetriesPerRequest: null, connectTimeout: 5_000 },
 } as const;
 
 /** Up to a second between attempts to connect: a Redis that comes back is noticed before a person asks again. */
@@ -73,7 +75,7 @@ const sharedOptions = (address: RedisAddress, patience: RedisPatience) => ({
   ...options[patience],
   ...accessOf(address),
   reconnectOnError: (error: Error) => movedOn(error, patience),
-  enableOfflineQueue: patience === "durable",
+  enableOfflineQueue: patience !== "fast",
 });
 
 function open(address: RedisAddress, shared: SharedOptions): RedisConnection {
@@ -125,7 +127,7 @@ function accessOf({ url, password, ca }: RedisAddress) {
  * not carried out, so `durable` sends it again by itself.
  */
 const movedOn = (error: Error, patience: RedisPatience): false | 1 | 2 =>
-  !error.message.startsWith("READONLY") ? false : patience === "durable" ? 2 : 1;
+  !error.message.startsWith("READONLY") ? false : patience === "fast" ? 1 : 2;
 
 /** Resolves once commands can run. */
 export async function whenReady(connection: RedisConnection): Promise<void> {

@@ -38,7 +38,7 @@ async function told() {
   };
   const work = async () => {
     const workers = await startWorkers({
-      connect: () => connectRedis(broker.redisAddress, "durable"),
+      connect: () => connectRedis(broker.redisAddress, "blocking"),
       stories: broker.workerStories,
       jobStarts: broker.jobStarts,
       timers: broker.timers,

@@ -50,7 +50,7 @@ it("each decision leaves one line with its request's id: what was answered to wh
 
   const { broker } = here;
   const workers = await startWorkers({
-    connect: () => connectRedis(broker.redisAddress, "durable"),
+    connect: () => connectRedis(broker.redisAddress, "blocking"),
     stories: broker.workerStories,
     jobStarts: broker.jobStarts,
     timers: broker.timers,

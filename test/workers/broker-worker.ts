@@ -72,7 +72,7 @@ RedisDeliveryStore.prototype.settle = async function (id, ...of) {
   return settle.call(this, id, ...of);
 };
 await startWorkers({
-  connect: () => connectRedis(broker.redisAddress, "durable"),
+  connect: () => connectRedis(broker.redisAddress, "blocking"),
   timers: systemTimers(),
   jobStarts: broker.jobStarts,
   log,

@@ -17,7 +17,7 @@ export async function workersOn(
   stories: Partial<WorkerStories>,
   parts: Partial<WorkerParts> = {},
 ) {
-  const connect = typeof url === "string" ? () => connectRedis(addressOf(url), "durable") : url;
+  const connect = typeof url === "string" ? () => connectRedis(addressOf(url), "blocking") : url;
   const log = new KeptLog();
   const connection = connect();
   const workers = await startWorkers({

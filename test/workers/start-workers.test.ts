@@ -178,7 +178,7 @@ test("on a three-node cluster each queue has a slot of its own, and its jobs run
   expect(new Set(slots.map((slot) => Math.floor((slot * 3) / 16_384))).size).toBe(3);
   const happened = new Happened();
   const clusterNodes = cluster.nodes.map(({ host, port }) => `${host}:${port}`);
-  await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "durable"), {
+  await workersOn(() => connectRedis({ url: "redis://cluster", clusterNodes }, "blocking"), {
     sweepSyncs: async () => [TURN],
     runSync: async (id) => happened.tell(id),
     sweepRefreshes: async () => [GRANT],

@@ -40,7 +40,7 @@ async function workersOf(here: World, happened: { run(id: SyncId): void; page(id
     { pageSize: 2 },
   );
   const workers = await startWorkers({
-    connect: () => connectRedis(broker.redisAddress, "durable"),
+    connect: () => connectRedis(broker.redisAddress, "blocking"),
     timers: broker.timers,
     jobStarts: broker.jobStarts,
     log,
