@@ -4,7 +4,7 @@ import type { OrganisationId } from "../../src/domain/id.ts";
 import { auditKey } from "../../src/store/keys.ts";
 import { fieldsOf } from "../../src/store/redis-grant-store.ts";
 import { expireSoon } from "../kit/expire.ts";
-import { checkInvariants } from "../kit/invariants.ts";
+import { checkInvariants, type Verdict } from "../kit/invariants.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { ownSentinelsForThisTest } from "../kit/redis.ts";
 import { Seeded } from "../kit/seeded.ts";
@@ -32,8 +32,9 @@ it("a failover in the middle of load: only refusals that say when to come again,
     const old = serverAt(redis, await redis.masterPort());
     const replicas = redis.servers.filter((server) => server !== old);
     if (failover % 2 === 0) {
-      // Nobody has what the master takes now: it must not be acknowledged.
+      // Nobody has what the master takes now, nor ever will: it must not be acknowledged.
       for (const replica of replicas) replica.pause();
+      await withoutReplicas(old);
       const before = load.answers();
       await expect
         .poll(() => load.answers() - before, { timeout: 20_000 })
@@ -56,18 +57,20 @@ it("a failover in the middle of load: only refusals that say when to come again,
     const { status } = await here.client.call("GET", `/v1/connect-sessions/${id}`);
     if (status !== 200) lost.sessions += 1;
   }
-  const findings = await checkInvariants(here);
-  const healthy = findings.with("healthy").length;
+  // What had left before the failover is stored once its connection has found the new master.
+  const { findings, hurt } = await settled(here);
   console.log(
     `figure: ${FAILOVERS} Sentinel failover${FAILOVERS === 1 ? "" : "s"} under load, changes waiting for ${REPLICAS_WAITED_FOR} of 2 replicas: ` +
       `${(load.longestWithout() / 1_000).toFixed(1)} s without tokens at most, ` +
       `${lost.tokens + lost.sessions} of ${load.tokens + load.sessions.length} acknowledged changes lost, ` +
-      `${CALLERS - healthy} of ${CALLERS} grants lost, answers ${JSON.stringify(load.said)}`,
+      `${hurt.length} of ${CALLERS} grants lost, answers ${JSON.stringify(load.said)}`,
   );
   expect(Object.keys(load.said).filter((said) => !ALLOWED.test(said))).toEqual([]);
   if (REPLICAS_WAITED_FOR !== "0") expect(lost).toEqual({ tokens: 0, sessions: 0 });
+  // What WAIT is for: a master that nobody follows any more acknowledges by itself.
+  else expect(lost.tokens + lost.sessions).toBeGreaterThan(0);
   expect(findings.broken).toEqual([]);
-  expect(healthy).toBe(CALLERS);
+  expect(hurt).toEqual([]);
 });
 
 /** Answered, or refused with the time after which to come again. */
@@ -130,6 +133,29 @@ function putLoadOn(here: World, grants: readonly string[], seeded: Seeded) {
 }
 
 const serverAt = (redis: Sentinels, port: number) => redis.servers.find((server) => server.port === port)!;
+
+const UNHURT: readonly Verdict[] = ["healthy", "recoverable"];
+const SETTLED_MAX_MS = 30_000;
+
+async function settled(here: World) {
+  const until = performance.now() + SETTLED_MAX_MS;
+  for (;;) {
+    const findings = await checkInvariants(here);
+    const hurt = findings.grants.filter(({ verdict }) => !UNHURT.includes(verdict));
+    if (hurt.length === 0 || performance.now() > until) return { findings, hurt };
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** A replica that is only paused reads later what waits in its socket: so its connection ends first. */
+async function withoutReplicas({ host, port }: Sentinels["servers"][number]): Promise<void> {
+  const client = new Redis({ host, port });
+  try {
+    await client.call("CLIENT", "KILL", "TYPE", "replica");
+  } finally {
+    client.disconnect();
+  }
+}
 
 /** Sentinel does so too, ten seconds later. */
 async function comesBackAsReplica(redis: Sentinels, old: Sentinels["servers"][number]): Promise<void> {
