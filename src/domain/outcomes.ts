@@ -68,8 +68,8 @@ export type HeldBack = (typeof HELD_BACK)[number];
 /** How a request for an access token was answered: with one, or with which problem. */
 export type TokenResult = "served" | "served_after_refresh" | "served_with_warning" | TokenProblem;
 
-/** Of all problems those that a request for a token ends in; what is none of them is counted as `other`. */
-const TOKEN_PROBLEMS = [
+/** What a request for a token ends in where it is not answered with one: what its routes promise is this. */
+export const ACCESS_TOKEN_PROBLEMS = [
   "not_found",
   "not_allowed",
   "rate_limited",
@@ -88,8 +88,13 @@ const TOKEN_PROBLEMS = [
   "refresh_pending",
   "imanage_unavailable",
   "audit_backlog",
-  "store_unavailable",
   "restoring",
+] as const satisfies readonly ProblemCode[];
+
+/** With what any request may end in. What is none of them is counted as `other`. */
+const TOKEN_PROBLEMS = [
+  ...ACCESS_TOKEN_PROBLEMS,
+  "store_unavailable",
   "integrity_failure",
   "internal_error",
 ] as const satisfies readonly ProblemCode[];

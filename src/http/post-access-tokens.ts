@@ -3,6 +3,7 @@ import type { ProvidedAccessToken } from "../broker/access/provide-access-token.
 import type { ProvenClient } from "../broker/clients/tokens-on-their-way.ts";
 import { organisationOf } from "../domain/id.ts";
 import { rfc3339 } from "../domain/instant.ts";
+import { ACCESS_TOKEN_PROBLEMS } from "../domain/outcomes.ts";
 import type { ProblemCode } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
 import { subjectOf } from "./read-subject.ts";
@@ -44,28 +45,7 @@ export const accessToken = z.object({
     .meta({ description: "A problem code: refreshing fails for now, and this token still lives." }),
 });
 
-export const accessTokenProblems = [
-  ...personProblems,
-  "not_found",
-  "not_allowed",
-  "rate_limited",
-  "grant_budget_exceeded",
-  "authorization_required",
-  "reauthorization_required",
-  "library_role_lost",
-  "library_gone",
-  "user_not_in_access",
-  "contained",
-  "organisation_disabled",
-  "not_a_member",
-  "grant_paused",
-  "client_secret_refused",
-  "token_rejected_again",
-  "refresh_pending",
-  "imanage_unavailable",
-  "audit_backlog",
-  "restoring",
-] as const satisfies readonly ProblemCode[];
+export const accessTokenProblems = [...personProblems, ...ACCESS_TOKEN_PROBLEMS] as const;
 
 export const postAccessTokens = route({
   method: "post",
