@@ -1,6 +1,7 @@
 import type { Queue } from "bullmq";
 import { type Milliseconds, minutes } from "../domain/instant.ts";
 import type { Finding } from "./finding.ts";
+import { nextJobDueMs } from "./next-job.ts";
 
 /** What of a queue nobody takes. */
 export interface QueueAge {
@@ -57,21 +58,17 @@ export function judgeQueueAges(ages: readonly QueueAge[]): Finding {
 const namesOf = (ages: readonly { readonly queue: string }[]): string =>
   ages.map(({ queue }) => queue).join(", ");
 
-/** A few jobs of each, and no list walked through. Jobs carry the wall clock of whoever added them. */
+/** A few jobs of each, and no list walked through. */
 export const readQueueAges = (
   queues: readonly Queue[],
   now: () => Milliseconds,
 ): Promise<readonly QueueAge[]> =>
   Promise.all(
     queues.map(async (queue) => {
-      const first = async (state: "wait" | "prioritized" | "delayed"): Promise<Milliseconds> => {
-        const [job] = await queue.getJobs([state], 0, 0, true);
-        return job ? Math.max(0, now() - job.timestamp - (job.delay ?? 0)) : 0;
-      };
       const [waiting, prioritized, lateMs, paused, schedules] = await Promise.all([
-        first("wait"),
-        first("prioritized"),
-        first("delayed"),
+        nextJobDueMs(queue, "wait", now),
+        nextJobDueMs(queue, "prioritized", now),
+        nextJobDueMs(queue, "delayed", now),
         queue.isPaused(),
         queue.getJobSchedulersCount(),
       ]);
