@@ -2,23 +2,11 @@ import { z } from "zod";
 import { answerOnce } from "../broker/idempotency/answer-once.ts";
 import { ALL_EVENT_KINDS } from "../domain/event-kinds.ts";
 import { subscriptionLimits as limits } from "../domain/event-subscription.ts";
-import type { EventId } from "../domain/id.ts";
 import { rfc3339, rfc3339OrNull } from "../domain/instant.ts";
-import { Problem } from "../domain/problem.ts";
 import { isDown } from "../events/delivery-plan.ts";
-import type { DeliveryView, ReplayWish, SubscriptionView } from "../events/subscriptions.ts";
-import type { Cursors } from "./deps.ts";
+import type { SubscriptionView } from "../events/subscriptions.ts";
 import { route } from "./route.ts";
-import {
-  eventId,
-  instant,
-  instantIn,
-  line,
-  organisationId,
-  pageOf,
-  pageQuery,
-  subscriptionId,
-} from "./schemas.ts";
+import { instant, line, organisationId, subscriptionId } from "./schemas.ts";
 
 const secretAnswer = z
   .object({ added_at: instant, ends_at: instant.nullable() })
@@ -115,11 +103,11 @@ const shownOnce = z.string().optional().meta({
   description:
     "`whsec_…`, for any library of Standard Webhooks. Shown this once: not told again when an Idempotency-Key is repeated.",
 });
-const params = z.strictObject({ id: subscriptionId });
+export const ofSubscription = z.strictObject({ id: subscriptionId });
 const one = { status: 200, description: "The subscription.", schema: subscription } as const;
-const problems = ["not_found", "not_allowed"] as const;
-const writing = [...problems, "contained"] as const;
-const changing = [...writing, "configuration_conflict"] as const;
+export const readingProblems = ["not_found", "not_allowed"] as const;
+export const writingProblems = [...readingProblems, "contained"] as const;
+const changing = [...writingProblems, "configuration_conflict"] as const;
 const withoutSecret = ({ secret: _, ...rest }: { readonly secret?: string }): object => rest;
 
 const told = (from: {
@@ -179,7 +167,7 @@ export const getEventSubscriptions = route({
     description: "All of them, oldest first.",
     schema: z.object({ items: z.array(subscription) }),
   },
-  problems,
+  problems: readingProblems,
   handle: async ({ deps, caller, query }) => ({
     items: (await deps.subscriptions.list(caller, query.organisation)).map(body),
   }),
@@ -190,9 +178,9 @@ export const getEventSubscription = route({
   path: "/v1/event-subscriptions/{id}",
   operationId: "getEventSubscription",
   summary: "A subscription, how its receiver does, and what waits",
-  params,
+  params: ofSubscription,
   answer: one,
-  problems,
+  problems: readingProblems,
   handle: async ({ deps, caller, params: { id } }) => body(await deps.subscriptions.find(caller, id)),
 });
 
@@ -203,7 +191,7 @@ export const patchEventSubscription = route({
   summary: "Change where you are called, for what, or whether",
   description:
     "What is not told stays. While it is disabled nothing is sent and nothing is lost for as long as events are kept.",
-  params,
+  params: ofSubscription,
   body: z.strictObject({
     url: url.optional(),
     kinds: kinds.optional(),
@@ -221,7 +209,7 @@ export const deleteEventSubscription = route({
   path: "/v1/event-subscriptions/{id}",
   operationId: "deleteEventSubscription",
   summary: "End a subscription, with what waits for it",
-  params,
+  params: ofSubscription,
   answer: { status: 204, description: "Ended." },
   problems: changing,
   handle: ({ deps, caller, params: { id }, note }) => deps.subscriptions.delete(caller, id, note),
@@ -234,7 +222,7 @@ export const postSecretRotation = route({
   summary: "A subscription's next secret",
   description:
     "Both sign until the earlier one ends, so that every replica of the receiver gets the new one in its own time. There are never more than two.",
-  params,
+  params: ofSubscription,
   body: z.strictObject({
     overlap: z
       .int()
@@ -262,136 +250,3 @@ export const postSecretRotation = route({
     return answerOnce(deps.idempotency, at, { rotateSecret: id, ...sent }, rotate, withoutSecret);
   },
 });
-
-export const postEventTest = route({
-  method: "post",
-  path: "/v1/event-subscriptions/{id}/test",
-  operationId: "testEventSubscription",
-  summary: "Be sent a test event",
-  description:
-    "Whatever kinds it is for; ten of a client within ten minutes. `GET …/deliveries?event=` tells what became of it.",
-  params,
-  answer: {
-    status: 200,
-    description: "The id of the event that is sent.",
-    schema: z.object({ event: z.string() }),
-  },
-  problems: [...writing, "too_much_at_once"],
-  handle: async ({ deps, caller, params: { id } }) => ({ event: await deps.subscriptions.test(caller, id) }),
-});
-
-const delivery = z
-  .object({
-    event: z.string(),
-    type: z.string(),
-    timestamp: instant,
-    state: z.enum(["delivered", "waiting", "dead", "withheld"]).meta({
-      description: "`withheld`: your policy did not allow it any more, or it was no longer kept.",
-    }),
-    attempts: z.array(
-      z.object({
-        at: instant,
-        status: z.int().nullable().meta({ description: "`null`: no answer came." }),
-        reason: z.string().meta({ description: "`answered`, `redirect`, or why no answer came." }),
-        duration_ms: z.int(),
-      }),
-    ),
-  })
-  .meta({ id: "EventDelivery" });
-
-const deliveryBody = (of: DeliveryView) => ({
-  event: of.event,
-  type: of.kind,
-  timestamp: rfc3339(of.at),
-  state: of.state,
-  attempts: of.attempts.map((attempt) => ({
-    at: rfc3339(attempt.at),
-    status: attempt.status ?? null,
-    reason: attempt.reason,
-    duration_ms: attempt.elapsedMs,
-  })),
-});
-
-export const getEventDeliveries = route({
-  method: "get",
-  path: "/v1/event-subscriptions/{id}/deliveries",
-  operationId: "listEventDeliveries",
-  summary: "What became of events that were sent to you",
-  params,
-  query: z.strictObject({
-    ...pageQuery,
-    event: eventId.optional().meta({ description: "Of this one alone." }),
-  }),
-  answer: {
-    status: 200,
-    description:
-      "Newest event first; the last two thousand are kept. An event that still waits for its first attempt is not among them.",
-    schema: pageOf(delivery),
-  },
-  problems,
-  async handle({ deps, caller, params: { id }, query: { cursor, event, limit } }) {
-    const before = cursor === undefined ? undefined : readPosition(deps.cursors, id, cursor);
-    const found = await deps.subscriptions.deliveries(caller, id, {
-      ...(event !== undefined && { event }),
-      ...(before !== undefined && { before }),
-      limit: limit + 1,
-    });
-    const items = found.slice(0, limit);
-    const next = found.length > limit ? items.at(-1)?.number : undefined;
-    return {
-      items: items.map(deliveryBody),
-      next: next === undefined ? null : deps.cursors.seal(`deliveries ${id} ${next}`),
-    };
-  },
-});
-
-function readPosition(cursors: Cursors, id: string, cursor: string): number {
-  const [list, of, number] = cursors.open(cursor)?.split(" ") ?? [];
-  if (list === "deliveries" && of === id) return Number(number);
-  throw new Problem("invalid_request", {
-    faults: [{ field: "cursor", message: "is none that this list gave" }],
-  });
-}
-
-export const postEventReplay = route({
-  method: "post",
-  path: "/v1/event-subscriptions/{id}/replay",
-  operationId: "replayEvents",
-  summary: "Be sent events again",
-  description:
-    "One by its id, those of a time, or every dead letter; each under the id it had. They come behind what waits on their lanes.",
-  params,
-  body: z.strictObject({
-    event: eventId.optional(),
-    from: instantIn.optional(),
-    to: instantIn.optional().meta({ description: "Until now if not given." }),
-    dead: z.literal(true).optional(),
-  }),
-  answer: {
-    status: 200,
-    description: "How many are sent at the most: what you did not subscribe to is left out as they leave.",
-    schema: z.object({ events: z.int() }),
-  },
-  problems: [...writing, "too_much_at_once"],
-  async handle({ deps, caller, params: { id }, body: sent, note }) {
-    return { events: await deps.subscriptions.replay(caller, id, wishOf(sent), note) };
-  },
-});
-
-function wishOf(sent: {
-  readonly event?: EventId | undefined;
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  readonly dead?: true | undefined;
-}): ReplayWish {
-  const named = [sent.event, sent.from, sent.dead].filter((part) => part !== undefined);
-  if (named.length === 1 && (sent.to === undefined || sent.from !== undefined)) {
-    if (sent.event !== undefined) return { event: sent.event };
-    if (sent.dead !== undefined) return { dead: true };
-    const to = sent.to === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(sent.to);
-    return { from: Date.parse(sent.from!), to };
-  }
-  throw new Problem("invalid_request", {
-    detail: "Name one event, or from and perhaps to, or dead letters by dead: true.",
-  });
-}

@@ -19,15 +19,13 @@ import {
   postContainments,
 } from "./containments.ts";
 import { getDiagnosis, getSupportBundle, postDiagnose } from "./diagnoses.ts";
+import { getEventDeliveries, postEventReplay, postEventTest } from "./event-deliveries.ts";
 import {
   deleteEventSubscription,
-  getEventDeliveries,
   getEventSubscription,
   getEventSubscriptions,
   patchEventSubscription,
-  postEventReplay,
   postEventSubscriptions,
-  postEventTest,
   postSecretRotation,
 } from "./event-subscriptions.ts";
 import { getEvent, getEvents } from "./events.ts";
