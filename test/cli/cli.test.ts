@@ -25,6 +25,7 @@ import { MemoryClientSecrets } from "../fakes/memory-client-secrets.ts";
 import { MemoryConfigurationStore } from "../fakes/memory-configuration-store.ts";
 import { MemorySealer } from "../fakes/memory-sealer.ts";
 import { batchOf } from "../kit/audit-batch.ts";
+import { earsOfCli } from "../kit/run-cli.ts";
 import { newKeysetText } from "../security/kit.ts";
 
 const FILE = `version: 1
@@ -139,17 +140,9 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 async function run(...args: string[]): Promise<{ out: string; err: string; code: number }> {
-  const seen = { out: "", err: "", code: 0 };
+  const { said, ears } = earsOfCli();
   const cli = buildCli({
-    write: (text) => {
-      seen.out += text;
-    },
-    complain: (text) => {
-      seen.err += text;
-    },
-    setExitCode: (code) => {
-      seen.code = code;
-    },
+    ...ears,
     environment: (name) => environment[name],
     addressRules: () => ({ loopbackOrigins: [], loopbackReturnUrls: false }),
     names: () => ({
@@ -184,7 +177,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
   const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)];
   for (const command of everyCommand(cli)) command.exitOverride();
   await cli.parseAsync(args, { from: "user" });
-  return seen;
+  return said;
 }
 
 describe("a server's own certificate authority", () => {

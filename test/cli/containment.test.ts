@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
 import { Problem } from "../../src/domain/problem.ts";
+import { earsOfCli } from "../kit/run-cli.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 interface Said {
@@ -11,18 +12,10 @@ interface Said {
 
 /** The commands on the broker of a world, as `main/cli.ts` puts them together. */
 async function cli(here: World, args: readonly string[], answer = false): Promise<Said> {
-  const said = { out: "", err: "", code: 0 };
+  const { said, ears } = earsOfCli();
   const { broker } = here;
   const deps: Partial<CliDeps> = {
-    write: (text) => {
-      said.out += text;
-    },
-    complain: (text) => {
-      said.err += text;
-    },
-    setExitCode: (code) => {
-      said.code = code;
-    },
+    ...ears,
     names: () => broker.settings,
     confirm: async (question) => {
       said.err += question;

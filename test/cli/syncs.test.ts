@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { buildCli } from "../../src/cli/build-cli.ts";
 import type { SyncId } from "../../src/domain/id.ts";
+import { runCli } from "../kit/run-cli.ts";
 import { world } from "../kit/world.ts";
 
 test("operators see how the syncs of an organisation stand, and steer them; what they do is audited", async () => {
@@ -11,23 +11,19 @@ test("operators see how the syncs of an organisation stand, and steer them; what
   await broker.workerStories.runSync(id, new AbortController().signal);
   const { name } = (await broker.configuration.findOrganisation(organisation as never))!;
 
-  const cli = async (...args: string[]) => {
-    const seen = { out: "", err: "", code: 0 };
-    const program = buildCli({
-      write: (text: string) => void Object.assign(seen, { out: seen.out + text }),
-      complain: (text: string) => void Object.assign(seen, { err: seen.err + text }),
-      setExitCode: (code: number) => void Object.assign(seen, { code }),
-      explain: () => undefined,
-      withBroker: (use: (by: object) => Promise<unknown>) =>
-        use({
-          store: broker.configuration,
-          syncs: broker.operateSyncs,
-          note: { actor: "cli:ops", requestId: "cli_1" },
-        }),
-    } as never);
-    await program.parseAsync(["node", "cli", "syncs", ...args]);
-    return seen;
-  };
+  const cli = (...args: string[]) =>
+    runCli(
+      {
+        explain: () => undefined,
+        withBroker: (use) =>
+          use({
+            store: broker.configuration,
+            syncs: broker.operateSyncs,
+            note: { actor: "cli:ops", requestId: "cli_1" },
+          } as never),
+      },
+      ["syncs", ...args],
+    );
   const row = async () => JSON.parse((await cli("show", id, "--json")).out) as Record<string, unknown>;
 
   // Nobody has lent the library.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { AuditVerifier } from "../../src/broker/audit/verify-audit.ts";
 import { linesInOrder } from "../../src/cli/audit-files.ts";
-import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
+import type { CliDeps } from "../../src/cli/build-cli.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import { type Broker, compose } from "../../src/main/compose.ts";
 import { openRefill } from "../../src/main/open-refill.ts";
@@ -12,6 +12,7 @@ import { makeLog } from "../../src/ops/log.ts";
 import { makeBackupMac } from "../../src/security/backup-mac.ts";
 import { parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { BY_TEST } from "./put-records.ts";
+import { runCli } from "./run-cli.ts";
 import type { World } from "./world.ts";
 
 /** The commands that copy a world's store and put a copy back, as `main/cli.ts` puts them together. */
@@ -37,25 +38,14 @@ export async function restoring(here: World) {
     return broker;
   };
 
-  const run = async (broker: Broker, ...args: string[]) => {
-    const seen = { out: "", err: "", code: 0 };
+  const run = (broker: Broker, ...args: string[]) => {
     const deps: Partial<CliDeps> = {
-      write: (text) => {
-        seen.out += text;
-      },
-      complain: (text) => {
-        seen.err += text;
-      },
-      setExitCode: (code) => {
-        seen.code = code;
-      },
       explain: (error) => String(error),
       backupMac: async () => makeBackupMac(keyset),
       openRefill: (into, passwordFile) => openRefill(settingsOf(), into, passwordFile),
       withBroker: async (use) => use({ ...broker, store: broker.configuration, note: BY_TEST } as never),
     };
-    await buildCli(deps as CliDeps).parseAsync(["node", "cli", ...args]);
-    return seen;
+    return runCli(deps, args);
   };
 
   /** What `audit verify` would find wrong with what was exported. */

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { contain, liftContainment } from "../../src/broker/containment/contain.ts";
 import { advanceRotation, startRotation } from "../../src/broker/keys/rotate-data-keys.ts";
 import { organisationOwner } from "../../src/broker/seal-contexts.ts";
-import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
+import type { CliDeps } from "../../src/cli/build-cli.ts";
 import { rotationTiming } from "../../src/domain/data-key-rotation.ts";
 import type { ClientId, OrganisationId, SubscriptionId } from "../../src/domain/id.ts";
 import { Problem } from "../../src/domain/problem.ts";
@@ -13,6 +13,7 @@ import { startWorkers } from "../../src/workers/start-workers.ts";
 import { type Received, receiver, status } from "../events/delivery-kit.ts";
 import { BY_TEST } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
+import { runCli } from "../kit/run-cli.ts";
 import { type World, world } from "../kit/world.ts";
 
 interface Body {
@@ -201,19 +202,9 @@ it("F40: secrets of subscriptions are sealed anew as the data key is rotated, an
 });
 
 /** The command line on the broker of a world. */
-async function cli(here: World, ...args: string[]) {
-  const said = { out: "", err: "", code: 0 };
+function cli(here: World, ...args: string[]) {
   const { broker } = here;
   const deps: Partial<CliDeps> = {
-    write: (text) => {
-      said.out += text;
-    },
-    complain: (text) => {
-      said.err += text;
-    },
-    setExitCode: (code) => {
-      said.code = code;
-    },
     withBroker: (use) =>
       use({
         store: broker.configuration,
@@ -222,8 +213,7 @@ async function cli(here: World, ...args: string[]) {
       } as never),
     explain: (error) => (error instanceof Problem ? error.code : undefined),
   };
-  await buildCli(deps as CliDeps).parseAsync(args, { from: "user" });
-  return said;
+  return runCli(deps, args);
 }
 
 it("operators list, show, disable, enable and replay what clients subscribed to", async () => {

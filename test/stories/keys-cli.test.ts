@@ -11,7 +11,7 @@ import {
   organisationOwner,
   refreshTokenContext,
 } from "../../src/broker/seal-contexts.ts";
-import { buildCli, type CliDeps } from "../../src/cli/build-cli.ts";
+import type { CliDeps } from "../../src/cli/build-cli.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import type { ClientId, GrantId, OrganisationId, ServerId } from "../../src/domain/id.ts";
 import { days } from "../../src/domain/instant.ts";
@@ -36,6 +36,7 @@ import { addOrganisation } from "../kit/additions.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { BY_TEST } from "../kit/put-records.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
+import { runCli } from "../kit/run-cli.ts";
 import { type World, world } from "../kit/world.ts";
 import { vaultServer } from "../kms/vault-server.ts";
 
@@ -71,18 +72,8 @@ async function cliOn(here: World) {
     onTestFinished(() => started.close());
     return started;
   };
-  const run = async (...args: string[]) => {
-    const seen = { out: "", err: "", code: 0 };
+  const run = (...args: string[]) => {
     const deps: Partial<CliDeps> = {
-      write: (text) => {
-        seen.out += text;
-      },
-      complain: (text) => {
-        seen.err += text;
-      },
-      setExitCode: (code) => {
-        seen.code = code;
-      },
       explain: (error) => String(error),
       createRootKeyset: () => createRootKeyset(systemRandom, Date.now()),
       rootKeysetFiles: {
@@ -95,8 +86,7 @@ async function cliOn(here: World) {
       verifyCertificate: async (jws, keys) => verifySigned(jws, "shred-certificate+jws", JSON.parse(keys)),
       withBroker: async (use) => use({ ...(await broker()), note: BY_TEST } as never),
     };
-    await buildCli(deps as CliDeps).parseAsync(["node", "cli", ...args]);
-    return seen;
+    return runCli(deps, args);
   };
   return {
     run,
