@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
+import { writeOneFirm } from "./bench/one-firm.ts";
 import type { ScanOrder, ScanSaid } from "./bench/scan-library.ts";
 import { freePort, startRedis } from "./redis/index.ts";
 import { runChild } from "./run-child.mjs";
@@ -114,29 +115,11 @@ async function bareLoop({ origin, tokens }: Bench, library: string): Promise<num
 async function startScan({ origin, tokens }: Bench) {
   const redis = await startRedis({ appendfsync: "always" });
   ends.push(() => redis.stop());
-  const secretFile = join(folder, "client-secret");
-  await writeFile(secretFile, "sim_secret_token-broker", { mode: 0o600 });
-  await writeFile(
-    join(folder, "bench.yaml"),
-    `version: 1
-organisations:
-  - name: bench
-    display_name: Bench
-    servers:
-      - name: dms
-        display_name: DMS
-        kind: on-premises
-        address: ${origin}
-        customer_id: 5948
-        registration: { client_id: token-broker, client_secret_file: ${secretFile} }
-clients:
-  - name: bench
-    display_name: Bench
-    return_urls: [http://127.0.0.1:1/returned]
-    policies:
-      - { organisation: bench, actions: [token, sync] }
-`,
-  );
+  const configuration = await writeOneFirm(folder, {
+    simulator: origin,
+    returnUrl: "http://127.0.0.1:1/returned",
+    actions: ["token", "sync"],
+  });
   const env = {
     ...process.env,
     NODE_ENV: "test",
@@ -156,7 +139,7 @@ clients:
     return done.output;
   };
   await command("keys", "create", env.ROOT_KEYSET_FILE);
-  const applied = JSON.parse(await command("apply", join(folder, "bench.yaml"), "--json")) as {
+  const applied = JSON.parse(await command("apply", configuration, "--json")) as {
     readonly servers: Record<string, { readonly id: string }>;
     readonly new_client_secrets: readonly [{ readonly client_id: string }];
   };

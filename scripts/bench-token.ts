@@ -1,11 +1,12 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import autocannon from "autocannon";
 import { startSimulator } from "../src/simulator/start-simulator.ts";
+import { writeOneFirm } from "./bench/one-firm.ts";
 import { freePort, startRedis } from "./redis/index.ts";
 import { runChild } from "./run-child.mjs";
 import { WalkingClient } from "./walk/client.ts";
@@ -79,30 +80,11 @@ async function startBroker(appendfsync: "always" | "everysec") {
   ends.push(() => simulator.close());
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
-  const secretFile = join(folder, "client-secret");
-  await writeFile(secretFile, "sim_secret_token-broker", { mode: 0o600 });
   const returnUrl = "http://127.0.0.1:1/returned";
-  await writeFile(
-    join(folder, "bench.yaml"),
-    `version: 1
-organisations:
-  - name: bench
-    display_name: Bench
-    servers:
-      - name: dms
-        display_name: DMS
-        kind: on-premises
-        address: ${simulator.origin}
-        customer_id: 5948
-        registration: { client_id: token-broker, client_secret_file: ${secretFile} }
-clients:
-  - name: bench
-    display_name: Bench
-    return_urls: [${returnUrl}]
-    policies:
-      - { organisation: bench, actions: [token, status, connect], tokens_per_minute: 1000000 }
-`,
-  );
+  const configuration = await writeOneFirm(folder, {
+    ...{ simulator: simulator.origin, returnUrl, actions: ["token", "status", "connect"] },
+    tokensPerMinute: 1_000_000,
+  });
   const env = {
     NODE_ENV: "test",
     REDIS_URL: redis.url,
@@ -126,7 +108,7 @@ clients:
     return done.output;
   };
   await command("keys", "create", env.ROOT_KEYSET_FILE);
-  const applied = JSON.parse(await command("apply", join(folder, "bench.yaml"), "--json")) as Applied;
+  const applied = JSON.parse(await command("apply", configuration, "--json")) as Applied;
   const server = Object.values(applied.servers)[0]!;
   simulator.registrations.patch("token-broker", { redirect_urls: [server.redirect_uri] });
   await startChild(fileURLToPath(new URL("../src/main/http.ts", import.meta.url)), env, profiling);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Simulator, startSimulator } from "../src/simulator/start-simulator.ts";
+import { writeOneFirm } from "./bench/one-firm.ts";
 import { type DrawnPanel, type DrawnRow, drawDashboard } from "./metrics/draw-dashboard.ts";
 import { findPrometheus, type Prometheus, startPrometheus } from "./metrics/prometheus.ts";
 import { freePort, startRedis } from "./redis/index.ts";
@@ -161,30 +162,14 @@ async function startProduct() {
   const listening = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
   const ports = await Promise.all([freePort(), freePort(), freePort()]);
   const base = `http://127.0.0.1:${ports[0]}`;
-  const secretFile = join(folder, "client-secret");
-  await writeFile(secretFile, "sim_secret_token-broker", { mode: 0o600 });
   const returnUrl = "http://127.0.0.1:1/returned";
-  await writeFile(
-    join(folder, "firm.yaml"),
-    `version: 1
-organisations:
-  - name: meridian
-    display_name: Meridian Legal
-    servers:
-      - name: dms
-        display_name: DMS
-        kind: on-premises
-        address: ${simulator.origin}
-        customer_id: 5948
-        registration: { client_id: token-broker, client_secret_file: ${secretFile} }
-clients:
-  - name: matter-tracker
-    display_name: Matter tracker
-    return_urls: [${returnUrl}]
-    policies:
-      - { organisation: meridian, actions: [token, status, connect, sync, events], tokens_per_minute: 1000000 }
-`,
-  );
+  const configuration = await writeOneFirm(folder, {
+    organisation: { name: "meridian", displayName: "Meridian Legal" },
+    client: { name: "matter-tracker", displayName: "Matter tracker" },
+    ...{ simulator: simulator.origin, returnUrl },
+    actions: ["token", "status", "connect", "sync", "events"],
+    tokensPerMinute: 1_000_000,
+  });
   const env = {
     NODE_ENV: "test",
     REDIS_URL: redis.url,
@@ -206,7 +191,7 @@ clients:
     return done.output;
   };
   await command("keys", "create", env.ROOT_KEYSET_FILE);
-  const applied = JSON.parse(await command("apply", join(folder, "firm.yaml"), "--json")) as Applied;
+  const applied = JSON.parse(await command("apply", configuration, "--json")) as Applied;
   const [{ id: server, redirect_uri }] = Object.values(applied.servers) as [Applied["servers"][string]];
   simulator.registrations.patch("token-broker", { redirect_urls: [redirect_uri] });
   const targets = [ports[1], ports[2]].map((port) => `127.0.0.1:${port}`);
