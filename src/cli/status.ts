@@ -86,6 +86,10 @@ async function servers({ store, profiles, clock }: CliBroker, { id, name }: Orga
   );
 }
 
+/**
+ * By state one by one, and not out of the census: what an earlier version or its backup left is counted there as active until a
+ * worker has put it where it is counted, and this page is looked at where no worker runs.
+ */
 async function grants(
   { grants: store }: CliBroker,
   organisations: readonly Organisation[],
