@@ -1,4 +1,5 @@
 import { Queue } from "bullmq";
+import { nextJobDueMs } from "../ops/next-job.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
 import { QUEUES, queueOptions } from "../workers/queues.ts";
 import type { Broker } from "./compose.ts";
@@ -16,15 +17,16 @@ export async function queueStandings({ redisAddress, clock }: Pick<Broker, "redi
     return await Promise.all(
       queues.map(async (queue) => {
         const counts = await queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed");
-        const [oldest] = await queue.getJobs(["waiting", "prioritized"], 0, 0, true);
+        const waiting = (counts.waiting ?? 0) + (counts.prioritized ?? 0);
+        const now = () => clock.now();
+        const due = [await nextJobDueMs(queue, "wait", now), await nextJobDueMs(queue, "prioritized", now)];
         return {
           name: queue.name,
-          waiting: (counts.waiting ?? 0) + (counts.prioritized ?? 0),
+          waiting,
           active: counts.active ?? 0,
           delayed: counts.delayed ?? 0,
           failed: counts.failed ?? 0,
-          oldest_waits_s:
-            oldest === undefined ? null : Math.max(0, Math.round((clock.now() - oldest.timestamp) / 1_000)),
+          oldest_waits_s: waiting === 0 ? null : Math.round(Math.max(...due) / 1_000),
         };
       }),
     );
