@@ -4,10 +4,9 @@ import type { Queue } from "bullmq";
 import type { Request, RequestHandler, Response } from "express";
 import ipaddr from "ipaddr.js";
 import type { SignedInOperator } from "../broker/operators/operator-sign-in.ts";
-import type { QueueActs } from "../broker/operators/ports.ts";
+import type { QueueAct, QueueActs } from "../broker/operators/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { mayActOnQueues, maySeeQueues, operatorActor } from "../domain/operator.ts";
-import { queueBoard } from "./queue-board.ts";
 
 /** Who comes to the queues, and how he is known. */
 export interface QueueVisitors {
@@ -31,12 +30,16 @@ export function queueDoor(
   path: string,
   visitors: QueueVisitors | undefined,
 ): RequestHandler {
-  const looking = queueBoard(queues, path);
+  const boardOf = async (noteAct?: (act: QueueAct) => Promise<void>) =>
+    (await import("./queue-board.ts")).queueBoard(queues, path, undefined, noteAct);
+  const looking = whenAsked(() => boardOf());
   if (visitors === undefined) return localDoor(looking);
   const asked = new AsyncLocalStorage<AuditNote>();
-  const acting = queueBoard(queues, path, undefined, async (act) => {
-    await visitors.acts.noteQueueAct(act, asked.getStore()!);
-  });
+  const acting = whenAsked(() =>
+    boardOf(async (act) => {
+      await visitors.acts.noteQueueAct(act, asked.getStore()!);
+    }),
+  );
   return async (request, response, next) => {
     const changes = !looks(request);
     const elsewhere = changes ? undefined : sameMachine(request, visitors.baseUrl);
@@ -58,6 +61,15 @@ export function queueDoor(
     const requestId = String(response.locals.requestId ?? "");
     const note = { actor: operatorActor(session), requestId, ...(address !== undefined && { address }) };
     return asked.run(note, () => acting(request, response, next));
+  };
+}
+
+/** Bull Board is loaded when somebody first looks: it costs a tenth of what a start may take. */
+function whenAsked(make: () => Promise<RequestHandler>): RequestHandler {
+  let made: Promise<RequestHandler> | undefined;
+  return async (request, response, next) => {
+    made ??= make();
+    (await made)(request, response, next);
   };
 }
 
