@@ -1,6 +1,6 @@
 import { timing } from "../../src/domain/access-policy.ts";
-import type { GrantId } from "../../src/domain/id.ts";
-import { grantKey } from "../../src/store/keys.ts";
+import { type GrantId, organisationOf, type ServerId } from "../../src/domain/id.ts";
+import { dueKey, grantKey, serverGateKey } from "../../src/store/keys.ts";
 import type { World } from "./world.ts";
 
 /** Puts a grant's access token at its moment of expiry: it still lives, but shorter than callers want. For every process. */
@@ -56,4 +56,27 @@ export async function expireLease(
     ),
   );
   return held === 1;
+}
+
+/** Makes a grant due for the workers, where it is in their schedule at all; in one step, as every change of it is. */
+export async function dueNow(world: Pick<World, "broker">, grant: GrantId): Promise<void> {
+  const store = world.broker.stores.fast;
+  const script = `
+    if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
+    redis.call('HSET', KEYS[1], 'due_at', ARGV[2], 'at_exp', ARGV[2])
+    redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])`;
+  const now = await store.now();
+  await store.call((redis) =>
+    redis.eval(script, 2, grantKey(grant), dueKey(organisationOf(grant)), grant, now - 1),
+  );
+}
+
+/** What a minute does to a server's gate: whatever it waits for has come. */
+export async function reopenGate(world: Pick<World, "broker">, server: ServerId): Promise<void> {
+  const store = world.broker.stores.fast;
+  const now = await store.now();
+  const script = `
+    if redis.call('HEXISTS', KEYS[1], 'probe_at') == 1 then redis.call('HSET', KEYS[1], 'probe_at', ARGV[1]) end
+    redis.call('HDEL', KEYS[1], 'pause_until', 'retries')`;
+  await store.call((redis) => redis.eval(script, 1, serverGateKey(server), now - 1));
 }

@@ -43,6 +43,8 @@ export class FailPointControl {
   readonly reached: Reached[] = [];
   /** Resolves when the process is gone and all that it told has been heard. */
   heardAll: Promise<void> = Promise.resolve();
+  /** Told of every point as it is heard. */
+  onReached: (reached: Reached) => void = () => {};
   #child: ChildProcess | undefined;
   #ended: Error | undefined = new Error("there is no process yet");
   #orders = 0;
@@ -154,6 +156,7 @@ export class FailPointControl {
     const { point, grant, order } = message;
     const reached = { point, grant, order };
     this.reached.push(reached);
+    this.onReached(reached);
     for (const waiting of [...this.#waiting]) {
       if (!waiting.fits(reached)) continue;
       this.#waiting.delete(waiting);
