@@ -7,11 +7,12 @@ import { SoakFaults } from "../kit/soak-faults.ts";
 const MINUTES = Number(process.env.VERIFY_SOAK_MINUTES ?? 0);
 const FAULTS = Number(process.env.VERIFY_SOAK_FAULTS ?? 8);
 const SAMPLE = MINUTES === 0;
-const GRANTS = SAMPLE ? 6 : 24;
+const GRANTS = SAMPLE ? 6 : 40;
 const STORM_MS = SAMPLE ? 60_000 : 45_000;
 const FAULTS_PER_SECOND = SAMPLE ? 10 : 3;
-const REQUESTS_PER_SECOND = 40;
-const EXPIRIES_PER_SECOND = 15;
+const REQUESTS_PER_SECOND = 50;
+const CALM_MS = 10_000;
+const EXPIRIES_PER_SECOND = 25;
 
 it(`${FAULTS} random faults and at least ${MINUTES} minutes: no invariant breaks, nothing fails outside of a fault, and only a strict server loses what a fault explains`, {
   timeout: 120_000 + 3 * MINUTES * 60_000 + FAULTS * 1_000,
@@ -46,13 +47,14 @@ it(`${FAULTS} random faults and at least ${MINUTES} minutes: no invariant breaks
     broken.push(...settled.broken);
     console.log(
       `soak: ${minutes().toFixed(1)} min, ${faults.total} faults, settled in ${Math.round(settled.tookMs)} ms, ` +
-        `${settled.lost.length} lost, refreshes ${JSON.stringify(ledger.refreshes)}, requests ${JSON.stringify(ledger.requests)}`,
+        `${settled.lost.length} lost, refreshes ${JSON.stringify(ledger.refreshes)}, requests ${JSON.stringify(ledger.requests)} ${JSON.stringify(ledger.met)}`,
     );
     if (settled.broken.length > 0) break;
     if (SAMPLE) break;
-    const calm = fleet.load(REQUESTS_PER_SECOND, seeded);
+    const calm = [fleet.load(REQUESTS_PER_SECOND, seeded), fleet.expiries(EXPIRIES_PER_SECOND, seeded)];
+    await new Promise((resolve) => setTimeout(resolve, CALM_MS));
+    for (const one of calm) await one.end();
     await fleet.calm();
-    await calm.end();
   }
 
   const memoryLast = await fleet.memory();
@@ -72,7 +74,7 @@ it(`${FAULTS} random faults and at least ${MINUTES} minutes: no invariant breaks
     `figure: ${minutes().toFixed(1)} minutes, ${faults.total} faults ${JSON.stringify(faults.counts)}; ` +
       `${ledger.refreshes.good} refreshes, ${share(ledger.refreshes)} of what could succeed (${ledger.refreshes.excused} more met a fault); ` +
       `${ledger.requests.good} token requests, ${share(ledger.requests)} of what could succeed (${ledger.requests.excused} more met a fault); ` +
-      `${broken.length} invariant breaks at ${settlings} settlings (at most ${Math.round(longest)} ms); ` +
+      `${broken.length} invariant breaks at ${settlings} settlings (at most ${Math.round(longest)} ms); ${ledger.startsBrokenOff} starts broken off; ` +
       `${lost} grants lost on the strict server, ${explained} explained, 0 on the one with leeway; ` +
       `memory ${memoryFirst} -> ${memoryLast} MiB`,
   );

@@ -125,13 +125,13 @@ export async function brokerProcess(
     ask(message, fits) {
       const asked = child;
       return new Promise((resolve, reject) => {
+        const end = () => reject(new Error("the process has ended"));
         const hear = (answer: unknown) => {
           if (!fits(answer)) return;
-          asked.off("message", hear);
+          asked.off("message", hear).off("exit", end);
           resolve();
         };
-        asked.on("message", hear);
-        asked.once("exit", () => reject(new Error("the process has ended")));
+        asked.on("message", hear).once("exit", end);
         asked.send(message, (error) => error && reject(error));
       });
     },

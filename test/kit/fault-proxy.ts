@@ -247,17 +247,19 @@ class Connection implements ProxiedConnection {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) {
-      if (socket.destroyed) continue;
-      // One that is being shut down cannot be reset: libuv refuses, and Node then never says that it is closed.
-      if (socket.writableEnded) socket.destroy();
-      else socket.resetAndDestroy();
-    }
+    for (const socket of this.#sockets) resetSocket(socket);
   }
 
   close(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return;
+  // One that is being shut down cannot be reset: libuv refuses, and Node then never says that it is closed.
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** One direction of one connection. */
@@ -286,7 +288,7 @@ class Pipe {
     from.on("end", () => this.#take(undefined));
     from.on("error", () => {
       // Refused or reset: the other side learns it, unless nothing may get through.
-      if (this.#rule.mode !== "drop" && this.#rule.mode !== "freeze" && !to.destroyed) to.resetAndDestroy();
+      if (this.#rule.mode !== "drop" && this.#rule.mode !== "freeze") resetSocket(to);
     });
     from.on("close", () => clearTimeout(this.#timer));
   }

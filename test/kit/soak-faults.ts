@@ -35,7 +35,15 @@ const die = async ({ process, number, ledger }: OfProcess): Promise<void> => {
   await process.exited;
   await process.failPoints.heardAll;
   ledger.died(number);
-  await process.restart();
+  // As a supervisor does: a process that is starting when Redis goes away says so, and ends.
+  for (let tries = 1; ; tries++) {
+    try {
+      return await process.restart();
+    } catch (error) {
+      if (tries === 10 || !/"code":"store_unavailable"/.test(String(error))) throw error;
+      ledger.startsBrokenOff += 1;
+    }
+  }
 };
 
 const ofProcesses: Readonly<Record<string, Act<OfProcess>>> = {

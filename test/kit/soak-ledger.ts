@@ -60,6 +60,10 @@ export class SoakLedger {
   readonly windows: FaultWindow[] = [];
   readonly refreshes: Tally = { good: 0, excused: 0, unexcused: 0 };
   readonly requests: Tally = { good: 0, excused: 0, unexcused: 0 };
+  /** Processes that ended while they started, because Redis went away then. */
+  startsBrokenOff = 0;
+  /** Failed requests that met a fault: at which server, how, and whether it stood or was waited for. */
+  readonly met: Record<string, number> = {};
   /** Every failure that nothing excuses, in a sentence. */
   readonly unexcused: string[] = [];
   readonly #strict: ReadonlySet<string>;
@@ -103,6 +107,10 @@ export class SoakLedger {
     const to = performance.now();
     const windowed = this.#windowOf({ process, server, from, to });
     const waits = / (imanage_unavailable|refresh_pending)$/.test(failed) && this.#waits(grant, server, from);
+    if (windowed !== undefined || waits) {
+      const met = `${server} ${windowed === undefined ? "waits" : windowed.scope?.split(":")[0]} ${failed}`;
+      this.met[met] = (this.met[met] ?? 0) + 1;
+    }
     this.#count(
       this.requests,
       windowed !== undefined || waits,

@@ -193,7 +193,7 @@ export class SoakFleet implements SoakTargets {
     }
     const stale = await this.#stale();
     const stillStale = stale.filter((grant) => !lost.some((one) => one.grant === grant));
-    broken.push(...stillStale.map((grant) => `${grant} has no fresh token when all is well again.`));
+    for (const grant of stillStale) broken.push(await this.#tellStale(grant as GrantId));
     this.ledger.forgive();
     return { broken, lost, explained, tookMs: performance.now() - since };
   }
@@ -241,6 +241,19 @@ export class SoakFleet implements SoakTargets {
       all.map((id) => store.call((redis) => redis.hget(grantKey(id), "at_exp"))),
     );
     return all.filter((_, i) => Number(ends[i] ?? 0) < now + 60_000);
+  }
+
+  /** What the store says of a grant that should have been refreshed. */
+  async #tellStale(grant: GrantId): Promise<string> {
+    const store = this.here.broker.stores.fast;
+    const names = ["at_exp", "due_at", "retry_at", "lease_until", "sent_at"] as const;
+    const [now, times, said] = await Promise.all([
+      store.now(),
+      store.call((redis) => redis.hmget(grantKey(grant), ...names)),
+      store.call((redis) => redis.hmget(grantKey(grant), "state", "intent", "problem")),
+    ]);
+    const ahead = names.map((name, i) => `${name} ${times[i] == null ? "none" : Number(times[i]) - now}`);
+    return `${grant} has no fresh token when all is well again: ${said}; ahead in ms: ${ahead.join(", ")}.`;
   }
 
   async #fresh(): Promise<boolean> {
