@@ -200,6 +200,11 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 
   const restate = async (): Promise<void> => {
     for (const { name, queue, everyMs } of scheduled) {
+      const next = (await queue.getJobScheduler(name))?.next;
+      // BullMQ plans the next by the clock of whoever works, and keeps what is planned: one that was an hour ahead would mean an hour
+      // without (F23).
+      if (next !== undefined && next > Date.now() + everyMs + timing.restateMs)
+        await queue.removeJobScheduler(name);
       await queue.upsertJobScheduler(name, { every: everyMs }, { name, opts: jobOptions });
     }
   };

@@ -222,7 +222,7 @@ export const processesFaults: readonly ProvenPromise[] = [
   {
     id: "F23",
     promise:
-      "A clock that jumps an hour in one process takes no lease, ends no token and sends nobody to sign in.",
+      "A clock that jumps an hour in one process takes no lease, ends no token, stops no schedule for longer than a minute and sends nobody to sign in.",
     proofs: [
       {
         file: "test/faults/held-up.test.ts",
@@ -242,6 +242,16 @@ export const processesFaults: readonly ProvenPromise[] = [
           file: "src/broker/refresh/refresh-grant.ts",
           replace: "material.begunAt + elapsedMs,",
           by: "ports.clock.now(),",
+        },
+      },
+      {
+        file: "test/workers/start-workers.test.ts",
+        title: "F23: after a clock that jumped",
+        without: {
+          guard: "a schedule that lies too far ahead is written anew",
+          file: "src/workers/start-workers.ts",
+          replace: "if (next !== undefined && next > Date.now() + everyMs + timing.restateMs)",
+          by: "if (next === 0)",
         },
       },
     ],

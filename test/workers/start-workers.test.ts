@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
+import { hours } from "../../src/domain/instant.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import { slotOf } from "../../src/store/cluster-slot.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
@@ -72,6 +73,28 @@ test("F34 with every queue deleted, running jobs included, schedules and due wor
   const keys = await connection.keys("b1:{q:*");
   expect(keys.length).toBeGreaterThan(10);
   await connection.del(...keys);
+  await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
+});
+
+test("F23: after a clock that jumped an hour ahead and was set right, all that is scheduled goes on within a minute, and not in an hour", async () => {
+  const redis = await ownRedisForThisTest();
+  const happened = new Happened();
+  await workersOn(redis.url, {
+    sweepRefreshes: async () => happened.found("sweepRefreshes", []),
+    sweepSyncs: async () => happened.found("sweepSyncs", []),
+    exportAudit: async () => happened.tell("exportAudit"),
+  });
+  const all = ["sweepRefreshes", "sweepSyncs", "exportAudit"];
+  await Promise.all(all.map((what) => happened.until(what, 2)));
+
+  const right = Date.now;
+  onTestFinished(() => {
+    Date.now = right;
+  });
+  Date.now = () => right() + hours(1);
+  // Whatever begins now plans the next by the wrong clock.
+  await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 2)));
+  Date.now = right;
   await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
 });
 
