@@ -17,7 +17,6 @@ import type { SoakTargets } from "./soak-faults.ts";
 import { SoakLedger } from "./soak-ledger.ts";
 import { type World, world } from "./world.ts";
 
-const ROLES = ["http", "http", "worker", "worker"] as const;
 const SETTLES_MS = 90_000;
 
 interface Firm {
@@ -55,8 +54,12 @@ export class SoakFleet implements SoakTargets {
     this.#firms = firms;
   }
 
-  /** @param grants at each of the two servers */
-  static async start(grants: number): Promise<SoakFleet> {
+  /**
+   * @param grants at each of the two servers
+   * @param pairs of a broker and a worker
+   */
+  static async start(grants: number, pairs: number): Promise<SoakFleet> {
+    const roles = (["http", "worker"] as const).flatMap((role) => Array<typeof role>(pairs).fill(role));
     const redis = await ownRedisForThisTest();
     let local = "";
     const wire = await faultProxyForThisTest(() => ({
@@ -85,10 +88,10 @@ export class SoakFleet implements SoakTargets {
       organisation: added.organisation,
       client: added.clients.app,
     };
-    const links = await Promise.all(ROLES.map(() => faultProxyForThisTest(redis)));
+    const links = await Promise.all(roles.map(() => faultProxyForThisTest(redis)));
     const [processes, ours, theirs] = await Promise.all([
       Promise.all(
-        ROLES.map((role, i) =>
+        roles.map((role, i) =>
           brokerProcess(here, role, {
             ...WITH_FAIL_POINTS,
             ...DISTURBABLE,
@@ -116,13 +119,18 @@ export class SoakFleet implements SoakTargets {
     return new SoakFleet({ here, processes, ledger, links, redis, servers }, firms);
   }
 
+  /** They come first. */
+  get #brokers(): number {
+    return this.processes.length / 2;
+  }
+
   /** Token requests, so many a second, at either broker for any grant; ends when they all are answered. */
   load(perSecond: number, seeded: Seeded): { end(): Promise<void> } {
     const clients = this.#firms.map(({ clientAt }) =>
-      this.processes.slice(0, 2).map(({ base }) => clientAt(base)),
+      this.processes.slice(0, this.#brokers).map(({ base }) => clientAt(base)),
     );
     return steadily(perSecond, async () => {
-      const process = seeded.below(2);
+      const process = seeded.below(this.#brokers);
       const firm = seeded.below(2);
       const { name, grants, world: of } = this.#firms[firm]!;
       const i = seeded.below(grants.length);
