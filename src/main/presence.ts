@@ -6,6 +6,7 @@ import { STORE_FORMAT, type StoreMark } from "../domain/store-format.ts";
 import { RedisRecordWalk } from "../store/redis-record-walk.ts";
 import { RedisStoreFormat } from "../store/redis-store-format.ts";
 import type { Broker } from "./compose.ts";
+import { onceStoreAnswers } from "./store-answers.ts";
 
 /** Often enough that who is not heard of for a minute is gone. */
 const ANNOUNCE_MS = 15_000;
@@ -49,13 +50,16 @@ export async function announceOurselves(
     reads: STORE_FORMAT,
     startedAt: broker.clock.now(),
   };
-  await formats.announce(process_);
+  await onceStoreAnswers(broker, () => formats.announce(process_));
   const stop = broker.timers.every(ANNOUNCE_MS, () => {
     // A store that is away is told by the readiness; who was not heard of is heard of again.
     formats.announce(process_).catch(() => {});
   });
   return {
-    mark: (await formats.mark()) ?? (await formats.begin(STORE_FORMAT, PRODUCT_VERSION)),
+    mark: await onceStoreAnswers(
+      broker,
+      async () => (await formats.mark()) ?? (await formats.begin(STORE_FORMAT, PRODUCT_VERSION)),
+    ),
     async leave() {
       stop();
       await formats.leave(process_.id).catch(() => {});

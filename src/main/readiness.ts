@@ -9,7 +9,7 @@ import { storeFormatOf } from "./presence.ts";
 
 /** What a process looks at before it starts, and whenever it is asked whether it is ready. */
 export async function readiness(broker: Broker): Promise<Readiness> {
-  const facts = await readRedisFacts(broker.stores.fast.connection, broker.clock);
+  const facts = await broker.stores.fast.call((redis) => readRedisFacts(redis, broker.clock));
   const production = broker.settings.NODE_ENV === "production";
   const keys = await readKeyFacts({
     organisations: async () =>

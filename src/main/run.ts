@@ -18,6 +18,7 @@ import { announceOurselves } from "./presence.ts";
 import { readiness } from "./readiness.ts";
 import { rootKeysetLook, rootKeysetOf } from "./root-keys.ts";
 import { ListenError, listen, publicListener, stopListening } from "./start-http.ts";
+import { onceStoreAnswers } from "./store-answers.ts";
 import { exportMetrics, tellMetrics } from "./tell-metrics.ts";
 
 /** How long the end of a process may wait for refreshes that have left: iManage may have rotated a token (F18). */
@@ -83,14 +84,14 @@ async function start(
   shutdown.push("ops listener", () => stopListening(ops.server));
 
   await broker.ready();
-  await broker.storeWatch.begin();
+  await onceStoreAnswers(broker, () => broker.storeWatch.begin());
   shutdown.push(
     "store watch",
     every(STORE_WATCH_MS, () => broker.storeWatch.look(), log),
   );
   const presence = await announceOurselves(broker, roles);
   shutdown.push("presence", presence.leave);
-  await refuseBadStore(broker, log);
+  await onceStoreAnswers(broker, () => refuseBadStore(broker, log));
 
   if (roles.worker) {
     const workers = await startWorkers({

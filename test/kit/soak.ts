@@ -211,7 +211,10 @@ export class SoakFleet implements SoakTargets {
     for (const { grants } of this.#firms) for (const grant of grants) await dueNow(this.here, grant);
     await this.here.broker.reconcile();
     for (const until = performance.now() + 30_000; !(await this.#fresh()); ) {
-      if (performance.now() > until) throw new Error(`not fresh in calm: ${await this.#stale()}`);
+      if (performance.now() > until) {
+        const told = (await this.#stale()).map((grant) => this.#tellStale(grant as GrantId));
+        throw new Error(`In calm: ${(await Promise.all(told)).join(" ")}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
