@@ -84,16 +84,30 @@ async function formCluster(nodes: readonly RunningRedis[]): Promise<void> {
         await client.call("CLUSTER", "MEET", host, port, await busPortOf(clients[index]!));
       }
     }
-    const deadline = performance.now() + FORMED_MAX_MS;
-    for (const client of clients) {
-      while (!(await isWhole(client, clients.length))) {
-        if (performance.now() > deadline)
-          throw new RedisUnavailable("The Redis Cluster did not come together.");
-        await pause(POLL_MS);
-      }
-    }
+    await untilWhole(clients);
   } finally {
     for (const client of clients) client.disconnect();
+  }
+}
+
+/** A node that was started again answers at once, and for two seconds that it is not yet part of a whole. */
+export async function untilClusterAnswers(nodes: readonly RunningRedis[]): Promise<void> {
+  const clients = nodes.map(({ host, port }) => new Redis({ host, port }));
+  try {
+    await untilWhole(clients);
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+}
+
+async function untilWhole(clients: readonly Redis[]): Promise<void> {
+  const deadline = performance.now() + FORMED_MAX_MS;
+  for (const client of clients) {
+    while (!(await isWhole(client, clients.length))) {
+      if (performance.now() > deadline)
+        throw new RedisUnavailable("The Redis Cluster did not come together.");
+      await pause(POLL_MS);
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { balancer } from "../kit/balancer.ts";
 import { type BrokerProcess, brokerProcess, brokerProcesses } from "../kit/broker-process.ts";
 import { checkInvariants } from "../kit/invariants.ts";
 import { allDue, manyGrants } from "../kit/many-grants.ts";
-import { ownRedis, ownRedisForThisTest } from "../kit/redis.ts";
+import { addressOfPort, ownRedis, ownRedisForThisTest, redisSettings } from "../kit/redis.ts";
 import { world } from "../kit/world.ts";
 
 const RESTARTS = Number(process.env.VERIFY_RESTARTS ?? 1);
@@ -110,8 +110,9 @@ it("broker and worker may start before their Redis: they wait for it, and are re
   const knocks: Socket[] = [];
   const door = createServer((socket) => void knocks.push(socket.on("error", () => {}).destroy()));
   await once(door.listen(port, "127.0.0.1"), "listening");
-  const starting = brokerProcesses(here, 1, "http", { REDIS_URL: `redis://127.0.0.1:${port}` });
-  const working = brokerProcess(here, "worker", { REDIS_URL: `redis://127.0.0.1:${port}` });
+  const itsRedis = redisSettings(addressOfPort(port));
+  const starting = brokerProcesses(here, 1, "http", itsRedis);
+  const working = brokerProcess(here, "worker", itsRedis);
   // Each has three connections to begin with: more than two processes have at their first try.
   await expect.poll(() => knocks.length, { timeout: 20_000, interval: 10 }).toBeGreaterThan(12);
   await new Promise((resolve) => door.close(resolve));

@@ -6,6 +6,7 @@ import { inject, onTestFinished } from "vitest";
 import { freePort } from "../../scripts/redis/index.ts";
 import { endWithThisProcess } from "../../scripts/watchdog.mjs";
 import { FailPointControl } from "./fail-points.ts";
+import { overriding } from "./redis.ts";
 import type { World } from "./world.ts";
 
 export type Role = "http" | "worker" | "all";
@@ -58,7 +59,7 @@ export async function brokerProcess(
         HTTP_HOST: "127.0.0.1",
         HTTP_PORT: String(httpPort),
         OPS_PORT: String(opsPort),
-        ...environment,
+        ...overriding(environment),
       },
       execArgv: [],
       stdio: ["ignore", "pipe", "pipe", "ipc"],

@@ -6,6 +6,7 @@ import { startRedis, startRedisCluster } from "../../scripts/redis/index.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import { createRootKeyset } from "../../src/security/root-keyset.ts";
 import { prefixNeedles, READABLE_FILES, refuse, scanFiles, scanRedis } from "./canary.ts";
+import { LEFT_OUT, onClusters } from "./on-clusters.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -19,9 +20,6 @@ declare module "vitest" {
     compileCache: string;
   }
 }
-
-/** `TEST_REDIS=cluster`: every test that does not bring its own cluster runs on one of three nodes, or on a node of its own. */
-export const onClusters = (): boolean => process.env.TEST_REDIS === "cluster";
 
 /**
  * One real Redis for the whole run: the one REDIS_URL names, or one of our own that ends with the run. At the end it is
@@ -65,6 +63,8 @@ async function setUpRedis(project: TestProject): Promise<() => Promise<void>> {
 }
 
 async function setUpCluster(project: TestProject): Promise<() => Promise<void>> {
+  for (const [title, why] of Object.entries(LEFT_OUT))
+    process.stderr.write(`left out on a cluster: "${title}", since ${why}\n`);
   const cluster = await startRedisCluster({ redis: { extraArgs: READABLE_FILES } });
   project.provide("redisUrl", cluster.nodes[0]!.url);
   project.provide(

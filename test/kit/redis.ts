@@ -11,10 +11,11 @@ import {
   startRedis,
   startRedisCluster,
   startRedisSentinels,
+  untilClusterAnswers,
 } from "../../scripts/redis/index.ts";
 import type { RedisAddress, RedisConnection } from "../../src/store/connect-redis.ts";
 import { type Hit, prefixNeedles, READABLE_FILES, refuse, scanFiles } from "./canary.ts";
-import { onClusters } from "./global-setup.ts";
+import { onClusters } from "./on-clusters.ts";
 
 /**
  * The Redis that all test files of this run share. Files run side by side, a cluster has no numbered databases
@@ -34,6 +35,26 @@ export function addressOf(url: string = sharedRedisUrl()): RedisAddress {
 }
 
 const ownClusters = new Set<string>();
+
+/**
+ * The settings that name a Redis. Whoever overrides an address gives both: a proxy before a node is no cluster, since what
+ * clients are told of a cluster leads past it; and a Redis that is still to start has no nodes yet, but where they will be.
+ */
+export function redisSettings({ url, clusterNodes = [] }: RedisAddress): Record<string, string> {
+  return { REDIS_URL: url, REDIS_CLUSTER_NODES: clusterNodes.join(",") };
+}
+
+/** Of settings that change an environment: where they name another Redis, they mean all of it. */
+export const overriding = (settings: Readonly<Record<string, string>>): Record<string, string> => ({
+  ...(settings.REDIS_URL !== undefined && redisSettings(addressOf(settings.REDIS_URL))),
+  ...settings,
+});
+
+/** How a broker finds a Redis that `ownRedis` is going to start on that port. */
+export const addressOfPort = (port: number): RedisAddress => ({
+  url: `redis://127.0.0.1:${port}`,
+  ...(onClusters() && { clusterNodes: [`127.0.0.1:${port}`] }),
+});
 
 /** Every server that holds keys: of a cluster the masters. What walks keys asks each. */
 export const serversOf = (connection: RedisConnection): readonly Redis[] =>
@@ -117,8 +138,16 @@ async function startWatched(options: StartRedisOptions): Promise<RunningRedis> {
 /** Nodes of one's own die, freeze and fill as one Redis does, and refuse what a cluster refuses. */
 async function startClusterOfOne(redis: StartRedisOptions): Promise<RunningRedis> {
   const { nodes } = await startRedisCluster({ nodes: 1, redis });
-  ownClusters.add(nodes[0]!.url);
-  return nodes[0]!;
+  const [node] = nodes as readonly [RunningRedis];
+  ownClusters.add(node.url);
+  return Object.create(node, {
+    restart: {
+      async value() {
+        await node.restart();
+        await untilClusterAnswers(nodes);
+      },
+    },
+  });
 }
 
 const leaksIn = (dir: string): readonly Hit[] => (existsSync(dir) ? scanFiles(dir, prefixNeedles).hits : []);

@@ -12,6 +12,7 @@ import { makeLog } from "../../src/ops/log.ts";
 import { makeBackupMac } from "../../src/security/backup-mac.ts";
 import { parseRootKeyset } from "../../src/security/root-keyset.ts";
 import { BY_TEST } from "./put-records.ts";
+import { overriding } from "./redis.ts";
 import { runCli } from "./run-cli.ts";
 import type { World } from "./world.ts";
 
@@ -21,7 +22,10 @@ export async function restoring(here: World) {
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const keyset = parseRootKeyset(await readFile(here.environment.ROOT_KEYSET_FILE!, "utf8"));
   const settingsOf = (redisUrl?: string) =>
-    readSettings({ ...here.environment, ...(redisUrl && { REDIS_URL: redisUrl }) });
+    readSettings({
+      ...here.environment,
+      ...overriding(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    });
 
   /** Another broker of the same firm, on another Redis. */
   const brokerOn = async (redisUrl: string, offset: () => number = () => 0): Promise<Broker> => {

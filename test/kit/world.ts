@@ -26,7 +26,7 @@ import { prefixNeedles, refuse, scan } from "./canary.ts";
 import { type FaultProxy, faultProxyForThisTest } from "./fault-proxy.ts";
 import { ruleOf } from "./policies.ts";
 import { BY_TEST } from "./put-records.ts";
-import { addressOf } from "./redis.ts";
+import { addressOf, overriding, redisSettings } from "./redis.ts";
 import { watchAnswers } from "./watch-answers.ts";
 
 export const RETURN_URL = "https://app.example.com/imanage/authorized";
@@ -124,8 +124,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       AUDIT_FILE: join(folder, "audit.jsonl"),
       ROOT_KEYSET_FILE: keysetFile,
       LOG_LEVEL: "trace",
-      ...options.settings,
-      ...more,
+      ...overriding(options.settings ?? {}),
+      ...overriding(more),
     };
     const settings = readSettings(environment);
     const log = makeLog({ level: "trace", destination: { write: (line) => void lines.push(line) } });
@@ -248,14 +248,10 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-/** Whoever names a Redis among the settings, a proxy before one, means that and no cluster. */
-function redisEnvironment({ redisUrl, clusterNodes, settings }: WorldOptions): Record<string, string> {
+function redisEnvironment({ redisUrl, clusterNodes }: WorldOptions): Record<string, string> {
   const address = addressOf(redisUrl);
-  const nodes = clusterNodes?.map(({ host, port }) => `${host}:${port}`) ?? address.clusterNodes;
-  return {
-    REDIS_URL: address.url,
-    ...(nodes !== undefined && settings?.REDIS_URL === undefined && { REDIS_CLUSTER_NODES: nodes.join(",") }),
-  };
+  const nodes = clusterNodes?.map(({ host, port }) => `${host}:${port}`);
+  return redisSettings(nodes === undefined ? address : { ...address, clusterNodes: nodes });
 }
 
 function scaledTimers(scale: number): Timers {

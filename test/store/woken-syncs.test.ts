@@ -8,7 +8,7 @@ import { connectRedis, disconnect, whenReady } from "../../src/store/connect-red
 import { organisationPrefix, serverGateKey } from "../../src/store/keys.ts";
 import { RedisSyncStore } from "../../src/store/redis-sync-store.ts";
 import { SyncSweep } from "../../src/sync/sweep-syncs.ts";
-import { ownRedisForThisTest, sharedRedisUrl } from "../kit/redis.ts";
+import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
 import { identities, NOTE, redisFor } from "../sync/kit.ts";
 
 /** A sync that waits for somebody, and what the scripts do that say that he has acted. */
@@ -91,7 +91,7 @@ test.each<[string, (kit: Parked) => Promise<void>]>([
   ["its server answers as it should again", (kit) => kit.refresh("misconfigured")],
 ])("a parked sync is due at once when %s, and the next sweep finds it", async (_title, act) => {
   const kit = await parked();
-  const connection = connectRedis({ url: sharedRedisUrl() }, "durable");
+  const connection = connectRedis(addressOf(), "durable");
   onTestFinished(() => disconnect(connection));
   await whenReady(connection);
   const listener = new SyncsDueListener(connection);

@@ -5,6 +5,7 @@ import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connect, connectUntilReturn } from "../../scripts/walk/connect.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import type { OrganisationId } from "../../src/domain/id.ts";
+import { whenReady } from "../../src/store/connect-redis.ts";
 import { QUEUES } from "../../src/workers/queues.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
@@ -264,6 +265,8 @@ async function tellTheStory(
   await redis.restart();
   await waiting;
   await broker.refresher.settled();
+  // What is stored by one connection, another may not yet be back to read.
+  await whenReady(broker.stores.fast.connection);
   await answered(200);
 
   await operatorsWork(here, operators);

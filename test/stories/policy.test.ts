@@ -8,6 +8,7 @@ import { LibraryAdmin } from "../kit/library-admin.ts";
 import { manyGrants } from "../kit/many-grants.ts";
 import { ruleOf } from "../kit/policies.ts";
 import { put } from "../kit/put-records.ts";
+import { keysOf } from "../kit/redis.ts";
 import { AMELIA, MOREAU, RETURN_URL, type World, world } from "../kit/world.ts";
 
 const PROXIED = { settings: { TRUSTED_PROXY_CIDRS: "127.0.0.0/8" } };
@@ -406,8 +407,9 @@ describe("how many different grants an hour", () => {
     const here = await world();
     await here.connect(AMELIA);
     expect((await tokenFor(here)).status).toBe(200);
-    const keys = await here.broker.stores.fast.connection.keys(
-      `b1:{o:${here.organisation.slice(4)}}:grants-had:*`,
+    const keys = await keysOf(
+      here.broker.stores.fast.connection,
+      `b1:{o:${here.organisation.slice(4)}}:grants-had:`,
     );
     expect(keys).toEqual([]);
     expect(CLIENT_ACTIONS).toContain("token");

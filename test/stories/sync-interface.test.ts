@@ -3,7 +3,7 @@ import { lendLibrary } from "../../scripts/walk/lend-library.ts";
 import type { SyncId } from "../../src/domain/id.ts";
 import { days } from "../../src/domain/instant.ts";
 import { connectRedis, disconnect } from "../../src/store/connect-redis.ts";
-import { addressOf } from "../kit/redis.ts";
+import { addressOf, keysOf } from "../kit/redis.ts";
 import { AMELIA, type World, world } from "../kit/world.ts";
 
 const LIBRARY = "ACTIVE";
@@ -166,7 +166,7 @@ async function textsOf(here: World): Promise<readonly string[]> {
   const redis = connectRedis(addressOf(here.environment.REDIS_URL), "durable");
   try {
     const texts: string[] = [];
-    for (const key of await redis.keys(`b1:{o:${here.organisation.slice(4)}}*`)) {
+    for (const key of await keysOf(redis, `b1:{o:${here.organisation.slice(4)}}`)) {
       const type = await redis.type(key);
       const value =
         type === "hash"

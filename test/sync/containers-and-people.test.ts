@@ -4,6 +4,7 @@ import type { ObjectSource } from "../../src/sync/object-source.ts";
 import type { Change } from "../../src/sync/read-changes.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
 import { documentFields } from "../../src/sync/sync-fields.ts";
+import { keysOf } from "../kit/redis.ts";
 import { LIBRARY, NOTE, syncKit } from "./kit.ts";
 
 const MINUTE = 60_000;
@@ -213,7 +214,7 @@ test("names of matters and people are sealed where they are kept, and open to th
   ]);
   const kept = await kit.store.call(async (redis) => {
     const texts: string[] = [];
-    for (const key of await redis.keys(`b1:{o:${kit.route}}:*`)) {
+    for (const key of await keysOf(redis, `b1:{o:${kit.route}}:`)) {
       const dump = await redis.type(key);
       if (dump === "hash") texts.push(JSON.stringify(await redis.hgetall(key)));
       else if (dump === "stream") texts.push(JSON.stringify(await redis.xrange(key, "-", "+")));

@@ -4,6 +4,7 @@ import { Problem } from "../../src/domain/problem.ts";
 import { systemRandom } from "../../src/security/random.ts";
 import type { SnapshotLine, SnapshotOptions } from "../../src/sync/read-snapshot.ts";
 import { withRules } from "../kit/policies.ts";
+import { keysOf } from "../kit/redis.ts";
 import { DOCUMENTS, LIBRARY, NOTE, problemCode, syncKit } from "./kit.ts";
 
 const MINUTE = 60_000;
@@ -45,7 +46,7 @@ const documents = (lines: readonly SnapshotLine[]) =>
 
 test("a snapshot has a cursor, every document, and an end that counts them; nothing of it is stored", async () => {
   const kit = await known();
-  const keys = () => kit.store.call((redis) => redis.keys(`b1:{o:${kit.route}}*`));
+  const keys = () => kit.store.call((redis) => keysOf(redis, `b1:{o:${kit.route}}`));
   const before = (await keys()).sort();
   const lines = await all(kit.open());
   expect(lines[0]).toEqual({ kind: "begin", sync: kit.sync, cursor: expect.any(String) });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/domain/problem.ts";
 import { SyncRuns } from "../../src/sync/run-sync.ts";
+import { keysOf } from "../kit/redis.ts";
 import { seeded } from "../security/kit.ts";
 import { DOCUMENTS, dyingAfter, LIBRARY, NOTE, onLists, syncKit } from "./kit.ts";
 
@@ -340,8 +341,9 @@ test("a sync that is deleted in the middle of a pass leaves nothing behind", asy
   await kit.stories.delete(kit.caller, sync, NOTE);
   kit.simulator.release();
   expect(await running).toEqual({ kind: "gone" });
-  const left = await kit.store.call((redis) => redis.keys(`*${sync}*`));
-  expect(left).toEqual([]);
+  const left = await kit.store.call((redis) => keysOf(redis, `b1:{o:${kit.route}}`));
+  expect(left).not.toEqual([]);
+  expect(left.filter((key) => key.includes(sync))).toEqual([]);
 });
 
 test("sync-now during a pass brings another pass right after it", async () => {
@@ -389,7 +391,8 @@ test("A9 neither names nor clients nor matters can be read in Redis", async () =
     name: "Canary agreement",
     custom1: "Canary client",
   });
-  const keys = await kit.store.call((redis) => redis.keys(`*${kit.route}*`));
+  const keys = await kit.store.call((redis) => keysOf(redis, `b1:{o:${kit.route}}`));
+  expect(keys).not.toEqual([]);
   for (const key of keys) {
     const dump = await kit.store.call((redis) => redis.dumpBuffer(key));
     expect(dump?.includes("Canary")).toBe(false);
