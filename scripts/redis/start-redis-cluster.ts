@@ -67,7 +67,7 @@ async function startNode(
 }
 
 async function formCluster(nodes: readonly RunningRedis[]): Promise<void> {
-  const clients = nodes.map(({ host, port }) => new Redis({ host, port }));
+  const clients = nodes.map(({ url }) => new Redis(url));
   try {
     await Promise.all(
       clients.map(async (client, index) => {
@@ -92,7 +92,7 @@ async function formCluster(nodes: readonly RunningRedis[]): Promise<void> {
 
 /** A node that was started again answers at once, and for two seconds that it is not yet part of a whole. */
 export async function untilClusterAnswers(nodes: readonly RunningRedis[]): Promise<void> {
-  const clients = nodes.map(({ host, port }) => new Redis({ host, port }));
+  const clients = nodes.map(({ url }) => new Redis(url));
   try {
     await untilWhole(clients);
   } finally {

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Queue, Worker } from "bullmq";
-import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
 import { opsApp } from "../../src/main/ops.ts";
+import { connectRedis } from "../../src/store/connect-redis.ts";
 import { type OperatorsSetUp, operatorsSetUp } from "./operators.ts";
-import { sharedRedisUrl } from "./redis.ts";
+import { addressOf } from "./redis.ts";
 import { type World, world } from "./world.ts";
 
 export interface OpsWorld {
@@ -22,8 +22,9 @@ export interface OpsWorld {
 
 /** A queue that no worker takes from, in the shared Redis. */
 export function queueForThisTest(): Queue {
-  const connection = new Redis(sharedRedisUrl(), { maxRetriesPerRequest: null });
-  const queue = new Queue(`q${randomBytes(6).toString("hex")}`, { connection: connection as never });
+  const connection = connectRedis(addressOf(), "durable");
+  const name = `q${randomBytes(6).toString("hex")}`;
+  const queue = new Queue(name, { connection: connection as never, prefix: `b1:{q:${name}}` });
   onTestFinished(async () => {
     await queue.obliterate({ force: true });
     await queue.close();
@@ -66,9 +67,10 @@ export const GRANT_OF_JOBS = "grt_abcdefghjk01234567890123456789012345";
 
 /** Two jobs that failed, `first` and `second`, and one that waits for its time. */
 export async function someJobs({ queue }: OpsWorld): Promise<void> {
-  const connection = new Redis(sharedRedisUrl(), { maxRetriesPerRequest: null });
+  const connection = connectRedis(addressOf(), "durable");
   const worker = new Worker(queue.name, () => Promise.reject(new Error("refresh_pending")), {
     connection: connection as never,
+    prefix: queue.opts.prefix!,
   });
   let left = 2;
   const both = new Promise<void>((resolve) => worker.on("failed", () => void (--left === 0 && resolve())));

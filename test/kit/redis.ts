@@ -13,7 +13,7 @@ import {
   startRedisSentinels,
   untilClusterAnswers,
 } from "../../scripts/redis/index.ts";
-import type { RedisAddress, RedisConnection } from "../../src/store/connect-redis.ts";
+import { type RedisAddress, type RedisConnection, whenReady } from "../../src/store/connect-redis.ts";
 import { type Hit, prefixNeedles, READABLE_FILES, refuse, scanFiles } from "./canary.ts";
 import { onClusters } from "./on-clusters.ts";
 
@@ -31,9 +31,10 @@ export function addressOf(url: string = sharedRedisUrl()): RedisAddress {
     const clusterNodes = inject("redisClusterNodes");
     return { url, ...(clusterNodes.length > 0 && { clusterNodes }) };
   }
-  return { url, ...(ownClusters.has(url) && { clusterNodes: [new URL(url).host] }) };
+  return { url, ...(ownClusters.has(new URL(url).host) && { clusterNodes: [new URL(url).host] }) };
 }
 
+/** By host and port: whoever asks. */
 const ownClusters = new Set<string>();
 
 /**
@@ -64,6 +65,8 @@ export const serversOf = (connection: RedisConnection): readonly Redis[] =>
 export async function keysOf(connection: RedisConnection, prefix = ""): Promise<string[]> {
   const pattern = `${prefix.replace(/[[\]?*\\]/g, "\\$&")}*`;
   const found = new Set<string>();
+  // Until then a cluster has no nodes, and they have no keys.
+  await whenReady(connection);
   for (const server of serversOf(connection)) {
     for (let cursor = "0"; ; ) {
       const [next, keys] = await server.scan(cursor, "MATCH", pattern, "COUNT", 5_000);
@@ -139,7 +142,7 @@ async function startWatched(options: StartRedisOptions): Promise<RunningRedis> {
 async function startClusterOfOne(redis: StartRedisOptions): Promise<RunningRedis> {
   const { nodes } = await startRedisCluster({ nodes: 1, redis });
   const [node] = nodes as readonly [RunningRedis];
-  ownClusters.add(node.url);
+  ownClusters.add(new URL(node.url).host);
   return Object.create(node, {
     restart: {
       async value() {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { Cluster } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NewConsent } from "../../src/broker/authorization/ports.ts";
 import type { RefreshMaterial, RefreshResult } from "../../src/broker/refresh/ports.ts";
@@ -20,7 +21,7 @@ import { OutcomeListener } from "../../src/store/outcome-listener.ts";
 import { RedisGrantStore } from "../../src/store/redis-grant-store.ts";
 import { RedisRefreshStore } from "../../src/store/redis-refresh-store.ts";
 import { RedisStore } from "../../src/store/redis-store.ts";
-import { addressOf } from "../kit/redis.ts";
+import { addressOf, serversOf } from "../kit/redis.ts";
 import { Seeded } from "../kit/seeded.ts";
 
 const NOTE = { actor: "test", requestId: "req_test" };
@@ -277,10 +278,11 @@ describe("commits that Redis has lost are offered again by those who made them (
     const goBack = await past(grant, server);
     await refresh(replica, grant, server, "lost");
     await goBack();
-    (connection as unknown as { info: () => Promise<string> }).info = async () => {
-      throw new Error("not yet");
-    };
-    connection.emit("close");
+    for (const server of serversOf(connection))
+      (server as unknown as { info: () => Promise<string> }).info = async () => {
+        throw new Error("not yet");
+      };
+    connection.emit(eventsOf(connection).lost);
     const reason = { why: "expired", minTtlMs: seconds(1_000) } as const;
     expect(await replica.refreshes.begin(grant, "too-early", reason, TERMS)).toMatchObject({ kind: "held" });
     await replica.findsRedisChanged();
@@ -305,8 +307,7 @@ describe("commits that Redis has lost are offered again by those who made them (
     const { grant, server } = await newGrant();
     const replica = { refreshes: echoing } as Replica;
     await refresh(replica, grant, server, "here");
-    connection.emit("close");
-    connection.emit("ready");
+    lostAndBack(connection);
     await refresh(replica, grant, server, "again");
     expect(offered).toEqual([0]);
   });
@@ -334,17 +335,27 @@ describe("commits that Redis has lost are offered again by those who made them (
       findsRedisChanged() {
         // It says that it is another one than before: as after a restart.
         const info = `run_id:${randomBytes(8).toString("hex")}`;
-        (connection as unknown as { info: () => Promise<string> }).info = async () => info;
+        for (const server of serversOf(connection))
+          (server as unknown as { info: () => Promise<string> }).info = async () => info;
         const offers = new Promise<{ offered: number; restored: number }>((resolve) => {
           heard = resolve;
         });
-        connection.emit("close");
-        connection.emit("ready");
+        lostAndBack(connection);
         return offers;
       },
     };
   }
 });
+
+/** As ioredis tells of it: of a cluster one node goes while the others stay. */
+const eventsOf = (connection: RedisConnection) =>
+  connection instanceof Cluster ? { lost: "-node", back: "+node" } : { lost: "close", back: "ready" };
+
+function lostAndBack(connection: RedisConnection): void {
+  const { lost, back } = eventsOf(connection);
+  connection.emit(lost);
+  connection.emit(back);
+}
 
 function shuffled<T>(list: readonly T[], seeded: Seeded): T[] {
   const left = [...list];

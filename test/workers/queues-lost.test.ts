@@ -31,7 +31,7 @@ it.runIf(ROUNDS > 0)(
       await allDue(here, grants);
       // The first job has begun: the others are deleted under the worker's hands.
       await expect.poll(refreshes, { timeout: BACK_WITHIN_MS, interval: 5 }).toBeGreaterThan(before);
-      await connection.del(...(await queues()));
+      await Promise.all((await queues()).map((key) => connection.del(key)));
       const lostAt = performance.now();
       await allDue(here, grants);
       const waiting = async () =>

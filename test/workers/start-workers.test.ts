@@ -72,7 +72,7 @@ test("F34 with every queue deleted, running jobs included, schedules and due wor
   onTestFinished(() => connection.disconnect());
   const keys = await connection.keys("b1:{q:*");
   expect(keys.length).toBeGreaterThan(10);
-  await connection.del(...keys);
+  await Promise.all(keys.map((key) => connection.del(key)));
   await Promise.all(all.map((what) => happened.until(what, happened.count(what) + 5)));
 });
 
