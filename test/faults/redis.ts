@@ -55,6 +55,17 @@ export const redisFaults: readonly ProvenPromise[] = [
           by: "    connection.subscribe(channel).catch(listening);",
         },
       },
+      {
+        file: "test/store/keep-subscribed.test.ts",
+        title: "a connection that was cut hears again what is announced",
+        without: {
+          guard: "a subscription to a cluster says that it has moved to another node",
+          file: "src/store/keep-subscribed.ts",
+          replace:
+            "if (connection instanceof Cluster) return keepSubscribedInCluster(connection, channel, listening);",
+          by: "",
+        },
+      },
     ],
   },
   {
