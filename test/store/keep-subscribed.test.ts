@@ -29,17 +29,17 @@ async function subscribed(kind: Kind = "one Redis") {
   return { ear, mouth, again: again.promise, cut };
 }
 
-it.each<Kind>([
-  "one Redis",
-  "a cluster of three",
-])("on %s a connection that was cut hears again what is announced, and says so (F26)", async (kind) => {
-  const { ear, mouth, again, cut } = await subscribed(kind);
-  await cut();
-  await again;
-  const heard = new Promise((resolve) => ear.once("message", (_channel, said) => resolve(said)));
-  await mouth.publish(CHANNEL, "here");
-  expect(await heard).toBe("here");
-});
+it.each<Kind>(["one Redis", "a cluster of three"])(
+  "on %s a connection that was cut hears again what is announced, and says so (F26)",
+  async (kind) => {
+    const { ear, mouth, again, cut } = await subscribed(kind);
+    await cut();
+    await again;
+    const heard = new Promise((resolve) => ear.once("message", (_channel, said) => resolve(said)));
+    await mouth.publish(CHANNEL, "here");
+    expect(await heard).toBe("here");
+  },
+);
 
 it("one that is closed while it subscribes again leaves no rejection that nobody catches: that would end the process", async () => {
   const { ear, mouth, cut } = await subscribed();
