@@ -23,7 +23,7 @@ it(`F18: ${RESTARTS} rolling restarts by SIGTERM under load behind a balancer lo
     do: { delay_before_ms: 50, delay_after_ms: 50 },
   });
   const replicas = await brokerProcesses(here, 2);
-  const client = here.clientOf((await balancer(replicas)).base);
+  const client = here.clientOf((await balancer(replicas.map(({ base }) => ({ base })))).base);
   const grants = await manyGrants(here, CALLERS);
   const seeded = new Seeded();
   console.log(`seed ${seeded.seed}: ${RESTARTS} restarts`);
