@@ -80,11 +80,11 @@ function parse({ der }: PresentedCertificate): X509Certificate | undefined {
 }
 
 function ofItself(certificate: X509Certificate, now: Instant): CertificateFault | undefined {
-  const { validFromDate: from, validToDate: to } = certificate;
+  const { from, to } = validityOf(certificate);
   // A month 99 compares with nothing.
-  if (Number.isNaN(from.getTime()) || Number.isNaN(to.getTime())) return "certificate_unreadable";
-  if (from.getTime() > now) return "certificate_not_yet_valid";
-  if (to.getTime() <= now) return "certificate_expired";
+  if (Number.isNaN(from) || Number.isNaN(to)) return "certificate_unreadable";
+  if (from > now) return "certificate_not_yet_valid";
+  if (to <= now) return "certificate_expired";
   // Absent: any use (RFC 5280 §4.2.1.12).
   const usages: readonly string[] | undefined = certificate.keyUsage;
   if (usages !== undefined && !usages.includes(CLIENT_AUTH) && !usages.includes(ANY_USAGE))
@@ -94,8 +94,22 @@ function ofItself(certificate: X509Certificate, now: Instant): CertificateFault 
   return short || /md5|sha-?1\b/i.test(certificate.signatureAlgorithm ?? "") ? "certificate_weak" : undefined;
 }
 
-const isWithin = (certificate: X509Certificate, now: Instant): boolean =>
-  certificate.validFromDate.getTime() <= now && now < certificate.validToDate.getTime();
+/**
+ * NaN for what is no time. From the text (`Nov 22 09:00:00 2026 GMT`, or `Bad time value`): where there is no such month, the dates that
+ * Node 26 gives are now and then those of whatever lay in memory.
+ */
+const validityOf = ({
+  validFrom,
+  validTo,
+}: X509Certificate): { readonly from: Instant; readonly to: Instant } => ({
+  from: Date.parse(validFrom),
+  to: Date.parse(validTo),
+});
+
+function isWithin(certificate: X509Certificate, now: Instant): boolean {
+  const { from, to } = validityOf(certificate);
+  return from <= now && now < to;
+}
 
 function names(
   certificate: X509Certificate,

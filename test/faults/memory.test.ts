@@ -2,9 +2,9 @@ import autocannon from "autocannon";
 import { expect, it } from "vitest";
 import type { GrantId } from "../../src/domain/id.ts";
 import { type BrokerProcess, brokerProcess } from "../kit/broker-process.ts";
-import { expireSoon } from "../kit/expire.ts";
+import { dueNow, expireSoon } from "../kit/expire.ts";
 import { checkInvariants } from "../kit/invariants.ts";
-import { allDue, manyGrants } from "../kit/many-grants.ts";
+import { manyGrants } from "../kit/many-grants.ts";
 import { type Memory, memoryOf, TELLS_MEMORY } from "../kit/memory.ts";
 import { ownRedisForThisTest } from "../kit/redis.ts";
 import { type World, world } from "../kit/world.ts";
@@ -110,7 +110,7 @@ async function makeRefreshes(
       Array.from({ length: half }, (_, i) => all[(second * half + i) % all.length]!);
     await Promise.all([
       ...some(asked).map((grant) => expireSoon(here, grant, -1)),
-      allDue(here, some(left)),
+      ...some(left).map((grant) => dueNow(here, grant)),
       new Promise((resolve) => setTimeout(resolve, 1_000)),
     ]);
   }

@@ -151,7 +151,7 @@ export const redisFaults: readonly ProvenPromise[] = [
         without: {
           guard: "the check at start",
           file: "src/main/run.ts",
-          replace: "  await refuseBadStore(broker, log);",
+          replace: "  await onceStoreAnswers(broker, () => refuseBadStore(broker, log));",
           by: "",
         },
       },
