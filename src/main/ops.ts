@@ -5,7 +5,7 @@ import { Queue } from "bullmq";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
 import { type Settings, SettingsError } from "../config/settings.ts";
 import { judgeRootKeyset, type RootKeysetSeen } from "../ops/key-access.ts";
-import { buildOpsApp, type OpsOperators } from "../ops/ops-listener.ts";
+import { buildOpsApp, type OpsOperators, type Phase } from "../ops/ops-listener.ts";
 import { judgeQueueAges, readQueueAges } from "../ops/queue-age.ts";
 import { buildOpsPages, opsVisitors } from "../pages/ops-pages.ts";
 import { connectRedis } from "../store/connect-redis.ts";
@@ -21,7 +21,7 @@ export async function opsApp(
   more: {
     readonly metricsText?: () => Promise<string> | string;
     readonly rootKeyset?: () => RootKeysetSeen;
-    readonly isEnding?: () => boolean;
+    readonly phase?: () => Phase;
   } = {},
 ) {
   const { settings, log } = broker;
@@ -34,7 +34,7 @@ export async function opsApp(
       const keyset = more.rootKeyset === undefined ? [] : [judgeRootKeyset(more.rootKeyset())];
       return { ...found, checks: [...found.checks, ...keyset, judgeQueueAges(ages)] };
     },
-    isEnding: more.isEnding ?? (() => false),
+    ...(more.phase !== undefined && { phase: more.phase }),
     queues,
     ...(more.metricsText !== undefined && { metricsText: more.metricsText }),
     ...(isMetricsToken !== undefined && { isMetricsToken }),

@@ -6,6 +6,7 @@ import { installCrashGuards } from "../ops/crash-guards.ts";
 import { refuses } from "../ops/finding.ts";
 import { inRequest, makeLog, type OperatorLog } from "../ops/log.ts";
 import { addProcessMetrics } from "../ops/metrics/metrics.ts";
+import type { Phase } from "../ops/ops-listener.ts";
 import { makeShutdown, onSignals } from "../ops/shutdown.ts";
 import { RootKeysetError } from "../security/root-keyset.ts";
 import { connectRedis, disconnect } from "../store/connect-redis.ts";
@@ -66,7 +67,7 @@ async function start(
   shutdown.push("broker", () => broker.close(), LAST_REFRESH_MS);
 
   addProcessMetrics(broker.metrics.registry);
-  let ending = false;
+  let phase: Phase = "starting";
   // Health first, so that whoever waits can read why.
   const queues = openQueues(broker);
   shutdown.push("queues", async () => {
@@ -76,7 +77,7 @@ async function start(
   const metricsText = tellMetrics(broker, queues);
   const rootKeysetSeen = rootKeysetLook(settings, rootKeyset, () => broker.clock.monotonicMs());
   const ops = await listen(
-    await opsApp(broker, queues, { metricsText, rootKeyset: rootKeysetSeen, isEnding: () => ending }),
+    await opsApp(broker, queues, { metricsText, rootKeyset: rootKeysetSeen, phase: () => phase }),
     settings.OPS_HOST,
     settings.OPS_PORT,
   );
@@ -126,6 +127,7 @@ async function start(
       log.info({ detail: `${settings.MTLS_BASE_URL} (port ${listener.port})` }, "listening for certificates");
     }
   }
+  phase = "serving";
   log.info(
     {
       detail: Object.entries(roles)
@@ -140,7 +142,7 @@ async function start(
   shutdown.push(
     "readiness",
     () => {
-      ending = true;
+      phase = "ending";
       return new Promise((resolve) => setTimeout(resolve, drainMs));
     },
     drainMs + seconds(1),

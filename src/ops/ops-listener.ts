@@ -15,6 +15,9 @@ export interface Readiness {
   readonly durability?: Durability;
 }
 
+/** Where a process is in its life: it serves when all of its listeners answer, and until it is told to end. */
+export type Phase = "starting" | "serving" | "ending";
+
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 const CHECKS_MAX_MS = seconds(5);
 /** Whoever asks again within it gets the same answer: probes need no sign-in, and each look asks Redis for much. */
@@ -33,8 +36,8 @@ export interface OpsOperators extends QueueVisitors {
  */
 export function buildOpsApp(parts: {
   readonly checks: () => Promise<Readiness>;
-  /** It has been told to end: from now on it is not ready, whatever was found a moment ago. */
-  readonly isEnding?: () => boolean;
+  /** Only one that serves is ready, whatever was found a moment ago. `serving` where it is left out. */
+  readonly phase?: () => Phase;
   /** Shown on the board at `/queues`. None: no board. */
   readonly queues: readonly Queue[];
   readonly metricsText?: () => Promise<string> | string;
@@ -71,16 +74,23 @@ export function buildOpsApp(parts: {
 
   app.all("/healthz", refuseChanges, (_req, res) => void res.json({ status: "ok" }));
 
-  let last: { readonly at: number; readonly found: Promise<Readiness> } | undefined;
-  const readiness = (): Promise<Readiness> => {
+  let last: { readonly at: number; readonly phase: Phase; readonly found: Promise<Readiness> } | undefined;
+  const readiness = async (phase: Phase): Promise<Readiness> => {
+    if (phase === "ending") return { checks: [ENDING] };
     const now = performance.now();
-    if (last === undefined || now - last.at >= READINESS_KEPT_MS) {
-      last = { at: now, found: readinessWithin(parts.checksMaxMs ?? CHECKS_MAX_MS, parts.checks, log) };
+    // What was found while it started says nothing of it once it serves.
+    if (last === undefined || last.phase !== phase || now - last.at >= READINESS_KEPT_MS) {
+      last = {
+        at: now,
+        phase,
+        found: readinessWithin(parts.checksMaxMs ?? CHECKS_MAX_MS, parts.checks, log),
+      };
     }
-    return last.found;
+    const found = await last.found;
+    return phase === "starting" ? { ...found, checks: [STARTING, ...found.checks] } : found;
   };
   app.all("/readyz", refuseChanges, async (req, res) => {
-    const { checks, durability } = parts.isEnding?.() === true ? AT_THE_END : await readiness();
+    const { checks, durability } = await readiness(parts.phase?.() ?? "serving");
     const ready = !checks.some(refuses);
     // A store that is away must not keep a probe waiting, or turn its answer into an error.
     const whole = await mayKnow(req).catch(() => false);
@@ -115,16 +125,19 @@ export function buildOpsApp(parts: {
   return app;
 }
 
-const AT_THE_END: Readiness = {
-  checks: [
-    {
-      check: "shutdown",
-      ok: false,
-      severity: "refuse",
-      sentence: "This process is ending: it finishes what is under way, and takes nothing more.",
-      remedy: "Send requests to another replica.",
-    },
-  ],
+const STARTING: Finding = {
+  check: "start",
+  ok: false,
+  severity: "refuse",
+  sentence: "This process is starting.",
+  remedy: "Wait: the other checks say what it may be waiting for.",
+};
+const ENDING: Finding = {
+  check: "shutdown",
+  ok: false,
+  severity: "refuse",
+  sentence: "This process is ending: it finishes what is under way, and takes nothing more.",
+  remedy: "Send requests to another replica.",
 };
 
 /** A check that throws or hangs is a process that is not ready, and is told like any other. */

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import type { LogFields } from "../../src/broker/ports.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { Finding } from "../../src/ops/finding.ts";
-import { buildOpsApp, type Readiness } from "../../src/ops/ops-listener.ts";
+import { buildOpsApp, type Phase, type Readiness } from "../../src/ops/ops-listener.ts";
 import { queueBoard } from "../../src/ops/queue-board.ts";
 import { connectRedis } from "../../src/store/connect-redis.ts";
 import { addressOf, ownRedisForThisTest } from "../kit/redis.ts";
@@ -83,6 +83,24 @@ describe("health and readiness", () => {
       { status: "ready", durability: WELL.durability, checks: [...WELL.checks, warning] },
     ]);
     expect(answer.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("is ready from the moment at which its start is through, whatever was found before, until the moment at which it ends", async () => {
+    let phase: Phase = "starting";
+    const { get } = await listening({
+      checks: async () => (phase === "starting" ? Promise.reject(new Error("no Redis yet")) : WELL),
+      phase: () => phase,
+    });
+    const told = async () => {
+      const answer = await get("/readyz");
+      const { checks } = (await answer.json()) as { checks: Finding[] };
+      return [answer.status, ...checks.filter(({ ok }) => !ok).map(({ check }) => check)];
+    };
+    expect(await told()).toEqual([503, "start", "checks"]);
+    phase = "serving";
+    expect(await told()).toEqual([200]);
+    phase = "ending";
+    expect(await told()).toEqual([503, "shutdown"]);
   });
 
   it("is not ready where one check refuses, and says why", async () => {
