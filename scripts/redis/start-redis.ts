@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -129,16 +129,40 @@ async function launchOnFreePort(
   }
 }
 
+/**
+ * Below what systems give to outgoing connections (from 32,768 or 49,152 on): one of those would take it again before it is used.
+ * Browsers refuse 10,080, and none above it.
+ */
+const FIRST_PORT = 11_000;
+/** So many to a process, and so many processes side by side, look in a part of their own. */
+const PORTS_EACH = 100;
+const PARTS = 200;
+let portsTried = 0;
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORTS_EACH; tries++) {
+    const port = FIRST_PORT + (process.pid % PARTS) * PORTS_EACH + (portsTried++ % PORTS_EACH);
+    if ((await portOnce(port)) !== undefined) return port;
+  }
+  const port = await portOnce(0);
+  if (port === undefined) throw new Error("no port is free");
+  return port;
+}
+
+/** Listens there and leaves. Undefined where somebody else listens. */
+async function portOnce(wanted: number): Promise<number | undefined> {
   const server = createServer();
-  server.listen(0, HOST);
-  await once(server, "listening");
-  const address = server.address();
+  const listening = once(server, "listening").then(
+    () => true,
+    () => false,
+  );
+  server.listen(wanted, HOST);
+  if (!(await listening)) return undefined;
+  const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server has an address");
-  return address.port;
+  return port;
 }
 
 async function launch({ binary, dir, port, temporary, options }: Launch): Promise<Running> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Timers } from "../../src/broker/ports.ts";
 import type { AttemptId, BeginAnswer } from "../../src/broker/refresh/ports.ts";
 import { GrantRefresher, type RefreshPorts } from "../../src/broker/refresh/refresh-grant.ts";
 import { timing } from "../../src/domain/access-policy.ts";
@@ -10,7 +11,7 @@ import {
   type RegistrationId,
   type ServerId,
 } from "../../src/domain/id.ts";
-import { minutes } from "../../src/domain/instant.ts";
+import { type Milliseconds, minutes } from "../../src/domain/instant.ts";
 import { Problem } from "../../src/domain/problem.ts";
 import type { TokenCallOutcome } from "../../src/domain/refresh-failure.ts";
 import type { Sealed } from "../../src/domain/sealed.ts";
@@ -51,6 +52,32 @@ const ANSWERED: TokenCallOutcome = {
   },
 };
 
+/** Counts those that have been set and neither fired nor been taken back: what others set in this process is not counted. */
+class CountedTimers implements Timers {
+  live = 0;
+  readonly #timers = systemTimers();
+
+  every(ms: Milliseconds, task: () => void): () => void {
+    return this.#counted(this.#timers.every(ms, task));
+  }
+
+  after(ms: Milliseconds) {
+    const timer = this.#timers.after(ms);
+    const cancel = this.#counted(timer.cancel);
+    return { elapsed: timer.elapsed.then(cancel), cancel };
+  }
+
+  #counted(cancel: () => void): () => void {
+    this.live += 1;
+    let counts = true;
+    return () => {
+      if (counts) this.live -= 1;
+      counts = false;
+      cancel();
+    };
+  }
+}
+
 /** Everything answers at once, but for what a test puts in its place. */
 function refresherWith(faults: {
   readonly findGrant?: () => Promise<never>;
@@ -76,9 +103,10 @@ function refresherWith(faults: {
     clientId: "c",
     secrets: [{ sealed: "sealed", expiresAt: undefined }],
   };
+  const timers = new CountedTimers();
   const ports = {
     clock: systemClock(),
-    timers: systemTimers(),
+    timers,
     random: { bytes: (n: number) => new Uint8Array(n) },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     sealer: {
@@ -102,7 +130,7 @@ function refresherWith(faults: {
     previousTokens: { before: async () => undefined },
     authorizationServer: { refresh: faults.call ?? (async () => ANSWERED) },
   } as unknown as RefreshPorts;
-  return { refresher: new GrantRefresher(ports), renewals, commits };
+  return { refresher: new GrantRefresher(ports), renewals, commits, timers };
 }
 
 const refreshing = (refresher: GrantRefresher) =>
@@ -139,7 +167,7 @@ describe("the map of flights (F25)", () => {
   ])(
     "F25: is empty 90 s after $what never settles, and its lease is renewed no longer",
     async ({ faults }) => {
-      const { refresher, renewals } = refresherWith(faults);
+      const { refresher, renewals, timers } = refresherWith(faults);
       const ended = refreshing(refresher);
       await vi.advanceTimersByTimeAsync(timing.flightMaxMs - 1);
       expect(refresher.flights).toBe(1);
@@ -150,7 +178,7 @@ describe("the map of flights (F25)", () => {
       const before = renewals.length;
       await vi.advanceTimersByTimeAsync(minutes(10));
       expect(renewals.length).toBe(before);
-      expect(vi.getTimerCount()).toBe(0);
+      expect(timers.live).toBe(0);
     },
   );
 
@@ -168,7 +196,7 @@ describe("the map of flights (F25)", () => {
 
   it("F25: what has been received is never given up: a shutdown waits for it however long the store is away", async () => {
     const stored = Promise.withResolvers<"committed">();
-    const { refresher, commits } = refresherWith({ commit: () => stored.promise });
+    const { refresher, commits, timers } = refresherWith({ commit: () => stored.promise });
     const ended = refreshing(refresher);
     await vi.advanceTimersByTimeAsync(minutes(30));
     expect(commits).toHaveLength(1);
@@ -176,6 +204,6 @@ describe("the map of flights (F25)", () => {
     stored.resolve("committed");
     expect(await ended).toBe("refreshed");
     expect(refresher.flights).toBe(0);
-    expect(vi.getTimerCount()).toBe(0);
+    expect(timers.live).toBe(0);
   });
 });
