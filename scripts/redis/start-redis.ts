@@ -131,13 +131,13 @@ async function launchOnFreePort(
 
 /**
  * Below what systems give to outgoing connections (from 32,768 or 49,152 on): one of those would take it again before it is used.
- * Browsers refuse 10,080, and none above it.
+ * Below the demo's own too, which begin at 20,000. Browsers refuse 10,080, and none above it.
  */
 const FIRST_PORT = 11_000;
 /** So many to a process, and so many processes side by side, look in a part of their own. */
 const PORTS_EACH = 100;
-const PARTS = 200;
-let portsTried = 0;
+const PARTS = 90;
+let portsTried = Math.floor(Math.random() * PORTS_EACH);
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
