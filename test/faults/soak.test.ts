@@ -80,7 +80,7 @@ it.skipIf(!ASKED_FOR)(
         `${ledger.refreshes.good} refreshes, ${share(ledger.refreshes)} of what could succeed (${ledger.refreshes.excused} more met a fault); ` +
         `${ledger.requests.good} token requests, ${share(ledger.requests)} of what could succeed (${ledger.requests.excused} more met a fault); ` +
         `${broken.length} invariant breaks at ${settlings} settlings (at most ${Math.round(longest)} ms); ${ledger.startsBrokenOff} starts broken off; ` +
-        `${lost} grants lost on the strict server, ${explained} explained, 0 on the one with leeway; ` +
+        `${lost} grants lost on the strict server, ${explained} explained (one lost on the other is an invariant break); ` +
         `memory ${memoryFirst} -> ${memoryLast} MiB`,
     );
     expect(broken).toEqual([]);
