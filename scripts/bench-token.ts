@@ -1,159 +1,202 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
+/**
+ * Token requests a second beside what an answer costs at the least, in turns in one run, because only the ratio means anything.
+ * Beside each other: `node:http` alone, Express alone, Express with one Redis round trip and one AES-256-GCM open (floor c), and the broker: by broker token, and with
+ * a `private_key_jwt` on every request. Policy, rate and the awaited audit entry as in production.
+ *
+ * `--short`: for CI, judged against what is recorded. `--profile DIR`: CPU and allocation profiles of the broker, with
+ * their flame graphs. `--chart`: draws the README's chart.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import autocannon from "autocannon";
-import { startSimulator } from "../src/simulator/start-simulator.ts";
-import { writeOneFirm } from "./bench/one-firm.ts";
-import { freePort, startRedis } from "./redis/index.ts";
-import { runChild } from "./run-child.mjs";
-import { WalkingClient } from "./walk/client.ts";
-import { connect } from "./walk/connect.ts";
-import { endWithThisProcess } from "./watchdog.mjs";
+import { type RunningChild, startChild } from "./bench/child.ts";
+import { load, Measured, type Target } from "./bench/load.ts";
+import { ALGORITHM, signAssertions, startTokenBroker, type TokenBroker } from "./bench/token-broker.ts";
+import { verificationsPerSecond } from "./bench/verification-rate.ts";
+import { startRedis } from "./redis/index.ts";
 
-/**
- * Requests a second of `POST /v1/access-tokens` (broker token, policy, rate, awaited audit entry, AOF on) beside a bare
- * Express answer of the same size: side by side in one run, in turns, because only the ratio means anything.
- */
-const ROUNDS = 3;
-const SECONDS = 5;
-const CONNECTIONS = 64;
-/** `--profile DIR`: the broker's CPU profile goes there, for Chrome's developer tools or speedscope. */
+const short = process.argv.includes("--short");
+const only = process.argv.includes("--only")
+  ? process.argv[process.argv.indexOf("--only") + 1]!.split(",")
+  : [];
 const profileAt = process.argv.indexOf("--profile");
-const profiling = profileAt < 0 ? [] : ["--cpu-prof", `--cpu-prof-dir=${process.argv[profileAt + 1] ?? "."}`];
+const profiles = profileAt < 0 ? undefined : (process.argv[profileAt + 1] ?? ".");
+const ROUNDS = short ? 2 : 5;
+const SECONDS = short ? 1 : 3;
+const CONNECTIONS = 64;
+const WARM_UP = short ? 500 : 5_000;
+/** As many as may be used up in all rounds with `private_key_jwt`. */
+const ASSERTIONS_PER_SECOND = 8_000;
 
 const folder = await mkdtemp(join(tmpdir(), "bench-token-"));
-const ends: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
+const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+let figure = Number.NaN;
 try {
-  const fsync = process.argv.includes("--everysec") ? "everysec" : "always";
-  const { broker, body, headers, audited } = await startBroker(fsync);
-  const bare = await startChild(fileURLToPath(new URL("./bench/bare-express.ts", import.meta.url)), {});
-
-  const results: Record<"bare" | "broker", autocannon.Result[]> = { bare: [], broker: [] };
-  const auditedBefore = await audited();
-  for (let round = 0; round < ROUNDS; round++) {
-    results.bare.push(await load(`http://127.0.0.1:${bare.port}`, body, headers));
-    results.broker.push(await load(broker, body, headers));
+  for (const fsync of short ? (["everysec"] as const) : (["everysec", "always"] as const)) {
+    const ratio = await measure(fsync);
+    // Of the two the worse one counts.
+    figure = Number.isNaN(figure) ? ratio : Math.min(figure, ratio);
   }
-  const answered = results.broker.reduce((sum, result) => sum + result["2xx"], 0);
-  const entries = (await audited()) - auditedBefore;
-
-  const row = (name: string, all: autocannon.Result[]) => {
-    const middle = [...all].sort((a, b) => a.requests.average - b.requests.average)[
-      Math.floor(all.length / 2)
-    ]!;
-    console.log(
-      `${name.padEnd(28)} ${middle.requests.average.toFixed(0).padStart(8)} requests/s   p50 ${middle.latency.p50} ms   p99 ${middle.latency.p99} ms   not 2xx ${all.reduce((sum, one) => sum + one.non2xx, 0)}`,
-    );
-    return middle.requests.average;
-  };
-  console.log(
-    `${CONNECTIONS} connections, ${ROUNDS} × ${SECONDS} s in turns, appendfsync ${fsync}, median round:`,
-  );
-  const floor = row("bare Express", results.bare);
-  const token = row("POST /v1/access-tokens", results.broker);
-  // An answer may be cut off when a round ends: then its entry is there and nobody counted it.
-  console.log(`audit entries ${entries}, token answers ${answered}`);
-  if (entries < answered) throw new Error("a token was handed out without its audit entry");
-  console.log(`token: ${(token / floor).toFixed(2)} of bare Express`);
 } finally {
   for (const end of ends.reverse()) await end();
 }
+console.log(`token: ${figure.toFixed(2)} of floor c`);
 
-async function load(url: string, body: string, headers: Record<string, string>): Promise<autocannon.Result> {
-  return autocannon({
-    url: `${url}/v1/access-tokens`,
-    method: "POST",
-    body,
-    headers,
-    connections: CONNECTIONS,
-    duration: SECONDS,
-  });
+async function measure(appendfsync: "everysec" | "always"): Promise<number> {
+  const started: { stop(): Promise<void> }[] = [];
+  const own = await mkdtemp(join(folder, "run-"));
+  try {
+    const redis = await startRedis({ appendfsync });
+    started.push(redis);
+    const execArgv =
+      profiles === undefined
+        ? []
+        : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--heap-prof", `--heap-prof-dir=${profiles}`];
+    const broker = await startTokenBroker(redis, own, { users: short ? 4 : 40, execArgv });
+    started.push(broker);
+    const targets = await targetsOf(broker, redis.pid, redis.url, started);
+    return await compare(appendfsync, broker, targets);
+  } finally {
+    for (const one of started.reverse()) await one.stop();
+  }
 }
 
-async function startBroker(appendfsync: "always" | "everysec") {
-  const redis = await startRedis({ appendfsync });
-  ends.push(() => redis.stop());
-  const simulator = await startSimulator();
-  ends.push(() => simulator.close());
-  const port = await freePort();
-  const base = `http://127.0.0.1:${port}`;
-  const returnUrl = "http://127.0.0.1:1/returned";
-  const configuration = await writeOneFirm(folder, {
-    ...{ simulator: simulator.origin, returnUrl, actions: ["token", "status", "connect"] },
-    tokensPerMinute: 1_000_000,
-  });
-  const env = {
-    NODE_ENV: "test",
-    REDIS_URL: redis.url,
-    PUBLIC_BASE_URL: base,
-    HTTP_HOST: "127.0.0.1",
-    HTTP_PORT: String(port),
-    OPS_PORT: String(await freePort()),
-    EGRESS_LOOPBACK_ORIGINS: simulator.origin,
-    ROOT_KEYSET_FILE: join(folder, "root-keyset.json"),
-    AUDIT_FILE: join(folder, "audit.jsonl"),
-    AUDIT_BUFFER_MAX_ENTRIES: "10000000",
-    LOG_LEVEL: "warn",
-  };
-  const cli = fileURLToPath(new URL("../src/main/cli.ts", import.meta.url));
-  const command = async (...args: string[]) => {
-    const done = await runChild(process.execPath, [cli, ...args], {
-      env: { ...process.env, ...env },
-      capture: true,
-    });
-    if (done.code !== 0) throw new Error(done.output);
-    return done.output;
-  };
-  await command("keys", "create", env.ROOT_KEYSET_FILE);
-  const applied = JSON.parse(await command("apply", configuration, "--json")) as Applied;
-  const server = Object.values(applied.servers)[0]!;
-  simulator.registrations.patch("token-broker", { redirect_urls: [server.redirect_uri] });
-  await startChild(fileURLToPath(new URL("../src/main/http.ts", import.meta.url)), env, profiling);
+type Name =
+  | "node:http"
+  | "Express"
+  | "Express, Redis read alone"
+  | "floor c"
+  | "broker token"
+  | "private_key_jwt";
 
-  const [{ client_id: id, client_secret: secret }] = applied.new_client_secrets;
-  const client = new WalkingClient(base, id, secret);
-  const connected = await connect(
-    client,
-    { server: server.id, returnUrl },
-    { subject: "u1", username: "amelia.hart", password: "hart" },
+async function targetsOf(
+  broker: TokenBroker,
+  redisPid: number,
+  redisUrl: string,
+  started: { stop(): Promise<void> }[],
+): Promise<Map<Name, Target>> {
+  const { body: brokerToken } = await broker.client.token({ grant_type: "client_credentials" });
+  const authorization = { authorization: `Bearer ${String(brokerToken.access_token)}` };
+  const bodies = broker.subjects.map((id) =>
+    JSON.stringify({ server: broker.server, subject: { type: "user", id } }),
   );
-  if (connected.status !== 200) throw new Error(`not connected: ${JSON.stringify(connected.body)}`);
-  const { body: token } = await client.token({ grant_type: "client_credentials" });
-  const { Redis } = await import("ioredis");
-  const counter = new Redis(redis.url);
-  ends.push(() => counter.disconnect());
+  const answer = await broker.client.accessToken(JSON.parse(bodies[0]!) as object);
+  const targets = new Map<Name, Target>();
+  const floor = async (name: Name, kind: string) => {
+    const child: RunningChild = await startChild("./token-floors.ts", {
+      ...{
+        FLOOR: kind,
+        FLOOR_BODY: JSON.stringify(answer.body),
+        REDIS_URL: redisUrl,
+        NODE_ENV: "production",
+      },
+    });
+    started.push(child);
+    const url = `http://127.0.0.1:${child.port}/v1/access-tokens`;
+    targets.set(name, { url, headers: authorization, bodies, pids: [child.pid, redisPid] });
+  };
+  await floor("node:http", "node");
+  await floor("Express", "express");
+  await floor("Express, Redis read alone", "redis-read");
+  await floor("floor c", "redis");
+  const pids = [broker.process.pid, redisPid];
+  targets.set("broker token", {
+    url: `${broker.base}/v1/access-tokens`,
+    headers: authorization,
+    bodies,
+    pids,
+  });
+  targets.set("private_key_jwt", { ...(await exchange(broker)), pids });
+  for (const name of targets.keys()) if (only.length > 0 && !only.includes(name)) targets.delete(name);
+  return targets;
+}
+
+/** A token exchange (RFC 8693) with an assertion of its own each time. */
+async function exchange(broker: TokenBroker): Promise<Omit<Target, "pids">> {
+  const assertions = await signAssertions(broker, 2 * WARM_UP + ASSERTIONS_PER_SECOND * ROUNDS * SECONDS);
+  const forms = broker.subjects.map((subject) =>
+    new URLSearchParams({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      ...{ audience: broker.server, subject_token: subject },
+      subject_token_type: "urn:imanage-token-broker:token-type:user",
+      client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+      client_assertion: "",
+    }).toString(),
+  );
+  let sent = 0;
   return {
-    broker: base,
-    body: JSON.stringify({ server: server.id, subject: { type: "user", id: "u1" } }),
-    headers: { authorization: `Bearer ${String(token.access_token)}`, "content-type": "application/json" },
-    audited: async () => Number(await counter.hget(`b1:{o:${server.id.slice(4, 14)}}:gate`, "audit")),
+    url: `${broker.base}/oauth2/token`,
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    bodies: [],
+    nextBody: () => `${forms[sent % forms.length]}${assertions[sent++]}`,
   };
 }
 
-/** What `cli apply --json` prints, as far as it is read here. */
-interface Applied {
-  readonly servers: Record<string, { id: string; registration: string; redirect_uri: string }>;
-  readonly new_client_secrets: readonly [{ client_id: string; client_secret: string }];
+async function compare(
+  appendfsync: string,
+  broker: TokenBroker,
+  targets: Map<Name, Target>,
+): Promise<number> {
+  // What is measured was compiled before, and each round takes about as long for all of them.
+  const amounts = new Map<Name, number>();
+  for (const [name, target] of targets) {
+    await load(target, { connections: CONNECTIONS, amount: WARM_UP });
+    const { perSecond } = await load(target, { connections: CONNECTIONS, amount: WARM_UP });
+    amounts.set(name, Math.round(perSecond * SECONDS));
+  }
+  const measured = new Map([...targets.keys()].map((name) => [name, new Measured()]));
+  const auditedBefore = await broker.audited();
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [name, target] of targets)
+      await load(target, { connections: CONNECTIONS, amount: amounts.get(name)! }, measured.get(name)!);
+  const entries = (await broker.audited()) - auditedBefore;
+  const verified = await verificationsPerSecond(broker, short ? 300 : 1_000);
+
+  console.log(
+    `\n${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s in turns, appendfsync ${appendfsync}:`,
+  );
+  console.log(line("", "requests/s", "p50 ms", "p99 ms", "CPU µs", "Redis µs", "refused"));
+  for (const [name, of] of measured)
+    console.log(
+      line(
+        name,
+        of.perSecond.toFixed(0),
+        of.percentile(50).toFixed(2),
+        of.percentile(99).toFixed(2),
+        of.microsEach(0).toFixed(0),
+        of.microsEach(1).toFixed(0),
+        String(of.refused),
+      ),
+    );
+  const of = (name: Name) => measured.get(name) ?? new Measured();
+  const answered = of("broker token").answered + of("private_key_jwt").answered;
+  console.log(`audit entries ${entries}, token answers ${answered}`);
+  if (entries !== answered) throw new Error("audit entries and token answers are not as many");
+  const jwt = of("private_key_jwt").perSecond / verified;
+  console.log(
+    `private_key_jwt: ${jwt.toFixed(2)} of ${verified.toFixed(0)} bare verifications/s (${ALGORITHM}, one core)`,
+  );
+
+  const ratio = of("broker token").perSecond / of("floor c").perSecond;
+  if (targets.has("floor c") && targets.has("broker token"))
+    await compareAtHalf(targets, of("broker token").perSecond / 2);
+  return ratio;
 }
 
-async function startChild(
-  script: string,
-  env: Record<string, string>,
-  execArgv: string[] = [],
-): Promise<{ port?: number }> {
-  const child = fork(script, {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    execArgv,
-  });
-  endWithThisProcess(child, { graceSeconds: 2 });
-  ends.push(async () => {
-    child.kill("SIGTERM");
-    if (child.exitCode === null) await once(child, "exit");
-  });
-  const [message] = (await once(child, "message")) as [{ port?: number }];
-  return message;
+/** p99 where nothing queues up: both at half of what the broker can do. */
+async function compareAtHalf(targets: Map<Name, Target>, perSecond: number): Promise<void> {
+  const half = { floor: new Measured(), broker: new Measured() };
+  const at = { connections: CONNECTIONS, amount: perSecond * SECONDS, perSecond };
+  for (let round = 0; round < ROUNDS; round++) {
+    await load(targets.get("floor c")!, at, half.floor);
+    await load(targets.get("broker token")!, at, half.broker);
+  }
+  const [floor, own] = [half.floor.percentile(99), half.broker.percentile(99)];
+  console.log(
+    `at ${perSecond.toFixed(0)} requests/s, half of the broker's: p99 ${own.toFixed(2)} ms, floor c ${floor.toFixed(2)} ms: ×${(own / floor).toFixed(2)}`,
+  );
+}
+
+function line(name: string, ...columns: readonly string[]): string {
+  return name.padEnd(28) + columns.map((column) => column.padStart(11)).join("");
 }
