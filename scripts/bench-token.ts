@@ -107,7 +107,7 @@ async function targetsOf(
     pids,
   });
   targets.set("private_key_jwt", { ...(await exchange(broker)), pids });
-  for (const name of targets.keys()) if (only.length > 0 && !only.includes(name)) targets.delete(name);
+  for (const name of targets.keys()) if (only?.includes(name) === false) targets.delete(name);
   return targets;
 }
 
