@@ -2,6 +2,7 @@ import type { ClientPorts } from "../broker/clients/authenticate-client.ts";
 import { FailedProofs } from "../broker/clients/failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets } from "../broker/clients/ports.ts";
 import { PublishedKeys } from "../broker/clients/published-keys.ts";
+import { RecentClients } from "../broker/clients/recent-clients.ts";
 import { makeSecretRenewal } from "../broker/clients/renew-secret-hmac.ts";
 import { TokensOnTheirWay } from "../broker/clients/tokens-on-their-way.ts";
 import { clientsUncontained } from "../broker/containment/refuse-contained.ts";
@@ -34,10 +35,13 @@ export function knowCallers(by: {
   const publishedKeys = new PublishedKeys({ clock, log, documents });
   // Whoever asks whether a client may come in, or people in its name, sees one that is contained everywhere as stopped.
   const letIn = clientsUncontained(configuration, stores.containment);
+  const recentClients = new RecentClients(letIn, clock);
+  stores.clientChanged.each((id) => recentClients.forget(id));
   const clients: ClientPorts = {
     clock,
     log,
     clients: letIn,
+    recentClients,
     clientSecrets,
     brokerTokens: by.brokerTokens,
     certificates: makeClientCertificates(clientAuthorities),

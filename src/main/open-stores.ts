@@ -3,7 +3,7 @@ import type { RecordMac } from "../broker/ports.ts";
 import type { Tracer } from "../broker/tracer.ts";
 import type { Settings } from "../config/settings.ts";
 import type { OperatorLog } from "../ops/log.ts";
-import { ChangeListener, EventListener, SyncsDueListener } from "../store/change-listener.ts";
+import { ChangeListener, ClientListener, EventListener, SyncsDueListener } from "../store/change-listener.ts";
 import { connectRedis, disconnect, type RedisConnection, whenReady } from "../store/connect-redis.ts";
 import { OutcomeListener } from "../store/outcome-listener.ts";
 import { RedisAccessStore } from "../store/redis-access-store.ts";
@@ -100,6 +100,7 @@ export async function openStores(
   const changed = new ChangeListener(announcements);
   const happened = new EventListener(announcements);
   const syncsDue = new SyncsDueListener(announcements);
+  const clientChanged = new ClientListener(announcements);
   let noticeAnother = async (): Promise<void> => {};
   const refreshes = new RedisRefreshStore(
     { fast, durable, outcomes },
@@ -120,6 +121,7 @@ export async function openStores(
     changed,
     happened,
     syncsDue,
+    clientChanged,
     refreshes,
     access: new RedisAccessStore(fast, settings.AUDIT_BUFFER_MAX_ENTRIES, sealed),
     auditBuffer: new RedisAuditBuffer(fast),
@@ -160,7 +162,9 @@ export async function openStores(
     /** Resolves once Redis answers and the outcomes of refreshes in other processes are heard. */
     async ready(): Promise<void> {
       await Promise.all(connections.map(whenReady));
-      await Promise.all([outcomes.listen(), changed.listen(), happened.listen(), syncsDue.listen()]);
+      await Promise.all(
+        [outcomes, changed, happened, syncsDue, clientChanged].map((listener) => listener.listen()),
+      );
     },
     close(): void {
       for (const connection of connections) disconnect(connection);

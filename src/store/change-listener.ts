@@ -1,4 +1,4 @@
-import type { OrganisationId, SyncId } from "../domain/id.ts";
+import type { ClientId, OrganisationId, SyncId } from "../domain/id.ts";
 import type { EventAnnouncements } from "../events/ports.ts";
 import type { ChangeAnnouncements } from "../sync/ports.ts";
 import { AnnouncementListener } from "./announcement-listener.ts";
@@ -10,6 +10,8 @@ export const CHANGES_CHANNEL = "b1:sync-changes";
 export const EVENTS_CHANNEL = "b1:events";
 /** Channel on which it is announced that syncs which waited for somebody are due at once: `<organisation>`. */
 export const SYNCS_DUE_CHANNEL = "b1:syncs-due";
+/** Channel on which it is announced that a client was stopped, changed or contained everywhere, or not any more: `<client>`. */
+export const CLIENTS_CHANNEL = "b1:client-changed";
 
 export class ChangeListener extends AnnouncementListener<SyncId> implements ChangeAnnouncements {
   constructor(connection: RedisConnection) {
@@ -26,5 +28,11 @@ export class EventListener extends AnnouncementListener<OrganisationId> implemen
 export class SyncsDueListener extends AnnouncementListener<OrganisationId> {
   constructor(connection: RedisConnection) {
     super(connection, SYNCS_DUE_CHANNEL);
+  }
+}
+
+export class ClientListener extends AnnouncementListener<ClientId> {
+  constructor(connection: RedisConnection) {
+    super(connection, CLIENTS_CHANNEL);
   }
 }

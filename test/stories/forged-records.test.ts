@@ -126,8 +126,8 @@ it("T25: whichever record is altered, nobody gets a token and nothing is sent to
   const { here, ask, places, get, set } = await besieged();
   await here.connect();
   const token = await brokerToken(here);
-  const bearer = () =>
-    here.client.call("POST", "/v1/access-tokens", ask, { authorization: `Bearer ${token}` });
+  const bearer = (client = here.client) =>
+    client.call("POST", "/v1/access-tokens", ask, { authorization: `Bearer ${token}` });
   const granted = (await bearer()).body as { grant: string };
   for (const [noun, place] of Object.entries(places)) {
     const stored = await get(place);
@@ -142,7 +142,7 @@ it("T25: whichever record is altered, nobody gets a token and nothing is sent to
     const sent = here.simulator.requests().length;
     const answers =
       noun === "standing"
-        ? [await bearer()]
+        ? [await bearer(another.client)]
         : noun === "client"
           ? [
               await another.client.accessToken(ask),

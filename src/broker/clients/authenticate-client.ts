@@ -1,16 +1,18 @@
 import { timing } from "../../domain/access-policy.ts";
 import type { Client } from "../../domain/client.ts";
-import { parseId } from "../../domain/id.ts";
+import { type ClientId, parseId } from "../../domain/id.ts";
 import { Problem } from "../../domain/problem.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { AssertionPorts } from "./authenticate-by-assertion.ts";
 import { type CertificatePorts, mustBeBoundTo } from "./authenticate-by-certificate.ts";
 import type { ProofOrigin } from "./failed-proofs.ts";
 import type { BrokerTokens, ClientSecrets, ClientStore } from "./ports.ts";
+import type { RecentClients } from "./recent-clients.ts";
 import type { ProvenClient } from "./tokens-on-their-way.ts";
 
 export interface ClientPorts extends AssertionPorts, CertificatePorts {
-  readonly clients: Pick<ClientStore, "findClient" | "findStanding">;
+  readonly clients: Pick<ClientStore, "findClient">;
+  readonly recentClients: RecentClients;
   readonly clientSecrets: ClientSecrets;
   readonly brokerTokens: BrokerTokens;
   /** Hears of a secret that fits: it may be kept under a younger root key. Nobody waits for it. */
@@ -64,7 +66,7 @@ export function issueBrokerToken(
 
 /**
  * Reads a broker token, and that its client still stands: stopping a client, or changing its secrets, ends every token
- * that was issued before, at once and everywhere.
+ * that was issued before, everywhere within a second.
  * @throws Problem("invalid_client")
  */
 export async function authenticateByBrokerToken(
@@ -73,10 +75,18 @@ export async function authenticateByBrokerToken(
   origin: Pick<ProofOrigin, "requestId" | "certificate">,
 ): Promise<ProvenClient> {
   const read = ports.brokerTokens.read(token);
-  if (read !== undefined) mustBeBoundTo(ports, read, origin);
-  const standing = read && (await ports.clients.findStanding(read.client));
-  if (read === undefined || standing?.state !== "active" || standing.generation !== read.generation) {
-    throw new Problem("invalid_client");
+  if (read === undefined) throw new Problem("invalid_client");
+  mustBeBoundTo(ports, read, origin);
+  const { client: id, generation } = read;
+  if (!(await stands(ports, id, generation))) {
+    // What was remembered may be older than the token.
+    ports.recentClients.forget(id);
+    if (!(await stands(ports, id, generation))) throw new Problem("invalid_client");
   }
-  return { id: read.client, generation: read.generation };
+  return { id, generation };
+}
+
+async function stands({ recentClients }: ClientPorts, id: ClientId, generation: number): Promise<boolean> {
+  const standing = await recentClients.findStanding(id);
+  return standing?.state === "active" && standing.generation === generation;
 }

@@ -10,7 +10,7 @@ import type { RecordWrite } from "../ports.ts";
 
 export interface ClientStore {
   findClient(id: ClientId): Promise<Client | undefined>;
-  /** State and generation alone: read beside every token request, so that stopping a client is at once (design §3.11). */
+  /** State and generation alone: what stands behind a broker token (design §3.11). */
   findStanding(
     id: ClientId,
   ): Promise<{ readonly state: Client["state"]; readonly generation: number } | undefined>;

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with: announcements
 -- Stops tokens: from the moment this returns no replica hands one out. Works when Redis is full. Idempotent by id; more
 -- selectors of a long list follow by the same script.
 --
@@ -16,6 +17,7 @@ for _, selector in ipairs(cjson.decode(ARGV[3])) do
   if redis.call('SADD', key .. ':selectors', selector) == 1 then
     local ids = redis.call('HGET', prefix .. 'stops', selector)
     redis.call('HSET', prefix .. 'stops', selector, ids and ids .. ' ' .. ARGV[1] or ARGV[1])
+    tell_client(prefix, selector)
   end
 end
 if redis.call('HSETNX', key, 'record', ARGV[2]) == 0 then return 'begun' end

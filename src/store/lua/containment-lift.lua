@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with: announcements
 -- Lets tokens flow again, as far as no other containment stops them. What is on its way to be revoked at iManage stays so.
 -- Works when Redis is full.
 --
@@ -18,6 +19,7 @@ for _, selector in ipairs(redis.call('SMEMBERS', key .. ':selectors')) do
   end
   if #others == 0 then redis.call('HDEL', prefix .. 'stops', selector)
   else redis.call('HSET', prefix .. 'stops', selector, table.concat(others, ' ')) end
+  tell_client(prefix, selector)
 end
 redis.call('DEL', key .. ':selectors')
 local windows = redis.call('HGET', KEYS[1], 'windows')

@@ -12,4 +12,5 @@ if stored ~= ARGV[1] or not is_free(KEYS[2], ARGV[3], ARGV[4]) then return 'conf
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'standing', ARGV[5])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 audit_change(KEYS[1], 6)
+redis.call('PUBLISH', 'b1:client-changed', ARGV[4])
 return 'stored'
