@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
+import type { ErrorRequestHandler, RequestHandler } from "express";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS, type ProblemCode } from "../domain/problem-catalogue.ts";
 import type { HttpDeps } from "./deps.ts";
@@ -7,7 +7,7 @@ import { requestIdOf } from "./route.ts";
 /** The body of every refusal under `/v1` (RFC 9457), and the extension members of the token endpoint's. */
 export function problemBody(
   deps: Pick<HttpDeps, "settings">,
-  response: Response,
+  requestId: string,
   problem: Problem,
 ): Record<string, unknown> {
   const kind = PROBLEMS[problem.code];
@@ -25,7 +25,7 @@ export function problemBody(
     ...(link === undefined ? {} : { link }),
     ...(faults === undefined ? {} : { faults }),
     ...members,
-    request_id: requestIdOf(response),
+    request_id: requestId,
     support: deps.settings.supportContact,
   };
 }
@@ -33,10 +33,10 @@ export function problemBody(
 /** RFC 6749 §5.2: `error` is the standard's word, everything else an extension member. */
 export function oauthErrorBody(
   deps: Pick<HttpDeps, "settings">,
-  response: Response,
+  requestId: string,
   problem: Problem,
 ): Record<string, unknown> {
-  const { type, title, status: _, ...rest } = problemBody(deps, response, problem);
+  const { type, title, status: _, ...rest } = problemBody(deps, requestId, problem);
   return {
     error: PROBLEMS[problem.code].oauthError ?? "invalid_request",
     error_description: describe(problem, title),
@@ -58,39 +58,61 @@ export function oauthErrorStatus(code: ProblemCode): number {
   return 400;
 }
 
-export function sendRetryAfter(response: Response, problem: Problem): void {
-  const { retryAfterMs } = problem.details;
-  if (retryAfterMs !== undefined) response.set("Retry-After", String(wholeSeconds(retryAfterMs)));
-}
-
 const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000));
 
-/** Everything a route threw, told once. What is not a `Problem` is ours: logged by its name, answered opaquely. */
+/** What a caller is told of whatever was thrown. What is not a `Problem` is ours: logged by its name, answered opaquely. */
+export interface ProblemAnswer {
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** @param to `oauth`: asked at the token endpoint; `authorization`: that header of the request */
+export function problemAnswer(
+  deps: Pick<HttpDeps, "settings" | "log">,
+  error: unknown,
+  to: { readonly requestId: string; readonly oauth: boolean; readonly authorization: string | undefined },
+): ProblemAnswer {
+  const { requestId, oauth } = to;
+  const problem = asProblem(deps, requestId, error);
+  const { code } = problem;
+  const { retryAfterMs } = problem.details;
+  const body = oauth ? oauthErrorBody(deps, requestId, problem) : problemBody(deps, requestId, problem);
+  return {
+    status: oauth ? oauthErrorStatus(code) : PROBLEMS[code].status,
+    code,
+    headers: {
+      ...(retryAfterMs !== undefined && { "Retry-After": String(wholeSeconds(retryAfterMs)) }),
+      "Cache-Control": "no-store",
+      ...(code === "invalid_client" && {
+        "WWW-Authenticate": oauth ? BASIC : `${bearerChallenge(to.authorization)}, ${BASIC}`,
+      }),
+      "Content-Type": oauth ? "application/json; charset=utf-8" : "application/problem+json; charset=utf-8",
+    },
+    body: JSON.stringify(body),
+  };
+}
+
+/** Everything a route threw, told once. */
 export function problemHandler(deps: HttpDeps): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error);
-    const problem = asProblem(deps, response, error);
-    response.locals.code = problem.code;
-    const oauth = /^\/oauth2\/token\/?$/i.test(request.path);
-    sendRetryAfter(response, problem);
-    response.set("Cache-Control", "no-store");
-    if (problem.code === "invalid_client") {
-      response.set("WWW-Authenticate", oauth ? BASIC : `${bearerChallenge(request)}, ${BASIC}`);
-    }
-    const status = oauth ? oauthErrorStatus(problem.code) : PROBLEMS[problem.code].status;
-    const body = oauth ? oauthErrorBody(deps, response, problem) : problemBody(deps, response, problem);
-    response
-      .status(status)
-      .type(oauth ? "application/json" : "application/problem+json")
-      .send(JSON.stringify(body));
+    const { status, code, headers, body } = problemAnswer(deps, error, {
+      requestId: requestIdOf(response),
+      oauth: /^\/oauth2\/token\/?$/i.test(request.path),
+      authorization: request.headers.authorization,
+    });
+    response.locals.code = code;
+    response.status(status).set(headers).send(body);
   };
 }
 
 const BASIC = 'Basic realm="token broker", charset="UTF-8"';
 
 /** RFC 6750 §3.1: `invalid_token` to whoever brought one; no error code to whoever brought nothing. */
-const bearerChallenge = (request: Request): string =>
-  /^bearer /i.test(request.headers.authorization ?? "")
+const bearerChallenge = (authorization = ""): string =>
+  /^bearer /i.test(authorization)
     ? 'Bearer realm="token broker", error="invalid_token"'
     : 'Bearer realm="token broker"';
 
@@ -98,8 +120,7 @@ export const notFound: RequestHandler = () => {
   throw new Problem("not_found");
 };
 
-function asProblem(deps: HttpDeps, response: Response, error: unknown): Problem {
-  const requestId = requestIdOf(response);
+function asProblem(deps: Pick<HttpDeps, "log">, requestId: string, error: unknown): Problem {
   if (error instanceof Problem) {
     if (PROBLEMS[error.code].status >= 500 && error.remedy !== "time") {
       deps.log.error(

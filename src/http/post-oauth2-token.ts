@@ -90,7 +90,7 @@ export function postAlone(deps: HttpDeps): RequestHandler {
     response
       .status(405)
       .set("Allow", "POST")
-      .json(oauthErrorBody(deps, response, problem));
+      .json(oauthErrorBody(deps, requestIdOf(response), problem));
   };
 }
 

@@ -7,18 +7,25 @@ const SINGLE = new Set(["host", "authorization", "content-length", "transfer-enc
 /**
  * Refuses what a proxy in front and this process could read differently: header names with underscores (a proxy may take
  * `X_Forwarded_For` for `X-Forwarded-For`), and doubled headers that name who asks or where a body ends (T07).
+ * @param rawHeaders names and values in turn, as they came
+ * @throws Problem invalid_request
  */
-export const requestHygiene: RequestHandler = (request, _response, next) => {
+export function refuseUnclearHeaders(rawHeaders: readonly string[]): void {
   const seen = new Set<string>();
-  for (let i = 0; i < request.rawHeaders.length; i += 2) {
-    const name = request.rawHeaders[i]!.toLowerCase();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase();
     if (name.includes("_"))
       throw new Problem("invalid_request", { detail: "A header name holds an underscore." });
-    if (SINGLE.has(name) && seen.has(name)) {
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) {
       throw new Problem("invalid_request", { detail: "A header stands twice that may stand once." });
     }
     seen.add(name);
   }
+}
+
+export const requestHygiene: RequestHandler = (request, _response, next) => {
+  refuseUnclearHeaders(request.rawHeaders);
   next();
 };
 

@@ -3,6 +3,7 @@ import { type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { HttpDeps } from "./deps.ts";
 import { problemBody } from "./error-response.ts";
+import { requestIdOf } from "./route.ts";
 
 /** One JSON value a line. */
 export const LINES = "application/x-ndjson";
@@ -36,7 +37,7 @@ export async function sendLines(
   } catch (error) {
     const problem = error instanceof Problem ? error : new Problem("internal_error");
     deps.log.error({ requestId: String(response.locals.requestId), code: problem.code }, "request failed");
-    await write(response, { problem: problemBody(deps, response, problem) }, stalledMs);
+    await write(response, { problem: problemBody(deps, requestIdOf(response), problem) }, stalledMs);
   }
   response.end();
 }
