@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Request, Response } from "express";
 import ipaddr from "ipaddr.js";
 import {
@@ -23,18 +24,24 @@ export async function authenticate(
   request: Request,
   response: Response,
 ): Promise<ProvenClient & { readonly record?: Client }> {
-  const header = request.headers.authorization ?? "";
-  const space = header.indexOf(" ");
-  const scheme = header.slice(0, space).toLowerCase();
-  const value = header.slice(space + 1).trim();
-  if (scheme === "bearer") {
-    const shown = { requestId: requestIdOf(response), certificate: certificateOf(request) };
-    return authenticateByBrokerToken(ports, new Secret(value), shown);
-  }
+  if (isBearer(request)) return authenticateBearer(ports, request, requestIdOf(response));
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
   const record = await authenticateBySecret(ports, basic.id, basic.secret, proofOriginOf(request, response));
   return { id: record.id, generation: record.generation, record };
+}
+
+export const isBearer = ({ headers }: IncomingMessage): boolean =>
+  /^bearer /i.test(headers.authorization ?? "");
+
+/** @param request one that {@link isBearer} */
+export function authenticateBearer(
+  ports: ClientPorts,
+  request: IncomingMessage,
+  requestId: string,
+): Promise<ProvenClient> {
+  const token = new Secret(request.headers.authorization!.slice("bearer ".length).trim());
+  return authenticateByBrokerToken(ports, token, { requestId, certificate: certificateOf(request) });
 }
 
 /** Who calls, by his connection. Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */

@@ -5,9 +5,9 @@ import express, {
   type Response,
   type Router,
 } from "express";
-import helmet from "helmet";
 import { z } from "zod";
 import { Problem } from "../domain/problem.ts";
+import { apiHeaders } from "./api-headers.ts";
 import { authenticate } from "./authenticate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { docsRouter } from "./docs.ts";
@@ -15,13 +15,13 @@ import { notFound, problemHandler } from "./error-response.ts";
 import { auditKeys, authorizationServerMetadata } from "./metadata.ts";
 import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
 import { type CertificateSource, takeCertificate } from "./presented-certificate.ts";
+import { BODY_BYTES_MAX } from "./read-plain-json.ts";
 import { readBody } from "./read-request.ts";
 import { parseQuery, requestHygiene } from "./request-hygiene.ts";
 import { Content, giveRequestId, type Route, type RouteCall, requestIdOf } from "./route.ts";
 import { routes } from "./routes.ts";
 import { sendLines, wantsLines } from "./send-lines.ts";
 
-const BODY_LIMIT = "64kb";
 const nothing = z.strictObject({});
 
 /**
@@ -51,14 +51,7 @@ export function buildApp(
   for (const handler of extras.before ?? []) app.use(handler);
   app.use(requestHygiene);
 
-  const api = helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { "default-src": ["'none'"], "frame-ancestors": ["'none'"] },
-    },
-    referrerPolicy: { policy: "no-referrer" },
-  });
-  app.use(["/v1", "/oauth2/token", "/.well-known"], api);
+  app.use(["/v1", "/oauth2/token", "/.well-known"], apiHeaders);
   app.use("/oauth2/token", (_request, response, next) => {
     // RFC 6749 §5.1 and §5.2: both, whatever the answer.
     response.set({ "Cache-Control": "no-store", Pragma: "no-cache" });
@@ -66,14 +59,14 @@ export function buildApp(
   });
   app.post(
     "/oauth2/token",
-    express.urlencoded({ extended: false, limit: BODY_LIMIT, type: "application/x-www-form-urlencoded" }),
+    express.urlencoded({ extended: false, limit: BODY_BYTES_MAX, type: "application/x-www-form-urlencoded" }),
     postOauth2Token(deps),
   );
   app.all("/oauth2/token", postAlone(deps));
   app.get("/.well-known/oauth-authorization-server", authorizationServerMetadata(deps));
   app.get("/.well-known/audit-keys", auditKeys(deps));
 
-  const json = express.json({ limit: BODY_LIMIT, strict: true });
+  const json = express.json({ limit: BODY_BYTES_MAX, strict: true });
   for (const route of routes) {
     app[route.method](expressPath(route), json, handlerOf(deps, route));
   }

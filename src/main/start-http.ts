@@ -11,6 +11,7 @@ import { Problem } from "../domain/problem.ts";
 import { buildApp } from "../http/build-app.ts";
 import type { HttpDeps } from "../http/deps.ts";
 import { requestIdOf } from "../http/route.ts";
+import { tokenLane } from "../http/token-lane.ts";
 import { accessLog } from "../ops/access-log.ts";
 import { traceRequests } from "../ops/trace-requests.ts";
 import { buildPages, type PageDeps } from "../pages/build-pages.ts";
@@ -23,8 +24,8 @@ import type { Broker } from "./compose.ts";
  */
 export function publicListener(broker: Broker): RequestListener {
   const { PUBLIC_BASE_URL: first, OTHER_PUBLIC_BASE_URLS: others } = broker.settings;
-  if (others.length === 0) return publicApp(broker);
-  const apps = new Map([first, ...others].map((url) => [new URL(url).host, publicApp(broker, url)]));
+  if (others.length === 0) return publicLanes(broker);
+  const apps = new Map([first, ...others].map((url) => [new URL(url).host, publicLanes(broker, url)]));
   const stranger = publicApp(broker, first, [refuseHost]);
   return (request, response) => (apps.get(hostOf(request)) ?? stranger)(request, response);
 }
@@ -46,13 +47,20 @@ export function publicApp(
   publicBaseUrl: string = broker.settings.PUBLIC_BASE_URL,
   before: readonly RequestHandler[] = [],
 ): Express {
-  const deps = httpDeps(broker, publicBaseUrl, broker.settings.TRUSTED_PROXY_CIDRS);
+  const deps = publicDeps(broker, publicBaseUrl);
   const pages = buildPages(pageDeps(broker, publicBaseUrl, deps));
   return buildApp(deps, {
     before: [...watch(broker), ...before],
     pages,
   });
 }
+
+/** The same, with a lane of their own for token requests. */
+const publicLanes = (broker: Broker, publicBaseUrl = broker.settings.PUBLIC_BASE_URL): RequestListener =>
+  tokenLane(publicDeps(broker, publicBaseUrl), publicApp(broker, publicBaseUrl), watch(broker));
+
+const publicDeps = (broker: Broker, publicBaseUrl: string): HttpDeps =>
+  httpDeps(broker, publicBaseUrl, broker.settings.TRUSTED_PROXY_CIDRS);
 
 /** What the pages are given, for those who come by this address. */
 export function pageDeps(

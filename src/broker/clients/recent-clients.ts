@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import type { Client } from "../../domain/client.ts";
 import type { ClientId } from "../../domain/id.ts";
 import type { Milliseconds } from "../../domain/instant.ts";
@@ -49,12 +48,7 @@ export class RecentClients {
 class Moment<T> {
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #read: (id: ClientId) => Promise<T>;
-  readonly #known = new LRUCache<
-    ClientId,
-    { readonly found: T | Promise<T>; readonly askedAtMs: Milliseconds }
-  >({
-    max: REMEMBERED_MAX,
-  });
+  readonly #known = new Map<ClientId, { readonly found: T | Promise<T>; readonly askedAtMs: Milliseconds }>();
 
   constructor(clock: Pick<Clock, "monotonicMs">, read: (id: ClientId) => Promise<T>) {
     this.#clock = clock;
@@ -67,15 +61,16 @@ class Moment<T> {
     if (known !== undefined && askedAtMs - known.askedAtMs < CLIENT_AGE_MAX_MS) return known.found;
     const reading = this.#read(id);
     const entry = { found: reading, askedAtMs };
+    if (this.#known.size >= REMEMBERED_MAX) this.#known.clear();
     this.#known.set(id, entry);
     reading.then(
       (found) => {
-        if (this.#known.peek(id) !== entry) return;
+        if (this.#known.get(id) !== entry) return;
         if (found === undefined) this.#known.delete(id);
         else this.#known.set(id, { found, askedAtMs });
       },
       () => {
-        if (this.#known.peek(id) === entry) this.#known.delete(id);
+        if (this.#known.get(id) === entry) this.#known.delete(id);
       },
     );
     return reading;
