@@ -24,7 +24,7 @@ const profiles = profileAt < 0 ? undefined : (process.argv[profileAt + 1] ?? "."
 const ROUNDS = short ? 2 : 5;
 const SECONDS = short ? 1 : 3;
 const CONNECTIONS = 64;
-const WARM_UP = short ? 500 : 5_000;
+const WARM_UP = short ? 2_500 : 5_000;
 /** As many as may be used up in all rounds with `private_key_jwt`. */
 const ASSERTIONS_PER_SECOND = 8_000;
 

@@ -28,6 +28,8 @@ function readWhole(request: IncomingMessage): Promise<Buffer> {
       whole = whole === undefined ? piece : Buffer.concat([whole, piece]);
     });
     request.once("end", () => resolve(whole ?? Buffer.alloc(0)));
-    request.once("close", () => reject(unreadable()));
+    request.once("close", () => {
+      if (!request.readableEnded) reject(unreadable());
+    });
   });
 }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { Queue } from "bullmq";
 import type { OperatorPorts } from "../broker/operators/ports.ts";
 import { type Settings, SettingsError } from "../config/settings.ts";
+import { requestIds } from "../http/request-ids.ts";
 import { judgeRootKeyset, type RootKeysetSeen } from "../ops/key-access.ts";
 import { buildOpsApp, type OpsOperators, type Phase } from "../ops/ops-listener.ts";
 import { judgeQueueAges, readQueueAges } from "../ops/queue-age.ts";
@@ -39,7 +40,7 @@ export async function opsApp(
     ...(more.metricsText !== undefined && { metricsText: more.metricsText }),
     ...(isMetricsToken !== undefined && { isMetricsToken }),
     operators: operatorsOf(broker, baseUrl),
-    newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
+    newRequestId: requestIds(broker.random),
     log,
     // `hostname()`: a container's own name, by which Prometheus and others beside it call it.
     allowedHosts: [

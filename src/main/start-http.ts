@@ -10,6 +10,7 @@ import type { Express, RequestHandler } from "express";
 import { Problem } from "../domain/problem.ts";
 import { buildApp } from "../http/build-app.ts";
 import type { HttpDeps } from "../http/deps.ts";
+import { requestIds } from "../http/request-ids.ts";
 import { requestIdOf } from "../http/route.ts";
 import { tokenLane } from "../http/token-lane.ts";
 import { accessLog } from "../ops/access-log.ts";
@@ -144,7 +145,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     cursors: broker.cursors,
     audit: broker.auditBuffer,
     signer: broker.signer,
-    newRequestId: () => `req_${Buffer.from(broker.random.bytes(12)).toString("base64url")}`,
+    newRequestId: requestIds(broker.random),
     log,
     settings: {
       publicBaseUrl: settings.PUBLIC_BASE_URL,

@@ -39,8 +39,6 @@ export type RedisPatience = "fast" | "durable" | "blocking";
  */
 const options = {
   fast: {
-    // What is asked within one turn of the loop leaves together: half of the processor time of a small answer is its way there.
-    enableAutoPipelining: true,
     protocol: 2,
     socketTimeout: 3_000,
     maxRetriesPerRequest: 1,

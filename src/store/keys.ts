@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { AuditJournal } from "../domain/audit-entry.ts";
 import type { GrantState } from "../domain/grant.ts";
 import type {
@@ -297,8 +297,5 @@ export function bindingDigest(server: ServerId, client: ClientId | undefined, su
 }
 
 /** SHA-256 over length-prefixed parts, base64url: no two lists of parts run together. */
-function digest(...parts: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  return hash.digest("base64url");
-}
+const digest = (...parts: readonly string[]): string =>
+  hash("sha256", parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(""), "base64url");

@@ -6,6 +6,7 @@ import { type Instant, type Milliseconds, seconds } from "../domain/instant.ts";
 import { Problem } from "../domain/problem.ts";
 import type { RedisConnection } from "./connect-redis.ts";
 import { ReplicaWait } from "./replica-wait.ts";
+import { sendTogether } from "./send-together.ts";
 
 export type ScriptName =
   | "advance-connect-session"
@@ -33,6 +34,7 @@ export class RedisStore {
   /** Undefined: a change counts as soon as the master has it. */
   #replicas: ReplicaWait | undefined;
   readonly #tracer: Tracer | undefined;
+  readonly #together: () => void;
 
   /**
    * @param clockOffsetMs shifts the time that scripts see: 0 outside tests.
@@ -48,6 +50,7 @@ export class RedisStore {
     tracer?: Tracer,
   ) {
     this.connection = connection;
+    this.#together = sendTogether(connection);
     this.#meters = meters;
     this.#clockOffsetMs = clockOffsetMs;
     this.#patienceMs = patienceMs;
@@ -107,6 +110,7 @@ export class RedisStore {
   async #ask<T>(command: (redis: RedisConnection) => Promise<T>, operation: string): Promise<T> {
     const startedAt = performance.now();
     try {
+      this.#together();
       const sent = command(this.connection);
       const answer = await (this.#patienceMs === undefined ? sent : within(this.#patienceMs, sent));
       this.#meters?.storeCall(operation, "answered", performance.now() - startedAt);
