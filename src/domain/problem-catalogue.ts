@@ -12,6 +12,8 @@ export const PROBLEMS_BY_TOPIC = [
   OPERATION_PROBLEMS,
 ] as const;
 
+const TOPICS = ["Requests", "Sign-ins", "iManage", "Operation"] as const;
+
 /**
  * Every `code` this product answers with. A code is never reused and never changes its meaning; `/v1` only grows.
  * Texts name Control Center's fields as its users see them (facts page, Registration fields).
@@ -24,3 +26,17 @@ export const PROBLEMS = {
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+
+/** As the README of `http/` has it; a test compares the two. */
+export function problemTables(): string {
+  return PROBLEMS_BY_TOPIC.map((topic: Readonly<Record<string, ProblemKind>>, at) => {
+    const rows = Object.entries(topic).map(
+      ([code, { status, remedy, title, action, oauthError }]) =>
+        `| \`${code}\` | ${status} | ${remedy} | ${cell(title)} | ${cell(action)} | ${oauthError === undefined ? "" : `\`${oauthError}\``} |`,
+    );
+    const head = ["| Code | Status | Who acts | What it says | What to do | `error` (RFC 6749) |"];
+    return [`### ${TOPICS[at]}`, "", ...head, "| --- | --- | --- | --- | --- | --- |", ...rows].join("\n");
+  }).join("\n\n");
+}
+
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "\\<");
