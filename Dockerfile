@@ -33,6 +33,8 @@ RUN set -eu; \
     printf 'hosts: files dns\n' > etc/nsswitch.conf; \
     printf 'root:x:0:0:root:/:/nonexistent\nnode:x:1000:1000:node:/app:/nonexistent\n' > etc/passwd; \
     printf 'root:x:0:\nnode:x:1000:\n' > etc/group; \
+    # Node's licence with those of all that is linked into it, as the notices say.
+    mkdir -p usr/share/doc/nodejs; cp /usr/local/LICENSE usr/share/doc/nodejs/LICENSE; \
     cp -L "$(command -v node)" usr/local/bin/node; strip usr/local/bin/node; chroot . /usr/local/bin/node --version; \
     chmod -R u=rwX,go=rX .; chmod 1777 tmp; \
     # The audit's folder: a volume mounted here starts with this owner. Everything else stays root's, so that the process
@@ -64,7 +66,7 @@ RUN set -eu; \
 # ---- Our own files ----------------------------------------------------------------------------------------------------
 FROM ${NODE_IMAGE} AS source
 WORKDIR /image/app
-COPY package.json package-lock.json LICENSE ./
+COPY package.json package-lock.json LICENSE config/papers/THIRD-PARTY-NOTICES.txt ./
 # The templates of the upload packages; the rest of config/ is for whoever deploys.
 COPY config/package ./config/package
 COPY src ./src

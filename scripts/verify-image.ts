@@ -65,9 +65,14 @@ async function verify(folder: string): Promise<void> {
   tell(
     `  setuid and setgid: ${listed(contents.setuid)}; compilers, shells, package managers, npm: ${listed(contents.unwanted)}`,
   );
+  tell(`  without their notice: ${listed(contents.unnoticed)}`);
   tell(`  not root's, or open to others: ${listed(contents.writable)}`);
   if (contents.setuid.length > 0 || contents.unwanted.length > 0)
     throw new Sentence("The image holds what it must not hold.");
+  if (contents.unnoticed.length > 0)
+    throw new Sentence(
+      "The image distributes something without its notice. `npm run notices` writes those of npm's packages.",
+    );
   if (contents.writable.join(" ") !== "/tmp /var/lib/token-broker")
     throw new Sentence("The image's process could change more than its two folders.");
 

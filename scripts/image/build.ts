@@ -38,6 +38,8 @@ export async function makeBase(tools: Tools, folder: string): Promise<void> {
   await mkdir(join(local, "lib/node_modules"), { recursive: true });
   await copyFile(process.execPath, join(local, "bin/node"));
   await chmod(join(local, "bin/node"), 0o755);
+  // The archive that the official image unpacks, and the package that development has, have it at their top.
+  await copyFile(join(dirname(dirname(process.execPath)), "LICENSE"), join(local, "LICENSE"));
   await cp(npm, join(local, "lib/node_modules/npm"), { recursive: true, verbatimSymlinks: true });
   await symlink("../lib/node_modules/npm/bin/npm-cli.js", join(local, "bin/npm"));
 

@@ -7,6 +7,8 @@ export type Contents = {
   bytes: number;
   debianPackages: string[];
   npmPackages: string[];
+  /** Of these and of Node, what is distributed without its notice. */
+  unnoticed: string[];
   /** What runs with somebody else's rights. */
   setuid: string[];
   /** What anybody may write to, or the image's own user owns: files and folders. */
@@ -33,6 +35,7 @@ export async function lookInto(root: string): Promise<Contents> {
       bytes: 0,
       debianPackages: [],
       npmPackages: [],
+      unnoticed: [],
       setuid: [],
       writable: [],
       programs: [],
@@ -66,7 +69,23 @@ export async function lookInto(root: string): Promise<Contents> {
     }
   }
   found.debianPackages = await readdir(join(root, "var/lib/dpkg/status.d"));
+  found.unnoticed = await lookForNotices(root, found);
   return found;
+}
+
+async function lookForNotices(root: string, { npmPackages, debianPackages }: Contents): Promise<string[]> {
+  const notices = new Set((await readFile(join(root, "app/THIRD-PARTY-NOTICES.txt"), "utf8")).split("\n"));
+  const doc = new Map([
+    ["node", "nodejs/LICENSE"],
+    ...debianPackages.map((name) => [name, `${name}/copyright`] as const),
+  ]);
+  const without = await Promise.all(
+    [...doc].map(async ([name, file]) => {
+      const text = await readFile(join(root, "usr/share/doc", file), "utf8").catch(() => "");
+      return text === "" ? [name] : [];
+    }),
+  );
+  return [...npmPackages.filter((id) => !notices.has(id.replace(/(?<=.)@/, " "))), ...without.flat()];
 }
 
 /** Not by `recursive`, which goes through links: one of the image, `/var/run`, leads to the machine's own `/run`. */
