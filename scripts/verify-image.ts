@@ -71,7 +71,7 @@ async function verify(folder: string): Promise<void> {
     throw new Sentence("The image holds what it must not hold.");
   if (contents.unnoticed.length > 0)
     throw new Sentence(
-      "The image distributes something without its notice. `npm run notices` writes those of npm's packages.",
+      "The image distributes something without its notice. `npm run papers` writes those of npm's packages.",
     );
   if (contents.writable.join(" ") !== "/tmp /var/lib/token-broker")
     throw new Sentence("The image's process could change more than its two folders.");

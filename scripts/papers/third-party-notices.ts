@@ -113,7 +113,7 @@ function render(notices: readonly Notice[]): string {
     "THIRD-PARTY NOTICES",
     "",
     `This product is distributed with ${notices.length} packages from npm. Each stays under its own licence.`,
-    "Made by `npm run notices` from package-lock.json and the packages themselves; a test compares.",
+    "Made by `npm run papers` from package-lock.json and the packages themselves; a test compares.",
     "Packages that only tests and development use are not distributed, and are not listed.",
     "",
     "The container image also holds Node.js and packages of Debian. Their notices are in the image,",

@@ -49,7 +49,7 @@ test("every file of the folder is read by a test", () => {
     "redis.conf": "test/store/redis-acl.test.ts",
     "prometheus.yml": "test/config/compose.test.ts",
     grafana: "test/config/compose.test.ts",
-    papers: "test/papers, test/scripts/notices.test.ts",
+    papers: "test/scripts/papers.test.ts",
     kubernetes: "test/config/kubernetes.test.ts",
     "alerts.yaml": "test/ops/metrics",
     "grafana-dashboard.json": "test/ops/metrics",

@@ -15,8 +15,8 @@ test("the third-party notices are those of the lock file and of the packages tha
   // Not compared as a whole, whose difference nobody could read.
   const [written, wanted] = [(await text(NOTICES_FILE)).split("\n"), made.split("\n")];
   const first = wanted.findIndex((line, at) => line !== written[at]);
-  expect({ line: first, is: written[first], run: "npm run notices" }).toEqual({
-    ...{ line: -1, is: undefined, run: "npm run notices" },
+  expect({ line: first, is: written[first], run: "npm run papers" }).toEqual({
+    ...{ line: -1, is: undefined, run: "npm run papers" },
   });
   expect(written.length).toBe(wanted.length);
 });

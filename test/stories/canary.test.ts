@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
+import { KEPT_OF_ORGANISATIONS, KEPT_SHARED } from "../../scripts/papers/kept.ts";
 import { WalkingBrowser } from "../../scripts/walk/browser.ts";
 import { connect, connectUntilReturn } from "../../scripts/walk/connect.ts";
 import { lendLibrary } from "../../scripts/walk/lend-library.ts";
@@ -10,6 +11,7 @@ import { QUEUES } from "../../src/workers/queues.ts";
 import { brokerProcess } from "../kit/broker-process.ts";
 import { type Hit, needlesOf, READABLE_FILES, scan, scanFiles, scanRedis, told } from "../kit/canary.ts";
 import { expireSoon } from "../kit/expire.ts";
+import { kindOfKey } from "../kit/key-kinds.ts";
 import { type OperatorsSetUp, operatorsSetUp, signInOperator } from "../kit/operators.ts";
 import { enterPortal, submit } from "../kit/portal.ts";
 import { put } from "../kit/put-records.ts";
@@ -74,6 +76,11 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
   expect(files).toContain("file dump.rdb");
   expect(files.filter((where) => where.includes(".aof"))).not.toEqual([]);
 
+  // The fullest store that a test makes: each kind of key in it has its line in the personal-data sheet.
+  const lying = new Set((await keysAt(redis.url)).map(kindOfKey));
+  expect(lying.size).toBeGreaterThan(40);
+  expect([...lying].filter((kind) => !SHEET.has(kind))).toEqual([]);
+
   const ours = recorded.filter((exchange) => isOurs(parties, exchange));
   expect(ours.length).toBeGreaterThan(40);
   expect(told(ours.flatMap((exchange) => misplaced(exchange, secrets)))).toEqual([]);
@@ -85,6 +92,13 @@ it("T20 T36 no token, code, verifier or secret lies in Redis, its files, the log
     .flatMap(({ url }) => scan(url, needles, `upstream's ${url.split("?")[0]}`));
   expect(told(inAddresses)).toEqual([]);
 }, 60_000);
+
+const SHEET = new Set([...Object.keys(KEPT_OF_ORGANISATIONS), ...Object.keys(KEPT_SHARED)]);
+
+async function keysAt(url: string): Promise<readonly string[]> {
+  const redis = new Redis(url);
+  return redis.keys("*").finally(() => redis.disconnect());
+}
 
 /** All that anybody made, and the kinds of it: a story that made none of a kind proves nothing about it. */
 const KINDS = [
