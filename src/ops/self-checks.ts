@@ -238,7 +238,8 @@ async function readServerFacts(redis: Redis, clock: Clock): Promise<RedisFacts> 
   const info = parseInfo(infoText ?? "");
   return {
     redisVersion: info.get("redis_version"),
-    maxmemoryPolicy: info.get("maxmemory_policy") ?? config.get("maxmemory-policy"),
+    // Managed services may name it and say nothing.
+    maxmemoryPolicy: info.get("maxmemory_policy") || config.get("maxmemory-policy") || undefined,
     appendonly: yes(config.get("appendonly") ?? info.get("aof_enabled")),
     appendfsync: fsyncPolicy(config.get("appendfsync")),
     fsyncRestsOnRewrite: yes(config.get("no-appendfsync-on-rewrite")),
@@ -261,6 +262,7 @@ async function readConfig(redis: Redis): Promise<ReadonlyMap<string, string>> {
       "no-appendfsync-on-rewrite",
       "min-replicas-to-write",
     ),
+    UNASKED,
   );
   const config = new Map<string, string>();
   if (!Array.isArray(answer)) return config;
@@ -280,13 +282,17 @@ async function readClockSkew(redis: Redis, clock: Clock): Promise<Milliseconds |
   return Math.round(Math.sign(aheadMs) * Math.max(0, Math.abs(aheadMs) - travelMs / 2));
 }
 
+const REFUSED = /^(NOPERM|ERR unknown (sub)?command|ERR .*not allowed)/i;
+/** Redis Enterprise, and what is made of it, answers an error in words of its own where it does not know a setting. */
+const UNASKED = /^(NOPERM|ERR (?!max number))/i;
+
 /** Undefined where the server refuses to answer this very command; a server that is not there is another matter. */
-async function unlessHidden<T>(answer: Promise<T>): Promise<T | undefined> {
+async function unlessHidden<T>(answer: Promise<T>, refused: RegExp = REFUSED): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
     const message = error instanceof Error ? error.message : "";
-    if (/^(NOPERM|ERR unknown (sub)?command|ERR .*not allowed)/i.test(message)) return undefined;
+    if (refused.test(message)) return undefined;
     const code = (error as { code?: unknown }).code;
     const word = typeof code === "string" ? code : /^[A-Z]{4,20}(?= )/.exec(message)?.[0];
     throw new Problem("store_unavailable", { detail: word ?? "Redis does not answer" });

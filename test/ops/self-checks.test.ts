@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Cluster, Redis } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -134,10 +135,56 @@ function connectedTo(url: string, enableReadyCheck = true): Redis {
   return redis;
 }
 
+const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+
+/** What a managed service says where Redis itself would say more: replies by the first word of a command. */
+async function answering(replies: Readonly<Record<string, string>>): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      for (const [, word = ""] of String(data).matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g))
+        socket.write(replies[word.toLowerCase()] ?? "+OK\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 async function judgedWith(...extraArgs: string[]): Promise<string[]> {
   const { url } = await ownRedisForThisTest({ extraArgs });
   return complaints(await readRedisFacts(connectedTo(url)));
 }
+
+describe("a managed service", () => {
+  it.each([
+    "ERR Unsupported CONFIG parameter: maxmemory-policy",
+    "ERR unsupported parameter",
+    "ERR unknown command 'config'",
+    "NOPERM this user has no permissions to run the 'config|get' command",
+  ])("that answers CONFIG GET by %j, and names no policy, hides them and is warned of", async (refusal) => {
+    const url = await answering({
+      info: bulk("redis_version:7.4.0\r\nrole:master\r\nmaxmemory_policy:\r\n"),
+      config: `-${refusal}\r\n`,
+      time: `*2\r\n${bulk(String(Math.floor(Date.now() / 1_000)))}${bulk("0")}`,
+    });
+    const facts = await readRedisFacts(connectedTo(url, false));
+    expect(facts).toMatchObject({ redisVersion: "7.4.0", maxmemoryPolicy: undefined, appendonly: undefined });
+    expect(complaints(facts)).toEqual(["redis-eviction: warn", "redis-durability: warn"]);
+  });
+
+  it("that is loading, or full of clients, is not there: what it would say is not hidden", async () => {
+    for (const refusal of [
+      "LOADING Redis is loading the dataset in memory",
+      "ERR max number of clients reached",
+    ]) {
+      const url = await answering({ info: bulk("role:master"), config: `-${refusal}\r\n`, time: "*0\r\n" });
+      await expect(readRedisFacts(connectedTo(url, false))).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+    }
+  });
+});
 
 describe("a real Redis", () => {
   it("with the settings that we recommend is D2 and well", async () => {
