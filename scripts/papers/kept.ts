@@ -32,7 +32,8 @@ const kept = (holds: string, person: string | undefined, until: string, readBy: 
 
 const WITH_ORGANISATION = "the organisation is shredded";
 const WITH_GRANT = "its authorization ends";
-const AUDIT = "`AUDIT_RETENTION_DAYS` after its export (30 unless set), and at most `AUDIT_KEPT_MAX_ENTRIES`";
+const AUDIT =
+  "`AUDIT_RETENTION_DAYS` (30 unless set) once it is exported, and `AUDIT_KEPT_MAX_ENTRIES` at most";
 const CLIENT_ID = "the id by which an application knows the person";
 const IMANAGE_ID = "iManage customer id and user id";
 const CLIENTS = "the application, operators";
@@ -48,7 +49,7 @@ export const KEPT_OF_ORGANISATIONS: Readonly<Record<string, Kept>> = {
     WITH_ORGANISATION,
     ADMINS,
   ),
-  gate: kept("counters and switches", NOBODY, WITH_ORGANISATION, NONE),
+  gate: kept("counters and switches", NOBODY, `${WITH_ORGANISATION}; the number of the audit for good`, NONE),
   members: kept("who is a member", "digest of the same ids and groups", WITH_ORGANISATION, NONE),
   audit: kept(
     "what was handed out and changed, and by whom",
@@ -130,7 +131,7 @@ export const KEPT_OF_ORGANISATIONS: Readonly<Record<string, Kept>> = {
   "grant:…": kept(
     "one authorization: refresh and access token, both sealed; states, times, fingerprints",
     `${IMANAGE_ID}, name and e-mail as iManage gave them; tokens that act for the person`,
-    "it is ended by the person, his application, an operator or a containment, or nobody is bound to it for an hour",
+    "it is ended by the person, his application or an operator, or nobody is bound to it for an hour; a containment may take its tokens before",
     "the person, applications bound to it (no token, but for access tokens), operators",
   ),
   "grant-bindings:…": kept(

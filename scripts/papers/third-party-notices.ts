@@ -10,7 +10,6 @@ interface Locked {
   readonly dev?: boolean;
   readonly optional?: boolean;
   readonly devOptional?: boolean;
-  readonly peer?: boolean;
 }
 
 interface Manifest {
@@ -35,10 +34,7 @@ const CODE = /\.(?:[cm]?[jt]s|json|map)$/i;
 /** Folders of the packages that the image has: `npm ci --omit=dev --omit=optional` installs these and no others. */
 export function shippedPackages(lock: { readonly packages: Readonly<Record<string, Locked>> }): string[] {
   return Object.entries(lock.packages)
-    .filter(
-      ([path, { dev, optional, devOptional, peer }]) =>
-        path !== "" && !(dev || optional || devOptional || peer),
-    )
+    .filter(([path, { dev, optional, devOptional }]) => path !== "" && !(dev || optional || devOptional))
     .map(([path]) => path)
     .sort((a, b) => (a < b ? -1 : 1));
 }
