@@ -5,27 +5,25 @@ import { Problem } from "../domain/problem.ts";
 const SINGLE = new Set(["host", "authorization", "content-length", "transfer-encoding", "content-type"]);
 
 /**
- * Refuses what a proxy in front and this process could read differently: header names with underscores (a proxy may take
- * `X_Forwarded_For` for `X-Forwarded-For`), and doubled headers that name who asks or where a body ends (T07).
+ * What a proxy in front and this process could read differently, in a sentence: header names with underscores (a proxy may take
+ * `X_Forwarded_For` for `X-Forwarded-For`), and doubled headers that name who asks or where a body ends (T07). Undefined: nothing.
  * @param rawHeaders names and values in turn, as they came
- * @throws Problem invalid_request
  */
-export function refuseUnclearHeaders(rawHeaders: readonly string[]): void {
+export function unclearIn(rawHeaders: readonly string[]): string | undefined {
   const seen = new Set<string>();
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
-    if (name.includes("_"))
-      throw new Problem("invalid_request", { detail: "A header name holds an underscore." });
+    if (name.includes("_")) return "A header name holds an underscore.";
     if (!SINGLE.has(name)) continue;
-    if (seen.has(name)) {
-      throw new Problem("invalid_request", { detail: "A header stands twice that may stand once." });
-    }
+    if (seen.has(name)) return "A header stands twice that may stand once.";
     seen.add(name);
   }
+  return undefined;
 }
 
 export const requestHygiene: RequestHandler = (request, _response, next) => {
-  refuseUnclearHeaders(request.rawHeaders);
+  const detail = unclearIn(request.rawHeaders);
+  if (detail !== undefined) throw new Problem("invalid_request", { detail });
   next();
 };
 

@@ -7,7 +7,7 @@ import { problemAnswer } from "./error-response.ts";
 import { postAccessTokens } from "./post-access-tokens.ts";
 import { BODY_BYTES_MAX, readPlainJson } from "./read-plain-json.ts";
 import { readBody } from "./read-request.ts";
-import { refuseUnclearHeaders } from "./request-hygiene.ts";
+import { unclearIn } from "./request-hygiene.ts";
 
 const { path, body: schema, handle } = postAccessTokens;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
@@ -31,7 +31,6 @@ export function tokenLane(deps: HttpDeps, app: Express, before: readonly Request
   const answer = async (request: LaneRequest, response: LaneResponse): Promise<void> => {
     const { requestId } = response.locals;
     try {
-      refuseUnclearHeaders(request.rawHeaders);
       const sent = await readPlainJson(request);
       const { id: client, generation } = await authenticateBearer(deps.clients, request, requestId);
       response.locals.client = client;
@@ -76,7 +75,8 @@ function isPlain(request: IncomingMessage): boolean {
     length <= BODY_BYTES_MAX &&
     headers["content-encoding"] === undefined &&
     JSON_TYPE.test(headers["content-type"] ?? "") &&
-    isBearer(request)
+    isBearer(request) &&
+    unclearIn(request.rawHeaders) === undefined
   );
 }
 

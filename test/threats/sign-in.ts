@@ -259,8 +259,8 @@ export const signInThreats: readonly ProvenPromise[] = [
         without: {
           guard: "the refusal of doubled headers",
           file: "src/http/request-hygiene.ts",
-          replace: "if (SINGLE.has(name) && seen.has(name)) {",
-          by: "if (false) {",
+          replace: "if (seen.has(name)) return",
+          by: "if (false) return",
         },
       },
       {
