@@ -1,4 +1,4 @@
-import type { Request } from "express";
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { authenticateByAssertion } from "../broker/clients/authenticate-by-assertion.ts";
 import { authenticateByCertificate } from "../broker/clients/authenticate-by-certificate.ts";
@@ -27,7 +27,7 @@ export const clientProof = {
 /** RFC 6749 §2.3: one way to prove oneself in each request, by header, secret or assertion; with none of them, by certificate. */
 export async function authenticateForm(
   ports: ClientPorts,
-  request: Request,
+  request: IncomingMessage,
   form: Readonly<Record<string, string>>,
   origin: ProofOrigin,
 ): Promise<Client> {

@@ -27,7 +27,8 @@ export async function authenticate(
   if (isBearer(request)) return authenticateBearer(ports, request, requestIdOf(response));
   const basic = readBasic(request);
   if (basic === undefined) throw new Problem("invalid_client");
-  const record = await authenticateBySecret(ports, basic.id, basic.secret, proofOriginOf(request, response));
+  const origin = proofOriginOf(request, { requestId: requestIdOf(response), address: request.ip ?? "" });
+  const record = await authenticateBySecret(ports, basic.id, basic.secret, origin);
   return { id: record.id, generation: record.generation, record };
 }
 
@@ -44,10 +45,13 @@ export function authenticateBearer(
   return authenticateByBrokerToken(ports, token, { requestId, certificate: certificateOf(request) });
 }
 
-/** Who calls, by his connection. Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
-export const proofOriginOf = (request: Request, response: Response): ProofOrigin => ({
-  requestId: requestIdOf(response),
-  address: networkOf(request.ip ?? ""),
+/** Whose failures are counted together: one address, or of IPv6 the /64 that whoever has one address has whole. */
+export const proofOriginOf = (
+  request: IncomingMessage,
+  { requestId, address }: { readonly requestId: string; readonly address: string },
+): ProofOrigin => ({
+  requestId,
+  address: networkOf(address),
   certificate: certificateOf(request),
 });
 
@@ -58,7 +62,7 @@ function networkOf(text: string): string {
 }
 
 /** RFC 6749 §2.3.1: both halves are form-encoded before they are joined; unreadable is undefined. */
-export function readBasic(request: Request): { id: string; secret: Secret } | undefined {
+export function readBasic(request: IncomingMessage): { id: string; secret: Secret } | undefined {
   const match = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? "");
   if (match === null) return undefined;
   const text = Buffer.from(match[1]!, "base64").toString("utf8");

@@ -13,7 +13,7 @@ import type { HttpDeps } from "./deps.ts";
 import { docsRouter } from "./docs.ts";
 import { notFound, problemHandler } from "./error-response.ts";
 import { auditKeys, authorizationServerMetadata } from "./metadata.ts";
-import { postAlone, postOauth2Token } from "./post-oauth2-token.ts";
+import { OAUTH_HEADERS, postAlone, postOauth2Token, readFormBody } from "./post-oauth2-token.ts";
 import { type CertificateSource, takeCertificate } from "./presented-certificate.ts";
 import { BODY_BYTES_MAX } from "./read-plain-json.ts";
 import { readBody } from "./read-request.ts";
@@ -53,15 +53,10 @@ export function buildApp(
 
   app.use(["/v1", "/oauth2/token", "/.well-known"], apiHeaders);
   app.use("/oauth2/token", (_request, response, next) => {
-    // RFC 6749 §5.1 and §5.2: both, whatever the answer.
-    response.set({ "Cache-Control": "no-store", Pragma: "no-cache" });
+    response.set(OAUTH_HEADERS);
     next();
   });
-  app.post(
-    "/oauth2/token",
-    express.urlencoded({ extended: false, limit: BODY_BYTES_MAX, type: "application/x-www-form-urlencoded" }),
-    postOauth2Token(deps),
-  );
+  app.post("/oauth2/token", readFormBody, postOauth2Token(deps));
   app.all("/oauth2/token", postAlone(deps));
   app.get("/.well-known/oauth-authorization-server", authorizationServerMetadata(deps));
   app.get("/.well-known/audit-keys", auditKeys(deps));

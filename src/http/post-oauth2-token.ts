@@ -1,4 +1,5 @@
-import type { Request, RequestHandler, Response } from "express";
+import type { IncomingMessage } from "node:http";
+import express, { type RequestHandler } from "express";
 import { z } from "zod";
 import { issueBrokerToken } from "../broker/clients/authenticate-client.ts";
 import type { AuditNote } from "../broker/ports.ts";
@@ -12,6 +13,7 @@ import { authenticateForm, clientProof } from "./authenticate-form.ts";
 import type { HttpDeps } from "./deps.ts";
 import { oauthErrorBody } from "./error-response.ts";
 import { accessToken, accessTokenBody } from "./post-access-tokens.ts";
+import { BODY_BYTES_MAX } from "./read-plain-json.ts";
 import { readBody } from "./read-request.ts";
 import { personOf } from "./read-subject.ts";
 import { requestIdOf } from "./route.ts";
@@ -76,12 +78,37 @@ export const tokenExchangeAnswer = accessToken
   .extend({ issued_token_type: z.literal(ACCESS_TOKEN_TYPE) })
   .meta({ id: "ExchangedToken", description: "To a token exchange: an iManage access token." });
 
+/** Whoever sends a form: by his request, and who that turned out to be. */
+export interface FormCaller {
+  readonly request: IncomingMessage;
+  readonly requestId: string;
+  readonly address: string;
+  /** Is told who proved to be calling. */
+  readonly locals: { client?: string };
+}
+
 /** The token endpoint: `client_credentials` (RFC 6749 §4.4) and token exchange (RFC 8693). */
 export function postOauth2Token(deps: HttpDeps): RequestHandler {
   return async (request, response) => {
-    response.json(await answerForm(deps, request, response, readForm(request.body)));
+    const caller = {
+      request,
+      requestId: requestIdOf(response),
+      address: request.ip ?? "",
+      locals: response.locals,
+    };
+    response.json(await answerForm(deps, caller, request.body));
   };
 }
+
+/** Whatever is sent there: `application/x-www-form-urlencoded`. */
+export const readFormBody: RequestHandler = express.urlencoded({
+  extended: false,
+  limit: BODY_BYTES_MAX,
+  type: "application/x-www-form-urlencoded",
+});
+
+/** RFC 6749 §5.1 and §5.2: both, whatever the answer. */
+export const OAUTH_HEADERS = { "Cache-Control": "no-store", Pragma: "no-cache" } as const;
 
 /** RFC 6749 §3.2: the client must use POST. */
 export function postAlone(deps: HttpDeps): RequestHandler {
@@ -109,15 +136,13 @@ function readForm(body: unknown): Record<string, string> {
   return form;
 }
 
-async function answerForm(
-  deps: HttpDeps,
-  request: Request,
-  response: Response,
-  form: Record<string, string>,
-) {
-  const origin = proofOriginOf(request, response);
+/** @param body as it was read; anything but a form counts as an empty one */
+export async function answerForm(deps: HttpDeps, caller: FormCaller, body: unknown): Promise<object> {
+  const form = readForm(body);
+  const { request, requestId, address } = caller;
+  const origin = proofOriginOf(request, caller);
   const client = await authenticateForm(deps.clients, request, form, origin);
-  response.locals.client = client.id;
+  caller.locals.client = client.id;
   switch (form.grant_type) {
     case "client_credentials": {
       readBody(clientCredentialsForm, form);
@@ -125,12 +150,7 @@ async function answerForm(
       return { access_token: token.reveal(), token_type: "Bearer", expires_in: lifeMs / 1_000 };
     }
     case TOKEN_EXCHANGE:
-      return exchange(
-        deps,
-        { actor: `client:${client.id}`, requestId: requestIdOf(response), address: request.ip ?? "" },
-        client,
-        readExchange(form),
-      );
+      return exchange(deps, { actor: `client:${client.id}`, requestId, address }, client, readExchange(form));
     case undefined:
       throw new Problem("invalid_request", { faults: [{ field: "grant_type", message: "is missing" }] });
     default:

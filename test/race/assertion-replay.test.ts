@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { authenticateByAssertion } from "../../src/broker/clients/authenticate-by-assertion.ts";
+import { RecentClients } from "../../src/broker/clients/recent-clients.ts";
 import type { ClientId } from "../../src/domain/id.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { claimsOf, giveKeys, postAssertion, sign, signingPair } from "../kit/assertions.ts";
@@ -59,7 +60,8 @@ it("while Redis is away no assertion is taken, and one that was used stays used 
     expect([status, body.code]).toEqual([503, "store_unavailable"]);
   }
   // All the store was needed for until then is known: that nobody has shown it before is not.
-  const ports = { ...here.broker.clients, clients: { findClient: async () => client } };
+  const known = { findClient: async () => client, findStanding: async () => client };
+  const ports = { ...here.broker.clients, recentClients: new RecentClients(known, here.broker.clock) };
   const fresh = new Secret(await sign(claimsOf(here), pair));
   await expect(
     authenticateByAssertion(ports, fresh, undefined, { requestId: "req_test", address: "10.0.0.1" }),
