@@ -10,6 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningChild, startChild } from "./bench/child.ts";
+import { drawFlameGraphs } from "./bench/flame-graph.ts";
 import { load, Measured, type Target } from "./bench/load.ts";
 import { ALGORITHM, signAssertions, startTokenBroker, type TokenBroker } from "./bench/token-broker.ts";
 import { verificationsPerSecond } from "./bench/verification-rate.ts";
@@ -40,6 +41,7 @@ try {
 } finally {
   for (const end of ends.reverse()) await end();
 }
+if (profiles !== undefined) for (const file of await drawFlameGraphs(profiles)) console.log(`drawn: ${file}`);
 console.log(`token: ${figure.toFixed(2)} of floor c`);
 
 async function measure(appendfsync: "everysec" | "always"): Promise<number> {
@@ -51,7 +53,13 @@ async function measure(appendfsync: "everysec" | "always"): Promise<number> {
     const execArgv =
       profiles === undefined
         ? []
-        : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--heap-prof", `--heap-prof-dir=${profiles}`];
+        : [
+            "--cpu-prof",
+            `--cpu-prof-dir=${profiles}`,
+            "--import",
+            new URL("./bench/sample-allocations.ts", import.meta.url).href,
+          ];
+    if (profiles !== undefined) process.env.ALLOCATIONS_DIR = profiles;
     const broker = await startTokenBroker(redis, own, { users: short ? 4 : 40, execArgv });
     started.push(broker);
     const targets = await targetsOf(broker, redis.pid, redis.url, started);
