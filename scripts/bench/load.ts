@@ -26,6 +26,19 @@ export class Measured {
     this.#micros.record(Math.max(1, Math.round(ms * 1_000)));
   }
 
+  /** What came of several loads at the same time, which took so long in all; each counted the last of its processes, which they share. */
+  addParallel(parts: readonly Measured[], seconds: number): void {
+    this.seconds += seconds;
+    for (const [at, part] of parts.entries()) {
+      this.answered += part.answered;
+      this.refused += part.refused;
+      this.#micros.add(part.#micros);
+      const [own = Number.NaN, shared = Number.NaN] = part.processorMs;
+      this.processorMs[0] = (this.processorMs[0] ?? 0) + own;
+      if (at === 0) this.processorMs[1] = (this.processorMs[1] ?? 0) + shared;
+    }
+  }
+
   get perSecond(): number {
     return this.answered / this.seconds;
   }

@@ -23,6 +23,8 @@ export interface TokenBroker {
   readonly client: WalkingClient;
   /** The client's key pair, registered. */
   readonly keys: Awaited<ReturnType<typeof generateKeyPair>>;
+  /** One more process on the same Redis, at an address of its own. */
+  another(role: "http" | "all"): Promise<{ readonly base: string; readonly process: RunningChild }>;
   /** Entries of the audit so far, exported or not. */
   audited(): Promise<number>;
   stop(): Promise<void>;
@@ -92,6 +94,12 @@ export async function startTokenBroker(
   const counter = new Redis(redis.url);
   return {
     ...{ base, process: broker, server: server.id, subjects, client, keys },
+    async another(role) {
+      const here = await freePort();
+      const of = { HTTP_PORT: String(here), OPS_PORT: String(await freePort()) };
+      const process = await startChild(`../../src/main/${role}.ts`, { ...env, ...of });
+      return { base: `http://127.0.0.1:${here}`, process };
+    },
     audited: async () => Number(await counter.hget(`b1:{o:${server.id.slice(4, 14)}}:gate`, "audit")),
     async stop() {
       counter.disconnect();

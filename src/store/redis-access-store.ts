@@ -8,14 +8,11 @@ import { isMember } from "../domain/members.ts";
 import type { Organisation } from "../domain/organisation.ts";
 import type { Sealed } from "../domain/sealed.ts";
 import {
-  auditKey,
   bindingDigest,
-  bindingKey,
   claimDigest,
   gateKey,
   grantBudgetKey,
   memberDigest,
-  membersKey,
   organisationKey,
   policyKey,
   rateKey,
@@ -64,14 +61,7 @@ export class RedisAccessStore implements AccessStore {
     const digest = bindingDigest(server, client, subject);
     const answer = (await this.#store.run(
       "vend",
-      [
-        gateKey(organisation),
-        bindingKey(organisation, digest),
-        auditKey(organisation),
-        rateKey(organisation, client),
-        membersKey(organisation),
-        grantBudgetKey(organisation, client),
-      ],
+      [gateKey(organisation)],
       [
         client,
         server,

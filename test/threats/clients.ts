@@ -145,7 +145,7 @@ export const clientsThreats: readonly ProvenPromise[] = [
           guard: "the budget of distinct grants an hour",
           file: "src/store/lua/vend.lua",
           replace:
-            "if over >= 0 and tonumber(redis.call('ZSCORE', KEYS[6], grant) or '0') <= now - hour then",
+            "if over >= 0 and tonumber(redis.call('ZSCORE', budget_key, grant) or '0') <= now - hour then",
           by: "if false then",
         },
       },

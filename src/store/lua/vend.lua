@@ -2,7 +2,7 @@
 -- with: containment restore
 -- Hands out a grant's access token and writes the audit entry, in one step (design §3.10, §3.11).
 --
--- KEYS  1 gate  2 binding  3 audit  4 rate  5 members  6 grant budget
+-- KEYS  1 gate. The others, of the same slot, are derived from it: each name that is sent costs more than the look-up.
 -- ARGV  1 client  2 server  3 binding digest  4 policy generation  5 min ttl (ms)  6 rejected fingerprint or ''
 --       7 emission interval (ms per token)  8 burst (tokens)  9 counts for rate 0|1  10 audit cap (entries not exported)
 --       11 pause between refreshes for a rejected token (ms)  12 actor  13 request id  14 purpose  15 address
@@ -22,22 +22,23 @@
 local now = now_ms()
 local prefix = prefix_of(KEYS[1])
 local asking = ARGV[21] == '1'
+local rate_key, budget_key = prefix .. 'rate:' .. ARGV[1], prefix .. 'grants-had:' .. ARGV[1]
 
 local gate = redis.call('HMGET', KEYS[1], 'enabled', 'policies', 'members', 'audit', 'acked', 'windows', 'restore')
 -- Before anything was acknowledged in this way, what was exported had left the stream.
-local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', KEYS[3])) >= tonumber(ARGV[10])
+local audit_full = (gate[5] and tonumber(gate[4]) - tonumber(gate[5]) or redis.call('XLEN', prefix .. 'audit')) >= tonumber(ARGV[10])
 if (gate[2] or '0') ~= ARGV[4] then return { 'policy_changed' } end
 if gate[1] ~= '1' then return { 'disabled' } end
 if gate[7] and restore_closed(gate[7]) then return { 'restoring' } end
 if gate[3] == 'some' and ARGV[18] ~= '' then
   local member = false
   for digest in string.gmatch(ARGV[18], '%S+') do
-    member = member or redis.call('SISMEMBER', KEYS[5], digest) == 1
+    member = member or redis.call('SISMEMBER', prefix .. 'members', digest) == 1
   end
   if not member then return { 'not_a_member' } end
 end
 
-local grant = redis.call('GET', KEYS[2])
+local grant = redis.call('GET', prefix .. 'binding:' .. ARGV[3])
 local key = grant and prefix .. 'grant:' .. grant
 local g = grant and redis.call('HMGET', key, 'state', 'at', 'at_fp', 'at_exp', 'at_att', 'gen', 'owner', 'used_at', 'at_life',
   'soft', 'due_at', 'forced_at', 'problem', 'rt', 'server', 'lease_until', 'retry_at', 'consent', 'consented_at') or {}
@@ -48,11 +49,11 @@ if stopped then return { 'contained', stopped, by } end
 
 if ARGV[9] == '1' then
   local emission, burst = tonumber(ARGV[7]), tonumber(ARGV[8])
-  local tat = math.max(tonumber(redis.call('GET', KEYS[4]) or '0'), now)
+  local tat = math.max(tonumber(redis.call('GET', rate_key) or '0'), now)
   local allow_at = tat - (burst - 1) * emission
   if now < allow_at then return { 'rate_limited', math.ceil(allow_at - now) } end
   if not asking then
-    redis.call('SET', KEYS[4], string.format('%.3f', tat + emission), 'PX', math.ceil(tat + emission - now) + 1000)
+    redis.call('SET', rate_key, string.format('%.3f', tat + emission), 'PX', math.ceil(tat + emission - now) + 1000)
   end
 end
 
@@ -67,12 +68,12 @@ if parked then return { 'parked', grant, parked } end
 local hour = 3600000
 if ARGV[20] ~= '' then
   local since = '(' .. string.format('%.0f', now - hour)
-  local over = redis.call('ZCOUNT', KEYS[6], since, '+inf') - tonumber(ARGV[20])
-  if over >= 0 and tonumber(redis.call('ZSCORE', KEYS[6], grant) or '0') <= now - hour then
+  local over = redis.call('ZCOUNT', budget_key, since, '+inf') - tonumber(ARGV[20])
+  if over >= 0 and tonumber(redis.call('ZSCORE', budget_key, grant) or '0') <= now - hour then
     -- Where the budget was lowered, more than one has to grow old before there is room.
-    local makes_room = redis.call('ZRANGEBYSCORE', KEYS[6], since, '+inf', 'WITHSCORES', 'LIMIT', over, 1)
+    local makes_room = redis.call('ZRANGEBYSCORE', budget_key, since, '+inf', 'WITHSCORES', 'LIMIT', over, 1)
     local again = makes_room[2] and math.max(1, tonumber(makes_room[2]) + hour - now) or hour
-    local told = KEYS[6] .. ':told'
+    local told = budget_key .. ':told'
     local noted = 0
     if not asking and now - tonumber(redis.call('GET', told) or '0') >= hour and not audit_full then
       noted = 1
@@ -117,9 +118,9 @@ if asking then
     redis.call('GETRANGE', prefix .. 'policy:' .. ARGV[1], 0, 95) }
 end
 if ARGV[20] ~= '' then
-  redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - hour)
-  redis.call('ZADD', KEYS[6], string.format('%.0f', now), grant)
-  redis.call('PEXPIRE', KEYS[6], hour)
+  redis.call('ZREMRANGEBYSCORE', budget_key, '-inf', now - hour)
+  redis.call('ZADD', budget_key, string.format('%.0f', now), grant)
+  redis.call('PEXPIRE', budget_key, hour)
 end
 local entry = { 'action', 'token.issued', 'actor', ARGV[12], 'client', ARGV[1], 'server', ARGV[2],
   'grant', grant, 'token', g[3], 'subject', ARGV[16], 'request', ARGV[13], 'purpose', ARGV[14], 'address', ARGV[15] }
