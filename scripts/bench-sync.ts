@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
+import { barChart, writeChart } from "./bench/chart.ts";
 import { writeOneFirm } from "./bench/one-firm.ts";
+import { endShortForm } from "./bench/recorded.ts";
 import type { ScanOrder, ScanSaid } from "./bench/scan-library.ts";
 import { freePort, startRedis } from "./redis/index.ts";
 import { runChild } from "./run-child.mjs";
@@ -13,10 +15,12 @@ import { endWithThisProcess } from "./watchdog.mjs";
 
 /**
  * The first scan of a library beside a bare loop over the same pages of the same simulator (undici and JSON.parse, nothing kept):
- * side by side in one run, in turns, because only the ratio means anything. Documents: BENCH_DOCUMENTS.
+ * side by side in one run, in turns, because only the ratio means anything. Documents: BENCH_DOCUMENTS. `--short`: for CI, judged
+ * against what is recorded; `--chart`: draws the README's chart.
  */
-const DOCUMENTS = Number(process.env.BENCH_DOCUMENTS ?? 1_000_000);
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 2);
+const short = process.argv.includes("--short");
+const DOCUMENTS = Number(process.env.BENCH_DOCUMENTS ?? (short ? 60_000 : 1_000_000));
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? (short ? 1 : 2));
 /** As the product asks for them (`SyncRuns`). */
 const PAGE = 2_000;
 
@@ -42,7 +46,24 @@ try {
     );
   }
   const sum = (of: readonly number[]) => of.reduce((all, one) => all + one, 0);
-  console.log(`sync: ${(sum(bare) / sum(scans.map(({ ms }) => ms))).toFixed(2)} of a bare paging loop`);
+  const figure = sum(bare) / sum(scans.map(({ ms }) => ms));
+  if (short) await endShortForm("sync", { "of a bare paging loop": figure });
+  if (process.argv.includes("--chart")) {
+    const note = `${DOCUMENTS} documents, pages of ${PAGE}, rounds in turns`;
+    const y = { label: "documents a second" };
+    const groups = bare.map((ms, i) => ({ name: `round ${i + 1}`, values: [rate(ms), rate(scans[i]!.ms)] }));
+    await writeChart(
+      "sync",
+      barChart({
+        title: "The first scan of a library",
+        note,
+        y,
+        bars: ["bare paging loop", "scan, stored"],
+        groups,
+      }),
+    );
+  }
+  console.log(`sync: ${figure.toFixed(2)} of a bare paging loop`);
 } finally {
   for (const end of ends.reverse()) await end();
 }

@@ -12,17 +12,18 @@ import { join } from "node:path";
 import { type RunningChild, startChild } from "./bench/child.ts";
 import { drawFlameGraphs } from "./bench/flame-graph.ts";
 import { load, Measured, type Target } from "./bench/load.ts";
+import { endShortForm } from "./bench/recorded.ts";
 import { ALGORITHM, signAssertions, startTokenBroker, type TokenBroker } from "./bench/token-broker.ts";
 import { verificationsPerSecond } from "./bench/verification-rate.ts";
 import { startRedis } from "./redis/index.ts";
 
 const short = process.argv.includes("--short");
-const only = process.argv.includes("--only")
-  ? process.argv[process.argv.indexOf("--only") + 1]!.split(",")
-  : [];
-const profileAt = process.argv.indexOf("--profile");
-const profiles = profileAt < 0 ? undefined : (process.argv[profileAt + 1] ?? ".");
-const ROUNDS = short ? 2 : 5;
+const argument = (name: string): string | undefined =>
+  process.argv.includes(name) ? (process.argv[process.argv.indexOf(name) + 1] ?? "") : undefined;
+const only =
+  argument("--only")?.split(",") ?? (short ? ["floor c", "broker token", "private_key_jwt"] : undefined);
+const profiles = argument("--profile");
+const ROUNDS = Number(argument("--rounds") ?? (short ? 2 : 5));
 const SECONDS = short ? 1 : 3;
 const CONNECTIONS = 64;
 const WARM_UP = short ? 2_500 : 5_000;
@@ -42,6 +43,7 @@ try {
   for (const end of ends.reverse()) await end();
 }
 if (profiles !== undefined) for (const file of await drawFlameGraphs(profiles)) console.log(`drawn: ${file}`);
+if (short && argument("--only") === undefined) await endShortForm("token", { "of floor c": figure });
 console.log(`token: ${figure.toFixed(2)} of floor c`);
 
 async function measure(appendfsync: "everysec" | "always"): Promise<number> {

@@ -2,6 +2,7 @@ import { compactVerify, createLocalJWKSet, errors, type JWK } from "jose";
 import { LRUCache } from "lru-cache";
 import type { AssertionReader } from "../broker/clients/ports.ts";
 import { assertionLimits } from "../domain/client-assertion.ts";
+import type { PublicJwk } from "../domain/client-keys.ts";
 import { decodeBase64url } from "./base64url.ts";
 
 type KeySet = ReturnType<typeof createLocalJWKSet>;
@@ -12,6 +13,17 @@ const SETS_KEPT = 500;
 /** Reads and checks client assertions (RFC 7523): the JWS by jose, its form before that by ourselves. */
 export function makeAssertionReader(): AssertionReader {
   const sets = new LRUCache<string, KeySet>({ max: SETS_KEPT });
+  // The same list comes again for as long as a record is remembered: then its text need not be made to find the set.
+  const ofLists = new WeakMap<readonly PublicJwk[], KeySet>();
+  const setOf = (keys: readonly PublicJwk[]): KeySet => {
+    const known = ofLists.get(keys);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(keys);
+    const set = sets.get(text) ?? createLocalJWKSet({ keys: keys as JWK[] });
+    sets.set(text, set);
+    ofLists.set(keys, set);
+    return set;
+  };
   return {
     read(assertion, bytesMax = assertionLimits.bytes) {
       const text = assertion.reveal();
@@ -27,9 +39,7 @@ export function makeAssertionReader(): AssertionReader {
     },
 
     async verify(assertion, keys, algorithm) {
-      const text = JSON.stringify(keys);
-      const set = sets.get(text) ?? createLocalJWKSet({ keys: keys as JWK[] });
-      sets.set(text, set);
+      const set = setOf(keys);
       const options = { algorithms: [algorithm] };
       try {
         await compactVerify(assertion.reveal(), set, options);
@@ -51,9 +61,11 @@ export function makeAssertionReader(): AssertionReader {
   };
 }
 
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
 function readObject(bytes: Buffer): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(strictUtf8.decode(bytes));
     return typeof value === "object" && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;
