@@ -39,17 +39,22 @@ try {
     ends.push(() => one.process.stop());
     http.push(targetOf(one));
   }
-  const all = await broker.another("all");
-  ends.push(() => all.process.stop());
-
-  const settings = new Map<string, Target[]>([["all", [targetOf(all)]]]);
+  const settings = new Map<string, Target[]>();
   for (let n = 1; n <= CORES; n++) settings.set(`http × ${n}`, http.slice(0, n));
   const measured = new Map([...settings.keys()].map((name) => [name, new Measured()]));
   let perSecond = 0;
-  for (const target of [...http, ...settings.get("all")!])
+  for (const target of http)
     perSecond = (await load(target, { connections: CONNECTIONS, amount: WARM_UP })).perSecond;
   for (let round = 0; round < ROUNDS; round++)
     for (const [name, targets] of settings) await atOnce(targets, perSecond * SECONDS, measured.get(name)!);
+  // By itself, since its workers export meanwhile what was audited before.
+  const all = await broker.another("all");
+  ends.push(() => all.process.stop());
+  const withWorkers = new Measured();
+  await load(targetOf(all), { connections: CONNECTIONS, amount: WARM_UP });
+  for (let round = 0; round < ROUNDS; round++)
+    await atOnce([targetOf(all)], perSecond * SECONDS, withWorkers);
+  measured.set("all", withWorkers);
 
   console.log(
     `${CORES} cores, ${CONNECTIONS} connections in all, ${ROUNDS} rounds of ${SECONDS} s in turns, appendfsync everysec:`,

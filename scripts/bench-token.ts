@@ -7,8 +7,9 @@
  * their flame graphs. `--chart`: draws the README's chart.
  */
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { barChart, writeChart } from "./bench/chart.ts";
 import { type RunningChild, startChild } from "./bench/child.ts";
 import { drawFlameGraphs } from "./bench/flame-graph.ts";
 import { load, Measured, type Target } from "./bench/load.ts";
@@ -33,6 +34,8 @@ const ASSERTIONS_PER_SECOND = 8_000;
 const folder = await mkdtemp(join(tmpdir(), "bench-token-"));
 const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
 let figure = Number.NaN;
+/** By what Redis does with what is written: requests a second of each. */
+const rates = new Map<string, Map<Name, number>>();
 try {
   for (const fsync of short ? (["everysec"] as const) : (["everysec", "always"] as const)) {
     const ratio = await measure(fsync);
@@ -43,6 +46,7 @@ try {
   for (const end of ends.reverse()) await end();
 }
 if (profiles !== undefined) for (const file of await drawFlameGraphs(profiles)) console.log(`drawn: ${file}`);
+if (process.argv.includes("--chart")) await drawChart();
 if (short && argument("--only") === undefined) await endShortForm("token", { "of floor c": figure });
 console.log(`token: ${figure.toFixed(2)} of floor c`);
 
@@ -178,6 +182,7 @@ async function compare(
         String(of.refused),
       ),
     );
+  rates.set(appendfsync, new Map([...measured].map(([name, { perSecond }]) => [name, perSecond])));
   const of = (name: Name) => measured.get(name) ?? new Measured();
   const answered = of("broker token").answered + of("private_key_jwt").answered;
   console.log(`audit entries ${entries}, token answers ${answered}`);
@@ -204,6 +209,18 @@ async function compareAtHalf(targets: Map<Name, Target>, perSecond: number): Pro
   const [floor, own] = [half.floor.percentile(99), half.broker.percentile(99)];
   console.log(
     `at ${perSecond.toFixed(0)} requests/s, half of the broker's: p99 ${own.toFixed(2)} ms, floor c ${floor.toFixed(2)} ms: ×${(own / floor).toFixed(2)}`,
+  );
+}
+
+async function drawChart(): Promise<void> {
+  const names = [...(rates.values().next().value?.keys() ?? [])];
+  const groups = names.map((name) => ({ name, values: [...rates.values()].map((of) => of.get(name)) }));
+  const bars = [...rates.keys()].map((fsync) => `appendfsync ${fsync}`);
+  const note = `one process, ${CONNECTIONS} connections, in turns, load and Redis on the same ${availableParallelism()} cores`;
+  const y = { label: "requests a second" };
+  await writeChart(
+    "token",
+    barChart({ title: "A token beside the least that it could cost", note, y, bars, groups }),
   );
 }
 
