@@ -74,7 +74,9 @@ export const brokerTokenAnswer = z
   .object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int() })
   .meta({ id: "BrokerToken", description: "To `client_credentials`: opens `/v1` for five minutes." });
 
+/** Without `expires_at`: OAuth libraries keep a time of their own under that name, in seconds, and stumble over ours. */
 export const tokenExchangeAnswer = accessToken
+  .omit({ expires_at: true })
   .extend({ issued_token_type: z.literal(ACCESS_TOKEN_TYPE) })
   .meta({ id: "ExchangedToken", description: "To a token exchange: an iManage access token." });
 
@@ -191,7 +193,8 @@ async function exchange(
     ...(form.rejected === undefined ? {} : { rejected: form.rejected }),
     note: form.purpose === undefined ? note : { ...note, purpose: form.purpose },
   });
-  return { ...(await accessTokenBody(deps, client, provided)), issued_token_type: ACCESS_TOKEN_TYPE };
+  const { expires_at: _, ...answer } = await accessTokenBody(deps, client, provided);
+  return { ...answer, issued_token_type: ACCESS_TOKEN_TYPE };
 }
 
 async function subjectOfForm(

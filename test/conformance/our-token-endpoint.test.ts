@@ -65,6 +65,9 @@ describe("an OAuth library that knows nothing but our address", () => {
       header: "X-Auth-Token",
     });
     expect(here.simulator.isAccessTokenLive(answer.access_token)).toBe(true);
+    // Libraries (Authlib, requests-oauthlib) keep seconds under this name, and read what stands there as such.
+    expect(answer).toMatchObject({ expires_in: expect.any(Number) });
+    expect(answer).not.toHaveProperty("expires_at");
   });
 
   it("is told in RFC 6749's words that a person must authorise first", async () => {
