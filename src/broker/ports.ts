@@ -1,4 +1,4 @@
-import type { GrantId, Route, ServerId, SyncId } from "../domain/id.ts";
+import type { GrantId, OrganisationId, Route, ServerId, SyncId } from "../domain/id.ts";
 import type { Instant, Milliseconds } from "../domain/instant.ts";
 import type { JobHistory } from "../domain/job-starts.ts";
 import type { KeyOwner, SealContext, Sealed } from "../domain/sealed.ts";
@@ -140,6 +140,21 @@ export type JobSubject = GrantId | SyncId;
 /** One run of a job: a name that no other has. */
 export type JobRun = string;
 
+/** What was taken of an organisation's schedule. */
+export interface DueTaken {
+  readonly taken: readonly DueGrant[];
+  /** One that was running when a process died. It was not taken: it must run alone. */
+  readonly suspect: GrantId | undefined;
+  /** None is due, and some will be in a moment. */
+  readonly soon: boolean;
+}
+
+export interface DueGrant {
+  readonly grant: GrantId;
+  /** Where it was given: what never changes of a grant. */
+  readonly server: ServerId;
+}
+
 /** Starts of work that has not come to an orderly end: what is left behind by a process that died with it. */
 export interface JobStarts {
   history(id: JobSubject): Promise<JobHistory>;
@@ -148,12 +163,23 @@ export interface JobStarts {
    * another run is alive, and nothing was counted.
    */
   begun(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<boolean>;
-  /** Its process lives: nobody else begins for another `lifeMs`. */
-  renewed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void>;
+  /**
+   * Takes up to so many due grants of an organisation for one run, and counts a start of each, in one step; nobody else has
+   * one of them for `lifeMs`. None of those in `not`, and none of which an earlier start did not end.
+   */
+  takeDue(
+    organisation: OrganisationId,
+    run: JobRun,
+    lifeMs: Milliseconds,
+    limit: number,
+    not: ReadonlySet<GrantId>,
+  ): Promise<DueTaken>;
+  /** Its process lives: nobody else begins for another `lifeMs`. Of several at once they are of one organisation. */
+  renewed(id: JobSubject | readonly GrantId[], run: JobRun, lifeMs: Milliseconds): Promise<void>;
   /** Something was kept: of all starts only the one under way counts. */
   progressed(id: JobSubject, run: JobRun, lifeMs: Milliseconds): Promise<void>;
-  /** Forgets all starts, unless another run has begun since. */
-  ended(id: JobSubject, run: JobRun): Promise<void>;
+  /** Forgets all starts, unless another run has begun since. Of several at once they are of one organisation. */
+  ended(id: JobSubject | readonly GrantId[], run: JobRun): Promise<void>;
   /**
    * Takes the subject off the schedule for a long while, by itself again on it afterwards: a sync is parked, of a grant
    * only what nobody waits for. Answers `put_aside` the first time, `already` until the time is over.

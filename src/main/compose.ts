@@ -219,8 +219,6 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   });
   const workerStories = tellWorkers({
     log,
-    timers,
-    random,
     configuration,
     grants: grantStore,
     profiles,

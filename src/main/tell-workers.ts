@@ -11,8 +11,7 @@ import {
   tellExpiringClientSecrets,
   tellExpiringSecrets,
 } from "../broker/organisations/tell-expiring-secrets.ts";
-import type { Log, Random, Timers } from "../broker/ports.ts";
-import { nextDueGrant } from "../broker/refresh/next-due-grant.ts";
+import type { Log } from "../broker/ports.ts";
 import type { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import { sweepDueGrants } from "../broker/refresh/sweep-due-grants.ts";
 import { tellClosedServers } from "../broker/refresh/tell-closed-servers.ts";
@@ -32,8 +31,6 @@ import type { WorkerStories } from "../workers/start-workers.ts";
 /** What each job of the workers tells. */
 export function tellWorkers(by: {
   readonly log: Log;
-  readonly timers: Timers;
-  readonly random: Random;
   readonly configuration: RedisConfigurationStore;
   readonly grants: RedisGrantStore;
   readonly profiles: RedisProfileStore;
@@ -54,11 +51,11 @@ export function tellWorkers(by: {
   /** The store's clock. */
   readonly now: () => Promise<Instant>;
 }): WorkerStories {
-  const { log, timers, random, configuration, grants, profiles } = by;
+  const { log, configuration, grants, profiles } = by;
   return {
     sweepRefreshes: () => sweepDueGrants(grants),
-    refreshGrant: async (id) => (await by.refresher.refresh(id, { why: "due" })).kind === "refreshed",
-    nextDueGrant: (after, not) => nextDueGrant({ schedule: grants, random, timers }, after, not),
+    refreshGrant: async (id, server) =>
+      (await by.refresher.refresh(id, { why: "due" }, server)).kind === "refreshed",
     sweepSyncs: () => by.syncSweep.sweep(),
     runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
     sweepDeliveries: () => by.deliverySweep.sweep(),

@@ -237,12 +237,8 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
     return this.#dueHint.dueOrganisations(limit);
   }
 
-  async dueGrants(
-    organisation: OrganisationId,
-    limit: number,
-    aheadMs: Milliseconds = 0,
-  ): Promise<readonly GrantId[]> {
-    const until = (await this.#store.now()) + aheadMs;
+  async dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]> {
+    const until = await this.#store.now();
     const ids = await this.#store.call((redis) =>
       redis.zrangebyscore(dueKey(organisation), "-inf", until, "LIMIT", 0, limit),
     );

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { JobStarts, JobSubject, Log, Timers } from "../broker/ports.ts";
+import type { DueGrant, DueTaken, JobStarts, JobSubject, Log, Timers } from "../broker/ports.ts";
+import type { GrantId, OrganisationId } from "../domain/id.ts";
 import type { Milliseconds } from "../domain/instant.ts";
 import { judgeStart } from "../domain/job-starts.ts";
 import { aboutOf, type QueueName } from "./queues.ts";
@@ -61,6 +62,35 @@ export class CrashGuard {
       }
     } finally {
       leave?.();
+    }
+  }
+
+  /**
+   * The same for a handful of an organisation's due grants, which run beside each other. Of what was running when a process died
+   * nothing is among them: that is answered as `suspect`, to be run by itself.
+   */
+  async runDue(
+    organisation: OrganisationId,
+    limit: number,
+    not: ReadonlySet<GrantId>,
+    work: (due: DueGrant) => Promise<unknown>,
+  ): Promise<DueTaken> {
+    const starts = this.#starts;
+    const run = randomUUID();
+    const due = await starts.takeDue(organisation, run, this.#lifeMs, limit, not);
+    if (due.taken.length === 0) return due;
+    const grants = due.taken.map(({ grant }) => grant);
+    const stopRenewing = this.#timers.every(this.#lifeMs / 3, () => {
+      starts.renewed(grants, run, this.#lifeMs).catch(() => {});
+    });
+    try {
+      const ends = await Promise.allSettled(due.taken.map(work));
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      return due;
+    } finally {
+      stopRenewing();
+      await starts.ended(grants, run);
     }
   }
 

@@ -2,7 +2,7 @@ import { Queue, Worker } from "bullmq";
 import type { Meters } from "../broker/meter-ports.ts";
 import type { JobStarts, Log, Timers } from "../broker/ports.ts";
 import type { Tracer } from "../broker/tracer.ts";
-import type { GrantId, OrganisationId, SubscriptionId, SyncId } from "../domain/id.ts";
+import type { GrantId, OrganisationId, ServerId, SubscriptionId, SyncId } from "../domain/id.ts";
 import { type Milliseconds, minutes, seconds } from "../domain/instant.ts";
 import type { SyncTurn } from "../domain/sync-turns.ts";
 import { auditExportJob } from "./audit-export.job.ts";
@@ -14,6 +14,7 @@ import { libraryStandingJob } from "./library-standing.job.ts";
 import { lookAgainJob } from "./look-again.job.ts";
 import {
   aboutOf,
+  addOncePerId,
   type JobData,
   type JobId,
   jobOptions,
@@ -35,10 +36,11 @@ import { syncSweepJob } from "./sync-sweep.job.ts";
 export interface WorkerStories {
   /** Grants whose time has come. */
   sweepRefreshes(): Promise<readonly GrantId[]>;
-  /** Answers whether iManage gave a new token: then it is worth to go on with others. */
-  refreshGrant(id: GrantId): Promise<boolean>;
-  /** Another grant of the same organisation that is due, none of those in `not`. */
-  nextDueGrant(after: GrantId, not: ReadonlySet<GrantId>): Promise<GrantId | undefined>;
+  /**
+   * Answers whether iManage gave a new token: then it is worth to go on with others.
+   * @param server where it was given, where that is known
+   */
+  refreshGrant(id: GrantId, server?: ServerId): Promise<boolean>;
   /** Syncs whose time has come, in the order of their turns. */
   sweepSyncs(): Promise<readonly SyncTurn[]>;
   /**
@@ -69,7 +71,7 @@ export interface WorkerParts {
   readonly stories: WorkerStories;
   /** Counts what takes its process down. */
   readonly jobStarts: JobStarts;
-  readonly timers: Pick<Timers, "every">;
+  readonly timers: Pick<Timers, "every" | "after">;
   readonly log: Log;
   readonly meters?: Pick<Meters, "job">;
   readonly tracer?: Tracer | undefined;
@@ -128,7 +130,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const { stories, log, tracer, inRequest = (_id, work) => work() } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
-  const { refreshes = 8, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
+  const { refreshes = 16, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
   const stopping = new AbortController();
   // A third of a job's lock, so that whoever gets a dead worker's job finds its run dead too.
   const guard = new CrashGuard(parts.jobStarts, log, parts.timers, timing.lockMs / 3);
@@ -188,7 +190,13 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
 
   const places = new SyncPlaces(libraries, syncs, parts);
   const workers = [
-    worker(QUEUES.refreshGrant, refreshes, refreshGrantJob(stories, guard, stopping.signal)),
+    worker(
+      QUEUES.refreshGrant,
+      refreshes,
+      refreshGrantJob(stories, guard, stopping.signal, parts.timers, (id) =>
+        addOncePerId(grants, [id], tracer, true),
+      ),
+    ),
     worker(QUEUES.sync, syncs, syncJob(stories, guard, places, stopping.signal)),
     worker(
       QUEUES.deliverEvents,

@@ -25,7 +25,6 @@ export async function workersOn(
     stories: {
       sweepRefreshes: async () => [],
       refreshGrant: async () => false,
-      nextDueGrant: async () => undefined,
       sweepSyncs: async () => [],
       runSync: async () => {},
       sweepDeliveries: async () => [],

@@ -8,7 +8,7 @@ import type {
   RegistrationId,
   ServerId,
 } from "../../domain/id.ts";
-import type { Instant, Milliseconds } from "../../domain/instant.ts";
+import type { Instant } from "../../domain/instant.ts";
 import type { Sealed } from "../../domain/sealed.ts";
 import type { UserSubject } from "../../domain/subject.ts";
 import type { AuditNote } from "../ports.ts";
@@ -65,8 +65,8 @@ export type GrantBinding =
 export interface RefreshSchedule {
   /** Organisations that have something due, by the hint. */
   dueOrganisations(limit: number): Promise<readonly OrganisationId[]>;
-  /** Grants of an organisation that are due now, or will be in so long; soonest first. */
-  dueGrants(organisation: OrganisationId, limit: number, aheadMs?: Milliseconds): Promise<readonly GrantId[]>;
+  /** Grants of an organisation that are due now, soonest first. */
+  dueGrants(organisation: OrganisationId, limit: number): Promise<readonly GrantId[]>;
   /** Ends grants that nothing was bound to in time. Answers how many. */
   reapUnbound(organisation: OrganisationId, limit: number): Promise<number>;
   /** Notes on the timelines of an organisation's grants whose refresh tokens end soon. Answers how many. */

@@ -1,5 +1,5 @@
 import { decideKeepAlive, softMarginMs, timing } from "../../domain/access-policy.ts";
-import type { GrantId } from "../../domain/id.ts";
+import type { GrantId, ServerId } from "../../domain/id.ts";
 import { type Milliseconds, minutes } from "../../domain/instant.ts";
 import { HELD_BACK, type HeldBack, type RefreshEnd } from "../../domain/outcomes.ts";
 import { Problem } from "../../domain/problem.ts";
@@ -69,7 +69,8 @@ export class GrantRefresher {
     this.#ports = ports;
   }
 
-  refresh(grant: GrantId, reason: RefreshReason): Promise<RefreshOutcome> {
+  /** @param at its server, where that is known. */
+  refresh(grant: GrantId, reason: RefreshReason, at?: ServerId): Promise<RefreshOutcome> {
     const flying = this.#flights.get(grant);
     if (flying !== undefined) return flying;
     // A promise that never settles must not shut its grant out until somebody restarts the process (F25). What has been
@@ -77,7 +78,7 @@ export class GrantRefresher {
     const patience = this.#ports.timers.after(timing.flightMaxMs);
     const count = counting(this.#ports, reason);
     const flight = Promise.race([
-      fly(this.#ports, grant, reason, () => patience.cancel(), count).catch((error: unknown) => {
+      fly(this.#ports, grant, reason, at, () => patience.cancel(), count).catch((error: unknown) => {
         count(error instanceof Problem && error.code === "store_unavailable" ? error.code : "internal_error");
         throw error;
       }),
@@ -131,12 +132,13 @@ async function fly(
   ports: RefreshPorts,
   grant: GrantId,
   reason: RefreshReason,
+  at: ServerId | undefined,
   received: () => void,
   count: (end: RefreshEnd) => void,
 ): Promise<RefreshOutcome> {
   const { failPoints } = ports;
-  const known = await ports.grants.findGrant(grant);
-  const server = known && (await ports.servers.findServer(known.server));
+  const given = at ?? (await ports.grants.findGrant(grant))?.server;
+  const server = given && (await ports.servers.findServer(given));
   if (server === undefined) return { kind: "ended", code: "authorization_required" };
 
   const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
