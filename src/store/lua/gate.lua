@@ -91,13 +91,15 @@ end
 -- Counts an answer (`a`) or a refusal (`r`); answers how many there were in the last ten minutes.
 local function gate_tally(key, now, what)
   local minute = math.floor(now / 60000)
+  local cells = {}
+  for i = 0, 9 do cells[i + 1] = what .. i end
   local sum = 0
-  for i = 0, 9 do
-    local m, count = string.match(redis.call('HGET', key, what .. i) or '', '^(%d+)|(%d+)$')
+  for i, cell in ipairs(redis.call('HMGET', key, unpack(cells))) do
+    local m, count = string.match(cell or '', '^(%d+)|(%d+)$')
     local fresh = m and minute - tonumber(m) < 10
-    if i == minute % 10 then
+    if i - 1 == minute % 10 then
       count = (m and tonumber(m) == minute) and count + 1 or 1
-      redis.call('HSET', key, what .. i, minute .. '|' .. count)
+      redis.call('HSET', key, cells[i], minute .. '|' .. count)
       sum = sum + count
     elseif fresh then
       sum = sum + count
