@@ -7,6 +7,7 @@ import type { FailPoints } from "../broker/refresh/ports.ts";
 import { GrantRefresher } from "../broker/refresh/refresh-grant.ts";
 import type { ImanageApi } from "../imanage/imanage-api.ts";
 import type { ImanageAuthorizationServer } from "../imanage/imanage-authorization-server.ts";
+import { oncePerTurn } from "../store/same-turn.ts";
 import type { Stores } from "./open-stores.ts";
 
 /** What becomes of the tokens of a grant: refreshed, handed out, revoked. */
@@ -40,7 +41,7 @@ export function handOutTokens(by: {
     sealer,
     refreshes,
     grants,
-    servers: configuration,
+    servers: oncePerTurn(configuration),
     authorizationServer,
     previousTokens,
     meters,
