@@ -102,26 +102,27 @@ export async function sendGrantRequest(
   request: TokenCall["request"],
   how: { readonly deadlineMs: Milliseconds; readonly trusted: string | undefined },
 ): Promise<Exchange> {
-  let exchange: Exchange | undefined;
-  configuration[customFetch] = async (url, { body, headers }) => {
-    exchange = await outbound.exchange({
-      to: "token",
-      method: "POST",
-      span: "imanage token",
-      url,
-      headers,
-      body: String(body),
-      bodyLimitBytes: TOKEN_BODY_LIMIT_BYTES,
-      ...how,
-    });
-    throw new Captured();
-  };
-  // Whatever it throws, Captured or a refusal to write the request at all, is dropped: the exchange says what happened.
-  await request(configuration).catch(() => undefined);
-  return exchange ?? { kind: "not_sent", reason: "malformed_request" };
+  return await new Promise((resolve) => {
+    configuration[customFetch] = async (url, { body, headers }) => {
+      resolve(
+        await outbound.exchange({
+          to: "token",
+          method: "POST",
+          span: "imanage token",
+          url,
+          headers,
+          body: String(body),
+          bodyLimitBytes: TOKEN_BODY_LIMIT_BYTES,
+          ...how,
+        }),
+      );
+      // It waits for an answer that never comes, and is forgotten with it: an error would only be made to be thrown away.
+      return await new Promise<never>(() => {});
+    };
+    // Before that it may have refused to write the request at all.
+    request(configuration).catch(() => resolve({ kind: "not_sent", reason: "malformed_request" }));
+  });
 }
-
-class Captured extends Error {}
 
 /** Metadata by hand: iManage publishes none, and none is ever asked for (T12). */
 export function configurationOf(server: Server, clientId: string, authentication: ClientAuth): Configuration {
