@@ -22,12 +22,12 @@ const option = (name: string): string | undefined =>
   process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
 const short = process.argv.includes("--short");
 const profiles = option("--profile");
-const FIRMS = Number(option("--firms") ?? 40);
-const USERS = short ? 50 : Number(option("--users") ?? 200);
+const FIRMS = Number(option("--firms") ?? 20);
+const USERS = short ? 50 : Number(option("--users") ?? 300);
 const ROUNDS = Number(option("--rounds") ?? (short ? 2 : 4));
 const ROWS = (option("--rows") ?? (short ? "1" : "1,2,http")).split(",");
 /** As many as a worker has under way at once. */
-const CONNECTIONS = 8;
+const CONNECTIONS = 64;
 const PATIENCE_MS = 30_000;
 
 /** How far each worker's log was read. */
