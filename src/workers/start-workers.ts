@@ -130,7 +130,7 @@ export async function startWorkers(parts: WorkerParts): Promise<Workers> {
   const { stories, log, tracer, inRequest = (_id, work) => work() } = parts;
   const timing = { ...TIMING, ...parts.timing };
   // A delivery waits for its receiver nearly all the time: one that hangs takes one place of these.
-  const { refreshes = 16, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
+  const { refreshes = 32, syncs = 4, deliveries = 100 } = parts.concurrency ?? {};
   const stopping = new AbortController();
   // A third of a job's lock, so that whoever gets a dead worker's job finds its run dead too.
   const guard = new CrashGuard(parts.jobStarts, log, parts.timers, timing.lockMs / 3);
