@@ -4,7 +4,7 @@
  * one run, because only the ratio means anything; simulator, Redis and whoever refreshes share the machine's cores in both.
  *
  * One server's gate lets six through at once of what nobody waits for, eight in all, and a hundred a second (`domain/server-gate.ts`;
- * no setting raises it). So there are twenty firms with a server each, at one simulator: 2,000 a second, and their gates are not what
+ * no setting raises it). So there are forty firms with a server each, at one simulator: 4,000 a second, and their gates are not what
  * is measured. All else is as in production: log at `info` into a file, audit exported, AOF synced every second.
  *
  * Every refresh is counted by those who keep count (audit, grants, simulator), and at the end every stored refresh token is shown to
@@ -29,8 +29,8 @@ const option = (name: string): string | undefined =>
   process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
 const short = process.argv.includes("--short");
 const profiles = option("--profile");
-const FIRMS = Number(option("--firms") ?? 20);
-const USERS = short ? 50 : Number(option("--users") ?? 300);
+const FIRMS = Number(option("--firms") ?? 40);
+const USERS = short ? 50 : Number(option("--users") ?? 150);
 const ROUNDS = Number(option("--rounds") ?? (short ? 2 : 4));
 const ROWS = (option("--rows") ?? (short ? "1" : "1,2,http")).split(",");
 /** As many as a process of the broker has to one origin at the most; a worker has more under way, of which some wait for Redis. */
