@@ -21,6 +21,7 @@ import type { BareRound } from "./bench/bare-refresh.ts";
 import { type RunningChild, startChild } from "./bench/child.ts";
 import { load, Measured } from "./bench/load.ts";
 import { processorMs } from "./bench/processor-time.ts";
+import { endShortForm } from "./bench/recorded.ts";
 import { RefreshFirms } from "./bench/refresh-firms.ts";
 import type { Issued } from "./bench/refresh-simulator.ts";
 import { startRedis } from "./redis/index.ts";
@@ -53,6 +54,7 @@ try {
   for (const one of started.reverse()) await one.stop();
   await rm(folder, { recursive: true, force: true });
 }
+if (short) await endShortForm("refresh", { "of the simulator's ceiling": figure });
 console.log(`refresh: ${figure.toFixed(2)} of the simulator's ceiling`);
 
 async function measure(firms: RefreshFirms, redisPid: number): Promise<number> {
