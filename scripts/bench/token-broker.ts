@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { startSimulator } from "../../src/simulator/start-simulator.ts";
+import { type Simulator, startSimulator } from "../../src/simulator/start-simulator.ts";
 import { freePort, type RunningRedis } from "../redis/index.ts";
 import { runChild } from "../run-child.mjs";
 import { WalkingClient } from "../walk/client.ts";
@@ -17,6 +17,9 @@ export const ALGORITHM = "ES256";
 export interface TokenBroker {
   readonly base: string;
   readonly process: RunningChild;
+  /** What another process of the same broker is started with. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly simulator: Simulator;
   readonly server: string;
   /** Subjects that have an authorisation of their own each. */
   readonly subjects: readonly string[];
@@ -37,7 +40,16 @@ export interface TokenBroker {
 export async function startTokenBroker(
   redis: RunningRedis,
   folder: string,
-  { users, execArgv = [] }: { readonly users: number; readonly execArgv?: readonly string[] },
+  {
+    users,
+    execArgv = [],
+    person = (i) => ({ id: `user.${i}` }),
+  }: {
+    readonly users: number;
+    readonly execArgv?: readonly string[];
+    /** As iManage knows them. */
+    readonly person?: (i: number) => { readonly id: string; readonly name?: string; readonly email?: string };
+  },
 ): Promise<TokenBroker> {
   const simulator = await startSimulator();
   const port = await freePort();
@@ -84,16 +96,17 @@ export async function startTokenBroker(
 
   const secret = (await readFile(secretFile, "utf8")).trim();
   const client = new WalkingClient(base, applied.clients.bench!, secret);
-  const subjects = Array.from({ length: users }, (_, i) => `user.${i}`);
-  for (const subject of subjects) {
-    simulator.users.put({ customer_id: 5948, id: subject, password: "x" });
+  const people = Array.from({ length: users }, (_, i) => person(i));
+  for (const { id: subject, ...called } of people) {
+    simulator.users.put({ customer_id: 5948, id: subject, password: "x", ...called });
     const at = { server: server.id, returnUrl: RETURN_URL };
     const connected = await connect(client, at, { subject, username: subject, password: "x" });
     if (connected.status !== 200) throw new Error(`not connected: ${JSON.stringify(connected.body)}`);
   }
   const counter = new Redis(redis.url);
   return {
-    ...{ base, process: broker, server: server.id, subjects, client, keys },
+    ...{ base, process: broker, env, simulator, server: server.id, client, keys },
+    subjects: people.map(({ id }) => id),
     async another(role) {
       const here = await freePort();
       const of = { HTTP_PORT: String(here), OPS_PORT: String(await freePort()) };

@@ -1,0 +1,190 @@
+/**
+ * What a million grants cost beside a thousand: bytes of Redis a grant, latency of a token, a sweep of the schedule, keep-alives.
+ * Two firms side by side, each with a Redis and a broker of its own: one stays at a thousand, the other grows. Every grant is made
+ * by the story that ends a sign-in; the shape of one is held against one that came of a real sign-in.
+ *
+ * `--short`: for CI, judged against what is recorded. `--to N`: how far it grows. `--plain-redis`: Redis' own limits of listpacks.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fromInfo, type GrantBytes } from "./bench/grant-bytes.ts";
+import { grantShape } from "./bench/grant-shape.ts";
+import { keepAlive } from "./bench/keep-alive.ts";
+import { load, Measured, type Target } from "./bench/load.ts";
+import { personOf } from "./bench/person.ts";
+import { type ScaleFirm, SIGNED_IN, startFirm } from "./bench/scale-firm.ts";
+
+const short = process.argv.includes("--short");
+const given = process.argv.indexOf("--to");
+const largest = given < 0 ? (short ? 4_000 : 1_000_000) : Number(process.argv[given + 1]);
+const SMALL = short ? 400 : 1_000;
+const SIZES = [10_000, 100_000, 1_000_000].filter((size) => size < largest).concat(largest);
+const ROUNDS = short ? 3 : 10;
+const SECONDS = short ? 0.5 : 2;
+const CONNECTIONS = 32;
+const SWEEP_DUE = short ? 300 : 1_000;
+const KEEP_ALIVE_SECONDS = 60;
+
+const folder = await mkdtemp(join(tmpdir(), "bench-scale-"));
+const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+try {
+  const start = async (name: string, of: number) => {
+    const firm = await startFirm(join(folder, name), of);
+    ends.push(() => firm.stop());
+    return firm;
+  };
+  const small = await start("small", SMALL);
+  await small.growTo(SMALL);
+  const large = await start("large", largest);
+  const rows = [rowOf(await small.bytes(), 0, undefined)];
+  let last: TokenTurns | undefined;
+  for (const size of SIZES) {
+    const ms = await large.growTo(size);
+    const bytes = await large.bytes();
+    last = await tokensInTurns(small, SMALL, large, size);
+    rows.push(rowOf(bytes, ms, last));
+  }
+  console.log(
+    `\n${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s in turns with ${SMALL} grants:`,
+  );
+  console.log(
+    line(
+      "grants",
+      "made in s",
+      "bytes each",
+      "log entry",
+      "requests/s",
+      "p50 ms",
+      "p99 ms",
+      "p50 ×",
+      "p99 ×",
+    ),
+  );
+  for (const row of rows) console.log(line(...row));
+
+  const bytes = await large.bytes();
+  console.log("\nbytes each, by kind of key:");
+  for (const [kind, { each, encoding }] of bytes.kinds) console.log(line(kind, each.toFixed(0), encoding));
+  await sameShape(large, largest);
+  await memory("small", small);
+  await memory("large", large);
+
+  if (!short) {
+    const middle = await start("middle", 10_000);
+    await middle.growTo(10_000);
+    await sweeps(middle, large);
+    const kept = await keepAlive(large, KEEP_ALIVE_SECONDS);
+    console.log("\nkeep-alive", kept);
+  }
+  const ratio = last!.large.percentile(50) / last!.small.percentile(50);
+  ends.push(async () =>
+    console.log(`bytes per grant: ${bytes.each.toFixed(0)}, token p50 ×${ratio.toFixed(2)}`),
+  );
+} finally {
+  for (const end of ends.reverse()) await end();
+}
+
+interface TokenTurns {
+  readonly small: Measured;
+  readonly large: Measured;
+}
+
+/** Tokens of people drawn by lot, as many at both. */
+async function tokensInTurns(small: ScaleFirm, ofSmall: number, large: ScaleFirm, ofLarge: number) {
+  const targets = [await targetOf(small, ofSmall), await targetOf(large, ofLarge)] as const;
+  for (const target of targets) await load(target, { connections: CONNECTIONS, amount: short ? 500 : 5_000 });
+  const { perSecond } = await load(targets[0], { connections: CONNECTIONS, amount: short ? 500 : 5_000 });
+  const amount = Math.round(perSecond * SECONDS);
+  const measured = [new Measured(), new Measured()] as const;
+  for (let round = 0; round < ROUNDS; round++)
+    for (const i of [0, 1] as const)
+      await load(targets[i], { connections: CONNECTIONS, amount }, measured[i]);
+  for (const { refused } of measured) if (refused > 0) throw new Error(`${refused} tokens were refused`);
+  return { small: measured[0], large: measured[1] };
+}
+
+async function targetOf({ broker, redis }: ScaleFirm, size: number): Promise<Target> {
+  const { body } = await broker.client.token({ grant_type: "client_credentials" });
+  return {
+    url: `${broker.base}/v1/access-tokens`,
+    headers: { authorization: `Bearer ${String(body.access_token)}` },
+    bodies: [],
+    nextBody: () =>
+      JSON.stringify({
+        server: broker.server,
+        subject: { type: "user", id: personOf(Math.floor(Math.random() * size)).id },
+      }),
+    pids: [broker.process.pid, redis.pid],
+  };
+}
+
+function rowOf({ grants, each, logs }: GrantBytes, ms: number, turns: TokenTurns | undefined): string[] {
+  const of = turns?.large;
+  const ratio = (percent: number) =>
+    turns === undefined ? "" : (turns.large.percentile(percent) / turns.small.percentile(percent)).toFixed(2);
+  return [
+    String(grants),
+    (ms / 1_000).toFixed(1),
+    each.toFixed(0),
+    (logs.bytes / logs.entries).toFixed(0),
+    of?.perSecond.toFixed(0) ?? "",
+    of?.percentile(50).toFixed(2) ?? "",
+    of?.percentile(99).toFixed(2) ?? "",
+    ratio(50),
+    ratio(99),
+  ];
+}
+
+async function sweeps(middle: ScaleFirm, large: ScaleFirm): Promise<void> {
+  const of = {
+    middle: { sweeps: [] as number[], reads: [] as number[] },
+    large: { sweeps: [] as number[], reads: [] as number[] },
+  };
+  for (let round = 0; round < 20; round++)
+    for (const [name, firm] of [
+      ["middle", middle],
+      ["large", large],
+    ] as const) {
+      const { sweeps, reads } = await firm.sweep(SWEEP_DUE, round === 0 ? 50 : 20);
+      if (round === 0) continue;
+      of[name].sweeps.push(...sweeps);
+      of[name].reads.push(...reads);
+    }
+  const told = (what: "sweeps" | "reads") => {
+    const [m, l] = [median(of.middle[what]), median(of.large[what])];
+    return `${m.toFixed(2)} ms and ${l.toFixed(2)} ms, ×${(l / m).toFixed(2)}`;
+  };
+  console.log(
+    `\n${SWEEP_DUE} due among ${await middle.admin.zcard(`${middle.prefix}due:refresh`)} and ${await large.admin.zcard(`${large.prefix}due:refresh`)}: a sweep ${told("sweeps")}; reading all ${told("reads")}`,
+  );
+}
+
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+
+async function memory(name: string, { admin, broker, redis }: ScaleFirm): Promise<void> {
+  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  const rss = async (pid: number) =>
+    Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1]) * 1_024;
+  console.log(
+    `${name}: Redis uses ${mib(await fromInfo(admin, "memory", "used_memory"))} (${mib(await rss(redis.pid))} resident), broker ${mib(await rss(broker.process.pid))} resident`,
+  );
+}
+
+/** One made without a browser is as one whose person signed in, key by key. */
+async function sameShape({ admin, prefix, broker }: ScaleFirm, size: number): Promise<void> {
+  const shape = (i: number) =>
+    grantShape(admin, prefix, { server: broker.server, client: broker.client.id, person: personOf(i).id });
+  const signedIn = JSON.stringify(await shape(SIGNED_IN - 1), undefined, 1);
+  for (let i = 0; i < 100; i++) {
+    const one = SIGNED_IN + Math.floor(Math.random() * (size - SIGNED_IN));
+    const made = JSON.stringify(await shape(one), undefined, 1);
+    if (made !== signedIn) throw new Error(`grant ${one} is not as one of a sign-in:\n${made}\n${signedIn}`);
+  }
+  console.log("a hundred grants drawn by lot have the shape of one whose person signed in");
+}
+
+function line(...columns: readonly string[]): string {
+  return columns.map((column, i) => (i === 0 ? column.padEnd(14) : column.padStart(13))).join("");
+}
