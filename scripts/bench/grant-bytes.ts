@@ -41,7 +41,7 @@ export async function grantBytes(redis: Redis, prefix: string, usedBefore: numbe
     const keys = [
       ["grant", `${prefix}grant:${id}`],
       ["grant-bindings", `${prefix}grant-bindings:${id}`],
-      ["timeline", `${prefix}timeline:${id}`],
+      ["story", `${prefix}story:${id}`],
       ["consent", `${prefix}consent:${consent}`],
       ...digests.map((digest) => ["binding", `${prefix}binding:${digest}`]),
     ] as [string, string][];

@@ -16,8 +16,8 @@ export async function grantShape(
   const shape: Record<string, unknown> = { binding: form(id ?? "none"), grant: formOf(grant) };
   shape.consent = (await redis.get(`${prefix}consent:${grant.consent}`)) === id;
   shape["grant-bindings"] = formOf(await redis.hgetall(`${prefix}grant-bindings:${id}`));
-  const timeline = await redis.xrange(`${prefix}timeline:${id}`, "-", "+");
-  shape.timeline = timeline.map(([, fields]) => fields.map(form));
+  const story = (await redis.get(`${prefix}story:${id}`)) ?? "";
+  shape.story = story.split("\n").map((line) => (line === "" ? "" : form(line)));
   for (const set of ["grants", "due:refresh", "due:expiry", "grant-ends", "unbound"])
     shape[set] = (await redis.zscore(`${prefix}${set}`, id ?? "")) !== null;
   return shape;

@@ -177,7 +177,9 @@ export const dueHintKey = (): string => `${shared("due")}refresh`;
 /** Sorted set: grants that nothing is bound to, by the time they end. */
 export const unboundKey = (id: OrganisationId): string => `${organisationPrefix(id)}unbound`;
 
-/** Stream of one grant: what happened to it, the newest two hundred entries. */
+/** String of one grant: what happened to it, a JSON list a line, the newest two hundred or so. */
+export const storyKey = (id: GrantId): string => `${organisation(routeOf(id))}story:${id}`;
+/** Stream: the same, as it was written until November 2026. */
 export const timelineKey = (id: GrantId): string => `${organisation(routeOf(id))}timeline:${id}`;
 /** Sorted set: when to warn next that a grant's refresh token ends. */
 export const expiryKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:expiry`;

@@ -39,6 +39,7 @@ import {
   grantsKey,
   laterRevocationsKey,
   revocationsKey,
+  storyKey,
   timelineKey,
   unboundKey,
 } from "./keys.ts";
@@ -196,11 +197,17 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
   }
 
   async timeline(id: GrantId): Promise<readonly TimelineEntry[]> {
-    const entries = await this.#store.call((redis) => redis.xrange(timelineKey(id), "-", "+"));
-    return entries.map(([, flat]) => {
-      const { at, kind = "", detail = "", ...more } = fieldsOf(flat);
-      return { at: Number(at), kind, detail, more };
+    const [earlier, story] = await Promise.all([
+      this.#store.call((redis) => redis.xrange(timelineKey(id), "-", "+")),
+      this.#store.call((redis) => redis.get(storyKey(id))),
+    ]);
+    const lines = (story ?? "").split("\n").filter((line) => line !== "");
+    const later = lines.map((line) => {
+      const [at, kind, detail, ...more] = JSON.parse(line) as [string, string, string, ...string[]];
+      return entryOf({ ...fieldsOf(more), at, kind, detail });
     });
+    // While processes of the version before are at work, both are written.
+    return [...earlier.map(([, flat]) => entryOf(fieldsOf(flat))), ...later].sort((a, b) => a.at - b.at);
   }
 
   async warnOfExpiry(organisation: OrganisationId, limit: number): Promise<number> {
@@ -308,6 +315,10 @@ export function fieldsOf(flat: readonly string[]): Record<string, string> {
   for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i]!] = flat[i + 1]!;
   return fields;
 }
+
+const entryOf = ({ at, kind = "", detail = "", ...more }: Record<string, string>): TimelineEntry => ({
+  ...{ at: Number(at), kind, detail, more },
+});
 
 const instant = (text: string | null | undefined): number | undefined =>
   text === null || text === undefined ? undefined : Number(text);

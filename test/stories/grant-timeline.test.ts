@@ -5,7 +5,7 @@ import { buildCli } from "../../src/cli/build-cli.ts";
 import type { GrantId } from "../../src/domain/id.ts";
 import { days, minutes } from "../../src/domain/instant.ts";
 import type { PolicyRule } from "../../src/domain/policy.ts";
-import { grantBindingsKey, grantKey } from "../../src/store/keys.ts";
+import { grantBindingsKey, grantKey, storyKey, timelineKey } from "../../src/store/keys.ts";
 import { expireSoon } from "../kit/expire.ts";
 import { firmWithOperators, signInOperator } from "../kit/operators.ts";
 import { ruleOf } from "../kit/policies.ts";
@@ -190,4 +190,55 @@ it("an outage of more than a minute is one line, with since when and why; while 
   expect(story.items[1]!.what).toMatch(
     /^Refreshing works again; since .* UTC it had not\. iManage does not accept this application/,
   );
+});
+
+it("what was written of a grant until November 2026 is read in front of what came after; the newest two hundred or so stay", async () => {
+  const { here } = await firmWithOperators();
+  await here.connect();
+  const { grant } = (await here.client.accessToken(ask(here))).body;
+  const id = grant as GrantId;
+  const { fast: store } = here.broker.stores;
+  // The first entry is what a million grants have: it has to be small.
+  expect(await store.call((redis) => redis.memory("USAGE", storyKey(id)))).toBeLessThan(400);
+
+  const stream = [
+    "at",
+    "1",
+    "kind",
+    "grant.authorized",
+    "detail",
+    "",
+    "actor",
+    "client:x",
+    "generation",
+    "1",
+  ];
+  await store.call((redis) => redis.xadd(timelineKey(id), "*", ...stream));
+  await here.connect();
+  const both = await here.broker.grantStore.timeline(id);
+  expect(both.map(({ kind, more }) => [kind, more.generation])).toEqual([
+    ["grant.authorized", "1"],
+    ["grant.authorized", "1"],
+    ["grant.authorized", "2"],
+  ]);
+  expect(both[0]).toMatchObject({ at: 1, more: { actor: "client:x" } });
+
+  // Of a grant from before, what is done to it alone: the entry of its end is the audit's.
+  await store.call((redis) => redis.del(storyKey(id)));
+  expect((await here.client.call("DELETE", `/v1/grants/${grant}`)).status).toBe(204);
+  const kinds = (await here.broker.grantStore.timeline(id)).map(({ kind }) => kind);
+  expect(kinds).toEqual(["grant.authorized", "grant.gone", "grant.revoked"]);
+  here.advance(days(400));
+  await keepAudit({ ...here.broker.audit, log: here.broker.log });
+  expect(await store.call((redis) => redis.exists(storyKey(id), timelineKey(id)))).toBe(0);
+
+  await here.connect();
+  const next = (await here.client.accessToken(ask(here))).body.grant as GrantId;
+  const filled = `${JSON.stringify(["2", "refresh.late", "y".repeat(150)])}\n`.repeat(240);
+  await store.call((redis) => redis.set(storyKey(next), filled));
+  await here.connect();
+  const newest = await here.broker.grantStore.timeline(next);
+  expect(newest.length).toBeGreaterThan(150);
+  expect(newest.length).toBeLessThan(200);
+  expect(newest.at(-1)?.kind).toBe("grant.authorized");
 });

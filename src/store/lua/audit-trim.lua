@@ -9,7 +9,7 @@ local kept_since = now_ms() - tonumber(ARGV[1])
 local ended = prefix_of(KEYS[1]) .. 'ended'
 local stories = redis.call('ZRANGEBYSCORE', ended, '-inf', kept_since, 'LIMIT', 0, 200)
 for _, id in ipairs(stories) do
-  redis.call('DEL', prefix_of(KEYS[1]) .. 'timeline:' .. id)
+  redis.call('DEL', prefix_of(KEYS[1]) .. 'story:' .. id, prefix_of(KEYS[1]) .. 'timeline:' .. id)
   redis.call('ZREM', ended, id)
 end
 

@@ -25,7 +25,7 @@ local function any(list)
 end
 
 -- Written by scripts alone, from ids, words, digests and times.
-local bare = { ['audit'] = true, ['timeline'] = true, ['sync-objects'] = true, ['sync-space'] = true,
+local bare = { ['audit'] = true, ['timeline'] = true, ['story'] = true, ['sync-objects'] = true, ['sync-space'] = true,
   ['grants'] = true, ['grants-in'] = true, ['grant-ends'] = true, ['unbound'] = true, ['ended'] = true, ['due'] = true,
   ['subscriptions'] = true, ['delivery'] = true, ['delivery-lane'] = true, ['delivery-lanes'] = true, ['delivery-heads'] = true,
   ['delivery-log'] = true, ['delivery-records'] = true, ['delivery-dead'] = true }
