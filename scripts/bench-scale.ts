@@ -16,6 +16,7 @@ import { personOf } from "./bench/person.ts";
 import { type ScaleFirm, SIGNED_IN, startFirm } from "./bench/scale-firm.ts";
 
 const short = process.argv.includes("--short");
+const plain = process.argv.includes("--plain-redis");
 const given = process.argv.indexOf("--to");
 const largest = given < 0 ? (short ? 4_000 : 1_000_000) : Number(process.argv[given + 1]);
 const SMALL = short ? 400 : 1_000;
@@ -30,7 +31,7 @@ const folder = await mkdtemp(join(tmpdir(), "bench-scale-"));
 const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
 try {
   const start = async (name: string, of: number) => {
-    const firm = await startFirm(join(folder, name), of);
+    const firm = await startFirm(join(folder, name), of, plain ? ["--hash-max-listpack-value", "64"] : []);
     ends.push(() => firm.stop());
     return firm;
   };

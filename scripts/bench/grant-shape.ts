@@ -36,6 +36,6 @@ function form(text: string): unknown {
   if (/^[[{]/.test(text))
     return JSON.parse(text, (_key, value) => (typeof value === "string" ? form(value) : value));
   return text
-    .replace(/\d{7}/g, "number")
+    .replace(/(?<=[ .])\d{7}(?=$|@)/g, "number")
     .replace(/[\w-]{8,}/g, (word) => (/\d|[A-Z]/.test(word) ? `<${word.length}>` : word));
 }

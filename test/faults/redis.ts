@@ -90,7 +90,7 @@ export const redisFaults: readonly ProvenPromise[] = [
         without: {
           guard: "a commit that was stored and is sent again is known",
           file: "src/store/lua/refresh-commit.lua",
-          replace: "if earlier[1] == ARGV[2] then return earlier[2] end",
+          replace: "if answered then return answered end",
           by: "",
         },
       },

@@ -244,7 +244,10 @@ function recordDifferences(
     const model = grant?.[name as keyof GrantHash];
     const real = hash[name];
     if (name === "done") {
-      found.push(...differencesOf(name, model, real === undefined ? undefined : JSON.parse(real)));
+      const short = grant?.done?.map(
+        ([attempt, as]) => attempt.slice(-11) + (as === "committed" ? "+" : "-"),
+      );
+      found.push(...differencesOf(name, short, real === undefined ? undefined : JSON.parse(real)));
     } else if (name === "spares") {
       const spares = real === undefined ? undefined : (JSON.parse(real) as Record<string, string>[]);
       const read = spares?.map((s) => ({ sealed: s.sealed, fp: s.fp, att: Number(s.att), at: Number(s.at) }));

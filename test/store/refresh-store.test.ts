@@ -203,6 +203,27 @@ describe.each(["one Redis", "a cluster of three"])("refreshing on %s", (kind) =>
     expect(after.lease).toBeUndefined();
   });
 
+  it("commit asked again has no second effect where its answer was noted as until November 2026, and those that follow are told apart (F26)", async () => {
+    const { grant, server } = await newGrant();
+    const attempt = (n: number) => Buffer.alloc(16, n).toString("base64url");
+    const before = JSON.stringify([
+      [attempt(1), "spare"],
+      [attempt(2), "committed"],
+    ]);
+    await fast.call((redis) => redis.hset(grantKey(grant), "done", before));
+    const whole = await fields(grant);
+    expect(await refreshes.commit(grant, attempt(1), result(server, 1, "rt-0"))).toBe("spare");
+    expect(await refreshes.commit(grant, attempt(2), result(server, 1, "rt-0"))).toBe("committed");
+    expect(await fields(grant)).toEqual(whole);
+    for (let n = 3; n < 12; n++) await refreshes.commit(grant, attempt(n), result(server, n, `rt-${n}`));
+    // Eight of them take less than half of what four took.
+    expect((await fields(grant)).done!.length).toBeLessThan(125);
+    const after = await fields(grant);
+    for (let n = 4; n < 12; n++)
+      expect(await refreshes.commit(grant, attempt(n), result(server, n, `rt-${n}`))).toBe("spare");
+    expect(await fields(grant)).toEqual(after);
+  });
+
   it("no refresh token in the answer keeps the old one (F10)", async () => {
     const { grant, server } = await newGrant();
     await refreshes.begin(grant, "a", expired, TERMS);

@@ -41,9 +41,8 @@ if not g[1] or g[1] ~= ARGV[4] or g[9] == 'revoked' then
 end
 -- The last eight attempts that were stored: a command whose reply was lost may come again after others.
 local done = cjson.decode(g[3] or '[]')
-for _, earlier in ipairs(done) do
-  if earlier[1] == ARGV[2] then return earlier[2] end
-end
+local answered = answered_before(done, ARGV[2])
+if answered then return answered end
 gate_succeeded(prefix, now, ARGV[16], ARGV[2], ARGV[1])
 gate_learn(prefix, ARGV[16], (ARGV[6] ~= '' and ARGV[7] ~= ARGV[5]) and 'rotated' or 'same')
 local spares = cjson.decode(g[6] or '[]')
@@ -108,9 +107,7 @@ else
 end
 if #spares > 0 then redis.call('HSET', key, 'spares', cjson.encode(spares)) else redis.call('HDEL', key, 'spares') end
 note_rotation(prefix, now, key, ARGV)
-table.insert(done, 1, { ARGV[2], as })
-while #done > 8 do table.remove(done) end
-redis.call('HSET', key, 'done', cjson.encode(done))
+note_answered(key, done, ARGV[2], as)
 if g[5] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
 redis.call('PUBLISH', 'b1:refresh-outcome', ARGV[1] .. ' ' .. as)
 return as

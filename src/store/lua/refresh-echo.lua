@@ -16,9 +16,7 @@ local g = redis.call('HMGET', key, 'gen', 'rt_fp', 'done', 'rt_att', 'at_att', '
 -- Deleted, or authorized anew: then its tokens were seen to. Never does an offer bring a grant back.
 if not g[1] or g[1] ~= ARGV[4] or g[8] == 'revoked' then return 'passed' end
 local done = cjson.decode(g[3] or '[]')
-for _, earlier in ipairs(done) do
-  if earlier[1] == ARGV[2] then return 'known' end
-end
+if answered_before(done, ARGV[2]) then return 'known' end
 
 -- Its begin may be here and its end lost: then it stands in the way of others at its server until its lease ends.
 redis.call('ZREM', prefix_of(key) .. 'server-gate:' .. ARGV[16] .. ':running', ARGV[2])
@@ -124,9 +122,7 @@ if #kept > 0 then redis.call('HSET', key, 'spares', cjson.encode(kept)) else red
 if #spent > 0 then redis.call('HSET', key, 'spent', cjson.encode(spent)) end
 if as == 'restored' or as == 'spare' then
   note_rotation(prefix, now, key, ARGV)
-  table.insert(done, 1, { ARGV[2], as == 'restored' and 'committed' or 'spare' })
-  while #done > 8 do table.remove(done) end
-  redis.call('HSET', key, 'done', cjson.encode(done))
+  note_answered(key, done, ARGV[2], as == 'restored' and 'committed' or 'spare')
 end
 if g[9] == ARGV[2] then redis.call('HDEL', key, 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at') end
 redis.call('PUBLISH', 'b1:refresh-outcome', ARGV[1] .. ' ' .. as)

@@ -8,3 +8,19 @@ local function note_rotation(prefix, now, key, args)
     'generation', args[4] })
   redis.call('HSET', key, 'rt_seq', string.format('%.0f', seq))
 end
+
+-- The last eight attempts that were stored, newest first, in `done`: of each the last eleven letters (62 bits) and what it was
+-- answered, + committed or - spare. In every grant that lives for long, so they are short; until November 2026 each was a list of
+-- the whole attempt and the whole answer. Answers what an attempt was answered, or nil.
+local function answered_before(done, attempt)
+  for _, one in ipairs(done) do
+    if type(one) == 'table' and one[1] == attempt then return one[2] end
+    if one == string.sub(attempt, -11) .. '+' then return 'committed' end
+    if one == string.sub(attempt, -11) .. '-' then return 'spare' end
+  end
+end
+local function note_answered(key, done, attempt, as)
+  table.insert(done, 1, string.sub(attempt, -11) .. (as == 'committed' and '+' or '-'))
+  while #done > 8 do table.remove(done) end
+  redis.call('HSET', key, 'done', cjson.encode(done))
+end
