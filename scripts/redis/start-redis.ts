@@ -169,7 +169,7 @@ async function launch({ binary, dir, port, temporary, options }: Launch): Promis
   const logFile = join(dir, "redis.log");
   const durable = [
     ...["--appendonly", "yes", "--appendfsync", options.appendfsync ?? "always", "--save", ""],
-    ...["--maxmemory-policy", "noeviction"],
+    ...["--maxmemory-policy", "noeviction", "--hash-max-listpack-value", "4096"],
   ];
   const args = [
     ...(options.configFile === undefined ? [] : [options.configFile]),
