@@ -8,12 +8,14 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Measurements, recordMeasurements } from "./bench/capacity.ts";
+import { measureCopies } from "./bench/firm-copies.ts";
 import { fromInfo, type GrantBytes } from "./bench/grant-bytes.ts";
 import { grantShape } from "./bench/grant-shape.ts";
-import { keepAlive } from "./bench/keep-alive.ts";
+import { keepAlive, refreshCost } from "./bench/keep-alive.ts";
 import { load, Measured, type Target } from "./bench/load.ts";
 import { personOf } from "./bench/person.ts";
-import { type ScaleFirm, SIGNED_IN, startFirm } from "./bench/scale-firm.ts";
+import { type ScaleFirm, SIGNED_IN, SPAN_MS, startFirm } from "./bench/scale-firm.ts";
 
 const short = process.argv.includes("--short");
 const plain = process.argv.includes("--plain-redis");
@@ -21,34 +23,26 @@ const given = process.argv.indexOf("--to");
 const largest = given < 0 ? (short ? 4_000 : 1_000_000) : Number(process.argv[given + 1]);
 const SMALL = short ? 400 : 1_000;
 const SIZES = [10_000, 100_000, 1_000_000].filter((size) => size < largest).concat(largest);
-const ROUNDS = short ? 3 : 10;
+const ROUNDS = short ? 3 : Number(process.env.BENCH_ROUNDS ?? 10);
 const SECONDS = short ? 0.5 : 2;
 const CONNECTIONS = 32;
 const SWEEP_DUE = short ? 300 : 1_000;
-const KEEP_ALIVE_SECONDS = 60;
+const KEEP_ALIVE_SECONDS = 30;
 
 const folder = await mkdtemp(join(tmpdir(), "bench-scale-"));
 const ends: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+let figure = "";
 try {
   const start = async (name: string, of: number) => {
-    const firm = await startFirm(join(folder, name), of, plain ? ["--hash-max-listpack-value", "64"] : []);
+    const redisArgs = plain ? ["--hash-max-listpack-value", "64"] : [];
+    const firm = await startFirm(join(folder, name), of, redisArgs);
     ends.push(() => firm.stop());
     return firm;
   };
   const small = await start("small", SMALL);
   await small.growTo(SMALL);
   const large = await start("large", largest);
-  const rows = [rowOf(await small.bytes(), 0, undefined)];
-  let last: TokenTurns | undefined;
-  for (const size of SIZES) {
-    const ms = await large.growTo(size);
-    const bytes = await large.bytes();
-    last = await tokensInTurns(small, SMALL, large, size);
-    rows.push(rowOf(bytes, ms, last));
-  }
-  console.log(
-    `\n${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s in turns with ${SMALL} grants:`,
-  );
+  console.log(`${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s in turns with ${SMALL} grants:`);
   console.log(
     line(
       "grants",
@@ -62,47 +56,103 @@ try {
       "p99 ×",
     ),
   );
-  for (const row of rows) console.log(line(...row));
-
+  console.log(line(...rowOf(await small.bytes(), 0, undefined)));
+  let turns: TokenTurns | undefined;
+  for (const size of SIZES) {
+    const ms = await large.growTo(size);
+    const bytes = await large.bytes();
+    turns = await tokensInTurns(small, SMALL, large, size);
+    console.log(line(...rowOf(bytes, ms, turns)));
+  }
   const bytes = await large.bytes();
   console.log("\nbytes each, by kind of key:");
   for (const [kind, { each, encoding }] of bytes.kinds) console.log(line(kind, each.toFixed(0), encoding));
   await sameShape(large, largest);
   await memory("small", small);
   await memory("large", large);
-
-  if (!short) {
-    const middle = await start("middle", 10_000);
-    await middle.growTo(10_000);
-    await sweeps(middle, large);
-    const kept = await keepAlive(large, KEEP_ALIVE_SECONDS);
-    console.log("\nkeep-alive", kept);
-  }
-  const ratio = last!.large.percentile(50) / last!.small.percentile(50);
-  ends.push(async () =>
-    console.log(`bytes per grant: ${bytes.each.toFixed(0)}, token p50 ×${ratio.toFixed(2)}`),
-  );
+  const ratio = turns!.large.percentile(50) / turns!.small.percentile(50);
+  figure = `bytes per grant: ${bytes.each.toFixed(0)}, token p50 ×${ratio.toFixed(2)}`;
+  if (!short) await measureForCapacity(small, await start("middle", 10_000), large, bytes, turns!);
 } finally {
   for (const end of ends.reverse()) await end();
+}
+console.log(figure);
+
+/** What a firm that is not on this machine is reckoned from (`src/store/CAPACITY.md`). `--record` keeps it. */
+async function measureForCapacity(
+  small: ScaleFirm,
+  middle: ScaleFirm,
+  large: ScaleFirm,
+  bytes: GrantBytes,
+  turns: TokenTurns,
+): Promise<void> {
+  await middle.growTo(10_000);
+  await sweeps(middle, large);
+  const _aged = await middle.age(100, 9);
+  console.log(
+    `a grant's hash: ${aged.before.toFixed(0)} bytes, after nine keep-alives ${aged.after.toFixed(0)}`,
+  );
+  const cost = await refreshCost(middle, 2_000);
+  console.log(
+    `a refresh: worker ${cost.workerMsEach.toFixed(2)} ms, Redis ${cost.redisMsEach.toFixed(2)} ms of processor, ${cost.aofBytesEach.toFixed(0)} bytes of append-only file; ${cost.perSecond.toFixed(0)} a second through one server's gate`,
+  );
+  const kept = await keepAlive(large, KEEP_ALIVE_SECONDS);
+  console.log(
+    `keep-alive: by the schedule ${kept.perHour} an hour, ${kept.late} were late; then within ${kept.seconds} s ${kept.due} due and ${kept.calls} calls at iManage`,
+  );
+  const aged = await small.age(100, 9);
+  console.log(
+    `a grant's hash: ${aged.before.toFixed(0)} bytes, after nine keep-alives ${aged.after.toFixed(0)}`,
+  );
+  const copies = await measureCopies(large);
+  console.log(
+    `backup: ${copies.backupSeconds.toFixed(1)} s, ${mib(copies.backupBytes)}; append-only file rewritten in ${copies.rewriteSeconds.toFixed(1)} s to ${mib(copies.rewrittenBytes)}, fork ${copies.forkMs.toFixed(0)} ms`,
+  );
+  const measured: Measurements = {
+    grants: bytes.grants,
+    bytesPerGrant: Math.round(bytes.each),
+    bytesOfAge: Math.max(0, Math.round(aged.after - aged.before)),
+    bytesPerLogEntry: Math.round(bytes.logs.bytes / bytes.logs.entries),
+    keepAliveDays: SPAN_MS / 86_400_000,
+    aofBytesPerToken: Math.round(turns.large.aofBytesEach),
+    aofBytesPerRefresh: Math.round(cost.aofBytesEach),
+    brokerMicrosPerToken: Math.round(turns.large.microsEach(0)),
+    redisMicrosPerToken: Math.round(turns.large.microsEach(1)),
+    workerMicrosPerRefresh: Math.round(cost.workerMsEach * 1_000),
+    redisMicrosPerRefresh: Math.round(cost.redisMsEach * 1_000),
+    backupBytesPerGrant: Math.round(copies.backupBytes / bytes.grants),
+    backupMicrosPerGrant: round1((copies.backupSeconds * 1e6) / bytes.grants),
+    rewrittenBytesPerGrant: Math.round(copies.rewrittenBytes / bytes.grants),
+  };
+  console.log(JSON.stringify(measured));
+  if (process.argv.includes("--record")) await recordMeasurements(measured);
 }
 
 interface TokenTurns {
   readonly small: Measured;
-  readonly large: Measured;
+  readonly large: Measured & { readonly aofBytesEach: number };
 }
 
 /** Tokens of people drawn by lot, as many at both. */
-async function tokensInTurns(small: ScaleFirm, ofSmall: number, large: ScaleFirm, ofLarge: number) {
+async function tokensInTurns(
+  small: ScaleFirm,
+  ofSmall: number,
+  large: ScaleFirm,
+  ofLarge: number,
+): Promise<TokenTurns> {
   const targets = [await targetOf(small, ofSmall), await targetOf(large, ofLarge)] as const;
   for (const target of targets) await load(target, { connections: CONNECTIONS, amount: short ? 500 : 5_000 });
   const { perSecond } = await load(targets[0], { connections: CONNECTIONS, amount: short ? 500 : 5_000 });
   const amount = Math.round(perSecond * SECONDS);
   const measured = [new Measured(), new Measured()] as const;
+  const aofBefore = await fromInfo(large.admin, "persistence", "aof_current_size");
   for (let round = 0; round < ROUNDS; round++)
     for (const i of [0, 1] as const)
       await load(targets[i], { connections: CONNECTIONS, amount }, measured[i]);
   for (const { refused } of measured) if (refused > 0) throw new Error(`${refused} tokens were refused`);
-  return { small: measured[0], large: measured[1] };
+  const aof = (await fromInfo(large.admin, "persistence", "aof_current_size")) - aofBefore;
+  const aofBytesEach = aof / measured[1].answered;
+  return { small: measured[0], large: Object.assign(measured[1], { aofBytesEach }) };
 }
 
 async function targetOf({ broker, redis }: ScaleFirm, size: number): Promise<Target> {
@@ -161,11 +211,19 @@ async function sweeps(middle: ScaleFirm, large: ScaleFirm): Promise<void> {
   );
 }
 
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
+
+function round1(number: number): number {
+  return Math.round(number * 10) / 10;
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
 
 async function memory(name: string, { admin, broker, redis }: ScaleFirm): Promise<void> {
-  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   const rss = async (pid: number) =>
     Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1]) * 1_024;
   console.log(

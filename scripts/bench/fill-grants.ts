@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
 import { readSettings } from "../../src/config/settings.ts";
-import { type OrganisationId, organisationOf, type ServerId } from "../../src/domain/id.ts";
+import { type GrantId, type OrganisationId, organisationOf, type ServerId } from "../../src/domain/id.ts";
 import { days } from "../../src/domain/instant.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { compose } from "../../src/main/compose.ts";
 import { rootKeysetOf } from "../../src/main/root-keys.ts";
 import { systemClock } from "../../src/ops/clock.ts";
 import { makeLog } from "../../src/ops/log.ts";
-import { dueKey } from "../../src/store/keys.ts";
+import { dueKey, grantsKey } from "../../src/store/keys.ts";
 import { personOf } from "./person.ts";
 
 /**
@@ -29,6 +29,8 @@ export type FillOrder =
       /** What iManage gave those of them who come first. Others have tokens of the same form that nobody will refresh. */
       readonly issued: readonly Issued[];
     }
+  /** Lets a week pass so many times, after each of which the first so many grants are kept alive. */
+  | { readonly does: "age"; readonly server: string; readonly count: number; readonly weeks: number }
   | { readonly does: "sweep"; readonly server: string; readonly due: number; readonly times: number };
 export interface Issued {
   readonly access_token: string;
@@ -37,6 +39,7 @@ export interface Issued {
 export type FillSaid =
   | { readonly says: "ready" }
   | { readonly says: "filled"; readonly ms: number }
+  | { readonly says: "aged"; readonly grants: readonly string[] }
   /** In ms, each time: a sweep as the worker makes it, and reading all that is due. */
   | { readonly says: "swept"; readonly sweeps: readonly number[]; readonly reads: readonly number[] };
 
@@ -57,8 +60,10 @@ const broker = await compose({
 await broker.ready();
 
 process.on("message", async (order: FillOrder) => {
-  const said = order.does === "fill" ? await fill(order) : await sweep(order);
-  process.send!(said satisfies FillSaid);
+  const does = { fill, age, sweep } as {
+    [does in FillOrder["does"]]: (order: FillOrder) => Promise<FillSaid>;
+  };
+  process.send!(await does[order.does](order));
 });
 process.on("disconnect", () => process.exit());
 process.on("SIGTERM", () => process.exit());
@@ -108,6 +113,24 @@ async function fill(order: Extract<FillOrder, { does: "fill" }>): Promise<FillSa
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   offsetMs = 0;
   return { says: "filled", ms: performance.now() - startedAt };
+}
+
+async function age({ server, count, weeks }: Extract<FillOrder, { does: "age" }>): Promise<FillSaid> {
+  const { fast } = broker.stores;
+  const key = grantsKey(organisationOf(server as ServerId));
+  const grants = (await fast.call((redis) => redis.zrange(key, "0", String(count - 1)))) as GrantId[];
+  for (let week = 1; week <= weeks; week++) {
+    offsetMs = days(7.5) * week;
+    for (const id of grants) {
+      // The server's gate lets so many a second through.
+      for (let tries = 0; !(await broker.workerStories.refreshGrant(id)); tries++) {
+        if (tries > 100) throw new Error(`${id} is not refreshed`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+  offsetMs = 0;
+  return { says: "aged", grants };
 }
 
 /** At the moment at which exactly so many are due. */

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { startChild } from "./child.ts";
+import { dueHintKey } from "../../src/store/keys.ts";
+import { freePort } from "../redis/index.ts";
+import { type RunningChild, startChild } from "./child.ts";
 import { fromInfo } from "./grant-bytes.ts";
 import { processorMs } from "./processor-time.ts";
 import type { ScaleFirm } from "./scale-firm.ts";
@@ -9,43 +11,97 @@ export interface KeepAlive {
   /** Due within the next hour, by the schedule, without those that are late already. */
   readonly perHour: number;
   readonly late: number;
-  /** The worker ran for so long: so many became due by its end, and so many calls iManage got. */
+  /** What was late is done: in the time that follows so many became due, and so many calls iManage got. */
   readonly seconds: number;
   readonly due: number;
   readonly calls: number;
-  /** Of what was due at its end, still waiting then. */
-  readonly waiting: number;
+}
+
+const PATIENCE_MS = 120_000;
+
+/** A worker of its own process keeps the firm's grants alive: first those that are late, then for a while as they come. */
+export async function keepAlive(firm: ScaleFirm, seconds: number): Promise<KeepAlive> {
+  const { admin } = firm;
+  const startsAt = await now(firm);
+  const late = await dueBetween(firm, "-inf", startsAt);
+  const perHour = await dueBetween(firm, `(${startsAt}`, startsAt + 3_600_000);
+  const worker = await startWorker(firm);
+  try {
+    // The audit of a million sign-ins is exported meanwhile.
+    const exported = async () => {
+      const [audit, acked] = await admin.hmget(`${firm.prefix}gate`, "audit", "acked");
+      return Number(audit) - Number(acked ?? 0) < 1_000;
+    };
+    await until(async () => (await dueBetween(firm, "-inf", await now(firm))) < 5 && (await exported()));
+    const from = await now(firm);
+    const before = refreshes(firm);
+    const due = await dueBetween(firm, "-inf", from + seconds * 1_000);
+    await pause(seconds * 1_000);
+    return { perHour, late, seconds, due, calls: refreshes(firm) - before };
+  } finally {
+    await worker.stop();
+  }
+}
+
+export interface RefreshCost {
+  readonly refreshes: number;
+  readonly perSecond: number;
   readonly aofBytesEach: number;
   readonly workerMsEach: number;
   readonly redisMsEach: number;
 }
 
-/** A worker of its own process keeps the firm's grants alive for a while. */
-export async function keepAlive(firm: ScaleFirm, seconds: number): Promise<KeepAlive> {
-  const { admin, prefix, broker } = firm;
-  const due = `${prefix}due:refresh`;
-  const now = async () => Number((await admin.time())[0]) * 1_000;
-  const startsAt = await now();
-  const late = await admin.zcount(due, "-inf", startsAt);
-  const perHour = await admin.zcount(due, `(${startsAt}`, startsAt + 3_600_000);
-  const calls = () => broker.simulator.counts().grant_types.refresh_token ?? 0;
-  const before = { calls: calls(), aof: await fromInfo(admin, "persistence", "aof_current_size") };
-  const redisMs = (await processorMs(firm.redis.pid)) ?? Number.NaN;
-  const worker = await startChild("../../src/main/worker.ts", broker.env);
-  const idle = (await processorMs(worker.pid)) ?? Number.NaN;
-  const endsAt = startsAt + seconds * 1_000;
-  const expected = await admin.zcount(due, "-inf", endsAt);
-  await pause(endsAt - (await now()));
-  const waiting = await admin.zcount(due, "-inf", endsAt);
-  const made = calls() - before.calls;
-  const workerMs = ((await processorMs(worker.pid)) ?? Number.NaN) - idle;
-  const aof = (await fromInfo(admin, "persistence", "aof_current_size")) - before.aof;
-  const redisSpent = ((await processorMs(firm.redis.pid)) ?? Number.NaN) - redisMs;
-  await worker.stop();
-  return {
-    ...{ perHour, late, seconds, due: expected, calls: made, waiting },
-    aofBytesEach: aof / made,
-    workerMsEach: workerMs / made,
-    redisMsEach: redisSpent / made,
-  };
+/** What one refresh takes, from the schedule to iManage and back: so many are due at once, and what an idle worker takes is left out. */
+export async function refreshCost(firm: ScaleFirm, count: number): Promise<RefreshCost> {
+  const { admin, prefix, redis } = firm;
+  const worker = await startWorker(firm);
+  try {
+    const cost = async () => ({
+      at: performance.now(),
+      worker: (await processorMs(worker.pid)) ?? Number.NaN,
+      redis: (await processorMs(redis.pid)) ?? Number.NaN,
+      aof: await fromInfo(admin, "persistence", "aof_current_size"),
+    });
+    await pause(5_000);
+    const idleFrom = await cost();
+    await pause(5_000);
+    const idleTo = await cost();
+    const idleMs = idleTo.at - idleFrom.at;
+    const before = refreshes(firm);
+    const grants = await admin.zrange(`${prefix}grants`, "0", String(count - 1));
+    const at = (await now(firm)) - 1;
+    for (const id of grants) {
+      await admin.hset(`${prefix}grant:${id}`, "due_at", at);
+      await admin.zadd(`${prefix}due:refresh`, at, id);
+    }
+    // As whoever writes the schedule says it across organisations.
+    await admin.zadd(dueHintKey(), at, prefix.slice("b1:{o:".length, -"}:".length));
+    const from = await cost();
+    await until(async () => refreshes(firm) - before >= count && (await dueBetween(firm, "-inf", at)) === 0);
+    const to = await cost();
+    const made = refreshes(firm) - before;
+    const each = (what: "worker" | "redis" | "aof") =>
+      (to[what] - from[what] - ((idleTo[what] - idleFrom[what]) * (to.at - from.at)) / idleMs) / made;
+    return {
+      refreshes: made,
+      perSecond: (made * 1_000) / (to.at - from.at),
+      aofBytesEach: each("aof"),
+      workerMsEach: each("worker"),
+      redisMsEach: each("redis"),
+    };
+  } finally {
+    await worker.stop();
+  }
+}
+
+const startWorker = async ({ broker }: ScaleFirm): Promise<RunningChild> =>
+  startChild("../../src/main/worker.ts", { ...broker.env, OPS_PORT: String(await freePort()) });
+const refreshes = ({ broker }: ScaleFirm): number => broker.simulator.counts().grant_types.refresh_token ?? 0;
+const now = async ({ admin }: ScaleFirm): Promise<number> => Number((await admin.time())[0]) * 1_000;
+const dueBetween = ({ admin, prefix }: ScaleFirm, from: string, to: number): Promise<number> =>
+  admin.zcount(`${prefix}due:refresh`, from, to);
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (const startedAt = performance.now(); !(await done()); await pause(100))
+    if (performance.now() - startedAt > PATIENCE_MS) throw new Error("the worker did not get there in time");
 }

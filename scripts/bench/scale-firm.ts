@@ -26,6 +26,8 @@ export interface ScaleFirm {
   readonly prefix: string;
   growTo(size: number): Promise<number>;
   sweep(due: number, times: number): Promise<{ sweeps: readonly number[]; reads: readonly number[] }>;
+  /** Bytes of a grant's own hash before, and after so many weekly keep-alives. */
+  age(count: number, weeks: number): Promise<{ readonly before: number; readonly after: number }>;
   bytes(): Promise<GrantBytes>;
   stop(): Promise<void>;
 }
@@ -36,7 +38,9 @@ export async function startFirm(
   redisArgs: readonly string[] = [],
 ): Promise<ScaleFirm> {
   await mkdir(folder, { recursive: true });
-  const redis = await startRedis({ appendfsync: "everysec", extraArgs: redisArgs });
+  // The file is rewritten when the bench says so, and not in the middle of a round.
+  const extraArgs = ["--auto-aof-rewrite-percentage", "0", ...redisArgs];
+  const redis = await startRedis({ appendfsync: "everysec", extraArgs });
   const admin = new Redis(redis.url);
   const broker = await startTokenBroker(redis, folder, { users: SIGNED_IN, person: personOf });
   const prefix = `b1:{o:${broker.server.slice(4, 14)}}:`;
@@ -85,6 +89,20 @@ export async function startFirm(
       const said = await ask({ does: "sweep", server: broker.server, due, times });
       if (said.says !== "swept") throw new Error(said.says);
       return said;
+    },
+    async age(count, weeks) {
+      const oldest = await admin.zrange(`${prefix}grants`, "0", String(count - 1));
+      const each = async (grants: readonly string[]) => {
+        let sum = 0;
+        for (const id of grants)
+          sum +=
+            ((await admin.memory("USAGE", `${prefix}grant:${id}`, "SAMPLES", 0)) as number) / grants.length;
+        return sum;
+      };
+      const before = await each(oldest);
+      const said = await ask({ does: "age", server: broker.server, count, weeks });
+      if (said.says !== "aged") throw new Error(said.says);
+      return { before, after: await each(said.grants) };
     },
     bytes: () => grantBytes(admin, prefix, usedBefore),
     async stop() {
