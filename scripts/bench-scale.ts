@@ -88,10 +88,6 @@ async function measureForCapacity(
 ): Promise<void> {
   await middle.growTo(10_000);
   await sweeps(middle, large);
-  const _aged = await middle.age(100, 9);
-  console.log(
-    `a grant's hash: ${aged.before.toFixed(0)} bytes, after nine keep-alives ${aged.after.toFixed(0)}`,
-  );
   const cost = await refreshCost(middle, 2_000);
   console.log(
     `a refresh: worker ${cost.workerMsEach.toFixed(2)} ms, Redis ${cost.redisMsEach.toFixed(2)} ms of processor, ${cost.aofBytesEach.toFixed(0)} bytes of append-only file; ${cost.perSecond.toFixed(0)} a second through one server's gate`,
@@ -199,8 +195,9 @@ async function sweeps(middle: ScaleFirm, large: ScaleFirm): Promise<void> {
     ] as const) {
       const { sweeps, reads } = await firm.sweep(SWEEP_DUE, round === 0 ? 50 : 20);
       if (round === 0) continue;
-      of[name].sweeps.push(...sweeps);
-      of[name].reads.push(...reads);
+      // Of a round the shortest: whatever else this machine does makes none shorter.
+      of[name].sweeps.push(Math.min(...sweeps));
+      of[name].reads.push(Math.min(...reads));
     }
   const told = (what: "sweeps" | "reads") => {
     const [m, l] = [median(of.middle[what]), median(of.large[what])];
