@@ -34,8 +34,8 @@ export const organisationKey = (id: OrganisationId): string => `${organisationPr
 
 /**
  * Hash, read by every token request: `enabled` 0|1, `policies` (generation of the organisation's policies), `audit`
- * (number of the newest audit entry), `acked` (of the newest that is exported), `events` (of the newest event), `members` (`some` where not everyone is one), `epoch` (how many times it was
- * put back), `restore` (JSON of a `RestoreMode`, while it is: `lua/restore.lua`).
+ * (number of the newest audit entry), `acked` (of the newest that is exported), `events` (of the newest event), `members` (`some` where not everyone is one), `expiry_seen` (up to which
+ * end grants were looked for that end soon), `epoch` (how many times it was put back), `restore` (JSON of a `RestoreMode`, while it is: `lua/restore.lua`).
  */
 export const gateKey = (id: OrganisationId): string => `${organisationPrefix(id)}gate`;
 
@@ -181,7 +181,7 @@ export const unboundKey = (id: OrganisationId): string => `${organisationPrefix(
 export const storyKey = (id: GrantId): string => `${organisation(routeOf(id))}story:${id}`;
 /** Stream: the same, as it was written until November 2026. */
 export const timelineKey = (id: GrantId): string => `${organisation(routeOf(id))}timeline:${id}`;
-/** Sorted set: when to warn next that a grant's refresh token ends. */
+/** Sorted set: when to warn next that a grant's refresh token ends, of those that end within thirty days. */
 export const expiryKey = (id: OrganisationId): string => `${organisationPrefix(id)}due:expiry`;
 
 /** Stream: sealed tokens that wait to be revoked at iManage. */

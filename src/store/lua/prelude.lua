@@ -128,6 +128,24 @@ local function emit_sync(prefix, now, kind, id, more)
   emit(prefix, now, kind, { 'sync', id, 'client', s[1], 'server', s[2], 'library', s[3], unpack(more or {}) })
 end
 
+-- Notes when a refresh token ends, of a grant that lives, and when to warn of it next: 14, 7, 3 and 1 days before. Whoever ends in
+-- more than thirty days is found by his end when that comes near (`sweep-expiry`), and stands in one index, not in two.
+local FIRST_WARNING_MS = 30 * 86400000
+local function forecast(prefix, now, grant, ends)
+  local state = redis.call('HGET', prefix .. 'grant:' .. grant, 'state')
+  if state == 'active' or state == 'suspect' then
+    redis.call('ZADD', prefix .. 'grant-ends', string.format('%.0f', ends), grant)
+  end
+  for _, days in ipairs(ends - FIRST_WARNING_MS > now and {} or { 14, 7, 3, 1 }) do
+    local warn = ends - days * 86400000
+    if warn > now then
+      redis.call('ZADD', prefix .. 'due:expiry', string.format('%.0f', warn), grant)
+      return
+    end
+  end
+  redis.call('ZREM', prefix .. 'due:expiry', grant)
+end
+
 -- Writes a grant's state, and where grants are counted by it: whoever is not active lies in the set of his state, and what is
 -- over ends at no time. `from`: what it was, false where there was none.
 local function put_state(prefix, grant, from, to)
@@ -138,26 +156,10 @@ local function put_state(prefix, grant, from, to)
   if to ~= 'active' then redis.call('SADD', prefix .. 'grants-in:' .. to, grant) end
   local ends = (to == 'active' or to == 'suspect') and redis.call('HGET', key, 'rt_exp')
   if ends then
-    redis.call('ZADD', prefix .. 'grant-ends', ends, grant)
+    forecast(prefix, now_ms(), grant, tonumber(ends))
   else
     redis.call('ZREM', prefix .. 'grant-ends', grant)
   end
-end
-
--- Notes when a refresh token ends, of a grant that lives, and when to warn of it next: 30, 14, 7, 3 and 1 days before.
-local function forecast(prefix, now, grant, ends)
-  local state = redis.call('HGET', prefix .. 'grant:' .. grant, 'state')
-  if state == 'active' or state == 'suspect' then
-    redis.call('ZADD', prefix .. 'grant-ends', string.format('%.0f', ends), grant)
-  end
-  for _, days in ipairs({ 30, 14, 7, 3, 1 }) do
-    local warn = ends - days * 86400000
-    if warn > now then
-      redis.call('ZADD', prefix .. 'due:expiry', string.format('%.0f', warn), grant)
-      return
-    end
-  end
-  redis.call('ZREM', prefix .. 'due:expiry', grant)
 end
 
 -- Puts a grant's sealed tokens where the revocation worker finds them: at once, or where it finds them not before a moment,
