@@ -8,7 +8,13 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Measurements, recordMeasurements } from "./bench/capacity.ts";
+import {
+  capacityPage,
+  type Measurements,
+  readPage,
+  recordMeasurements,
+  writePage,
+} from "./bench/capacity.ts";
 import { measureCopies } from "./bench/firm-copies.ts";
 import { fromInfo, type GrantBytes } from "./bench/grant-bytes.ts";
 import { grantShape } from "./bench/grant-shape.ts";
@@ -121,7 +127,10 @@ async function measureForCapacity(
     rewrittenBytesPerGrant: Math.round(copies.rewrittenBytes / bytes.grants),
   };
   console.log(JSON.stringify(measured));
-  if (process.argv.includes("--record")) await recordMeasurements(measured);
+  if (process.argv.includes("--record")) {
+    await recordMeasurements(measured);
+    await writePage(capacityPage(await readPage(), measured));
+  }
 }
 
 interface TokenTurns {

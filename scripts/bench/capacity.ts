@@ -122,6 +122,46 @@ export function capacityTable(m: Measurements): string {
   ].join("\n");
 }
 
+/** What the table is reckoned from, measured and supposed. */
+export function capacityBasis(m: Measurements, by = SUPPOSED): string {
+  const lines: readonly (readonly [string, string])[] = [
+    ["measured with", `${whole(m.grants)} grants of one organisation`],
+    ["a grant in Redis, with its keys and its places in indexes", `${whole(m.bytesPerGrant)} bytes`],
+    ["what its first eight refreshes add", `${whole(m.bytesOfAge)} bytes`],
+    ["an entry of audit or events", `${whole(m.bytesPerLogEntry)} bytes`],
+    ["append-only file, for a token", `${whole(m.aofBytesPerToken)} bytes`],
+    ["append-only file, for a refresh with its job", `${whole(m.aofBytesPerRefresh)} bytes`],
+    [
+      "processor for a token: broker, Redis",
+      `${whole(m.brokerMicrosPerToken)} µs, ${whole(m.redisMicrosPerToken)} µs`,
+    ],
+    [
+      "processor for a refresh: worker, Redis",
+      `${whole(m.workerMicrosPerRefresh)} µs, ${whole(m.redisMicrosPerRefresh)} µs`,
+    ],
+    [
+      "`cli backup`, for a grant",
+      `${whole(m.backupBytesPerGrant)} bytes, ${some(m.backupMicrosPerGrant)} µs`,
+    ],
+    ["Redis' file, rewritten, for a grant", `${whole(m.rewrittenBytesPerGrant)} bytes`],
+    ["kept alive each", `${m.keepAliveDays} days, up to a tenth earlier`],
+    ["supposed: grants of an organisation", whole(by.grantsPerOrganisation)],
+    ["supposed: tokens a day for a grant", `${by.tokensPerDay}, within ${by.busyHours} hours`],
+    [
+      "supposed: in use during those hours",
+      `${by.inUse * 100} % of all, refreshed each ${by.refreshEveryMinutes} minutes`,
+    ],
+    ["supposed: data in a shard", `${by.shardGiB} GiB at most`],
+    ["supposed: of a core", `${by.coreShare * 100} % is planned with`],
+    ["supposed: a cluster's table of slots, for a grant", `${by.clusterBytesPerGrant} bytes`],
+    [
+      "audit that stays in Redis, of an organisation",
+      `${whole(by.auditKept)} entries at most (\`AUDIT_KEPT_MAX_ENTRIES\`)`,
+    ],
+  ];
+  return ["| | |", "| --- | ---: |", ...lines.map(([name, value]) => `| ${name} | ${value} |`)].join("\n");
+}
+
 const FILE = new URL("./scale.json", import.meta.url);
 export const readMeasurements = async (): Promise<Measurements> =>
   JSON.parse(await readFile(FILE, "utf8")) as Measurements;
@@ -135,3 +175,17 @@ const some = (n: number): string => (n < 10 ? n.toFixed(1) : whole(Math.round(n)
 const million = (n: number): string => `${some(n / 1e6)} M`;
 const minutes = (n: number): string =>
   n < 120 ? `${n.toFixed(n < 10 ? 1 : 0)} min` : `${(n / 60).toFixed(1)} h`;
+
+const PAGE = new URL("../../src/store/CAPACITY.md", import.meta.url);
+/** The page with its tables as the measurements have them. */
+export function capacityPage(page: string, m: Measurements): string {
+  const put = (text: string, name: string, table: string) => {
+    const [begin, end] = [`<!-- ${name} -->\n`, `\n<!-- /${name} -->`];
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`the page has no place for ${name}`);
+    return text.slice(0, from) + begin + table + text.slice(to);
+  };
+  return put(put(page, "reckoned", capacityTable(m)), "basis", capacityBasis(m));
+}
+export const readPage = (): Promise<string> => readFile(PAGE, "utf8");
+export const writePage = (page: string): Promise<void> => writeFile(PAGE, page);

@@ -92,9 +92,13 @@ function lineOf(entry: TimelineEntry, before: readonly TimelineEntry[]): Timelin
   };
 }
 
-/** As it was said before entries had fields. */
-const derivedDetail = ({ more }: TimelineEntry): string =>
-  more.generation ? `consent ${more.generation}` : more.containment ? `containment ${more.containment}` : "";
+/** As it was said before entries had fields. The number of a first consent is left out. */
+const derivedDetail = ({ kind, more }: TimelineEntry): string =>
+  kind === "grant.authorized" || more.generation
+    ? `consent ${more.generation ?? 1}`
+    : more.containment
+      ? `containment ${more.containment}`
+      : "";
 
 /** Why it broke, as far as what is kept of it tells; iManage itself never says. */
 export function causeOf(entry: TimelineEntry, before: readonly TimelineEntry[]): BreakCause | undefined {

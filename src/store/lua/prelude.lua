@@ -46,7 +46,8 @@ local function audit(prefix, now, fields)
   local grant, more = nil, {}
   for i = 3, #fields, 2 do
     if fields[i] == 'grant' then grant = fields[i + 1] end
-    if ON_TIMELINE[fields[i]] then
+    -- The first consent is told by there being no number: most grants have no other, and these bytes are most of theirs.
+    if ON_TIMELINE[fields[i]] and not (fields[i] == 'generation' and fields[i + 1] == '1') then
       more[#more + 1] = fields[i]
       more[#more + 1] = fields[i + 1]
     end
