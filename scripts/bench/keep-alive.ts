@@ -17,7 +17,8 @@ export interface KeepAlive {
   readonly calls: number;
 }
 
-const PATIENCE_MS = 120_000;
+/** As long as exporting the audit of a million sign-ins may take. */
+const PATIENCE_MS = 300_000;
 
 /** A worker of its own process keeps the firm's grants alive: first those that are late, then for a while as they come. */
 export async function keepAlive(firm: ScaleFirm, seconds: number): Promise<KeepAlive> {
