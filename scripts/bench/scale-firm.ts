@@ -25,7 +25,11 @@ export interface ScaleFirm {
   readonly admin: Redis;
   readonly prefix: string;
   growTo(size: number): Promise<number>;
-  sweep(due: number, times: number): Promise<{ sweeps: readonly number[]; reads: readonly number[] }>;
+  /** In ms, each time; and what Redis itself took on average for one of each. */
+  sweep(
+    due: number,
+    times: number,
+  ): Promise<{ sweeps: readonly number[]; reads: readonly number[]; redisMs: number }>;
   /** Bytes of a grant's own hash before, and after so many weekly keep-alives. */
   age(count: number, weeks: number): Promise<{ readonly before: number; readonly after: number }>;
   bytes(): Promise<GrantBytes>;
@@ -86,9 +90,13 @@ export async function startFirm(
       return said.says === "filled" ? said.ms : Number.NaN;
     },
     async sweep(due, times) {
+      await admin.config("RESETSTAT");
       const said = await ask({ does: "sweep", server: broker.server, due, times });
       if (said.says !== "swept") throw new Error(said.says);
-      return said;
+      const stats = await admin.info("commandstats");
+      const micros = [...stats.matchAll(/^cmdstat_(?:zrangebyscore|zrange|zadd):calls=\d+,usec=(\d+)/gm)];
+      const redisMs = micros.reduce((sum, [, usec]) => sum + Number(usec), 0) / 1_000 / times;
+      return { ...said, redisMs };
     },
     async age(count, weeks) {
       const oldest = await admin.zrange(`${prefix}grants`, "0", String(count - 1));
