@@ -7,6 +7,7 @@ import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { BackupMac, StoreRefill, StoreSnapshot } from "../broker/backup/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
+import type { ImportPorts } from "../broker/import/run-import.ts";
 import type { RootKeyPorts } from "../broker/keys/root-keys.ts";
 import type { RotationPorts } from "../broker/keys/rotate-data-keys.ts";
 import type { ShredPorts } from "../broker/keys/shred-organisation.ts";
@@ -36,6 +37,7 @@ import { addEventCommands } from "./event-commands.ts";
 import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGrantCommands } from "./grant-commands.ts";
+import { addImportCommands } from "./import-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOrganisationCommands } from "./organisation-commands.ts";
 import { addPolicyCommands } from "./policy-commands.ts";
@@ -116,6 +118,7 @@ export interface CliBroker
     DiagnoseBroker,
     StatusBroker {
   readonly grants: Pick<GrantStore, "listGrants" | "countGrants" | "findGrant" | "timeline">;
+  readonly imports: ImportPorts;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
@@ -159,6 +162,7 @@ export function buildCli(deps: CliDeps): Command {
   addKeyCommands(cli, deps);
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
+  addImportCommands(cli, deps);
   addSyncCommands(cli, deps);
   addContainmentCommands(cli, deps);
   addClientCommands(cli, deps);

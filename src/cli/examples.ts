@@ -25,6 +25,14 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   show: "show servers",
   "grants list": "grants list --organisation meridian --json",
   "grants timeline": "grants timeline grt_…",
+  "import plan": "import plan tokens.csv --format csv --server meridian/dms --application matter-tracker",
+  "import run":
+    "import run connections.json --format nango --server meridian/dms --application matter-tracker --issued-to token-broker",
+  "import open":
+    "import open tokens.csv --format csv --server meridian/dms --application matter-tracker --first 10",
+  "import steps": "import steps --server meridian/dms --format vault",
+  "import status": "import status --server meridian/dms",
+  "import undo": "import undo --server meridian/dms",
   "syncs list": "syncs list --organisation meridian",
   "syncs show": "syncs show syn_…",
   "syncs run": "syncs run syn_…",

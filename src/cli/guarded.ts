@@ -1,4 +1,5 @@
 import { BackupFault } from "../broker/backup/backup-file.ts";
+import { ImportFault } from "../broker/import/read-import.ts";
 import { RestoreFault } from "../broker/restore/report.ts";
 import { Problem } from "../domain/problem.ts";
 import { PROBLEMS } from "../domain/problem-catalogue.ts";
@@ -21,7 +22,7 @@ export function guarded(deps: Pick<CliDeps, "complain" | "explain" | "setExitCod
 }
 
 function explain(error: unknown): string | undefined {
-  const expected = [ExpectedFault, BackupFault, RestoreFault];
+  const expected = [ExpectedFault, BackupFault, RestoreFault, ImportFault];
   if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
   if (!(error instanceof Problem)) return undefined;
   const faults = (error.details.faults ?? []).map(({ field, message }) => `  ${field} ${message}\n`);

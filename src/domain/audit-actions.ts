@@ -26,7 +26,7 @@ export const AUDIT_FIELDS = {
   library: "the library",
   lent_by: "the iManage user who lent the library, `<customer>/<user id>`",
   replaced: "the iManage user whose place was taken, empty where the library was free",
-  why: "what is wrong with the library's owner, as a code",
+  why: "what is wrong with the library's owner, or with what was imported, as a code",
   generation: "how many times this person has authorised at this server",
   sync: "the sync",
   subscription: "the subscription to events",
@@ -83,6 +83,27 @@ export const AUDIT_ACTIONS = {
     "grant",
     "containment",
   ]),
+  "grant.imported": action("A refresh token that another system kept was brought in, and is held.", [
+    "server",
+    "grant",
+    "generation",
+  ]),
+  "grant.import_opened": action("An imported authorization is this broker's from now on, and is refreshed.", [
+    "server",
+    "grant",
+  ]),
+  "grant.import_undone": action("An imported authorization was taken out again, unused.", [
+    "server",
+    "grant",
+  ]),
+  "grant.verified": action("iManage says that an imported authorization is the person's whose it is here.", [
+    "server",
+    "grant",
+  ]),
+  "grant.quarantined": action(
+    "An imported authorization was put aside: by what iManage says it is not this person's alone.",
+    ["server", "grant", "why"],
+  ),
   "grant.reaped": action("An authorization that nobody used was ended.", ["server", "grant"]),
   "binding.withdrawn": action("One use of an authorization was ended: an application's, or a library's.", [
     "server",

@@ -41,6 +41,8 @@ export const EVENT_REASONS = {
   unused: "Nobody used it.",
   containment: "A containment ended it; its person authorizes again.",
   refresh_token_ends: "The refresh token's life ends.",
+  import_undone:
+    "It had been imported, and was taken out again unused: the system that kept it before goes on with it.",
   no_refresh_token: "The access token has ended, and iManage gave no refresh token with it.",
 } as const satisfies Record<string, string>;
 

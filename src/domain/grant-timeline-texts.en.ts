@@ -127,6 +127,15 @@ const ENTRIES: Readonly<Record<string, (entry: Told) => string>> = {
   "grant.lapsed": ({ detail }) => `It is refreshed no more: ${detail}.`,
   "grant.revoked": ({ more }) =>
     more.containment ? "Its tokens were revoked by a containment." : "It was ended for everyone who used it.",
+  "grant.imported": () =>
+    "Its refresh token was brought in from the system that kept it before. Nothing is sent with it yet.",
+  "grant.import_opened": () =>
+    "An operator opened it: from now on it is refreshed here, and the system that kept it before must not use it.",
+  "grant.verified": () => "iManage said whose it is: the person whom the imported file named.",
+  "grant.quarantined": ({ more }) =>
+    more.why === "already_authorized"
+      ? "It was put aside: the person whom iManage named has an authorization here already."
+      : "It was put aside and handed to nobody: iManage named another person than the imported file.",
   "grant.reaped": () => "It was ended, because nothing was bound to it.",
   "grant.ended": () => "Its access token has ended, and it cannot be renewed.",
   "grant.gone": ({ detail }) =>
@@ -134,7 +143,9 @@ const ENTRIES: Readonly<Record<string, (entry: Told) => string>> = {
       ? "It ended: another authorization took its place."
       : detail === "unused"
         ? "It ended, because nobody used it."
-        : "It ended, and its tokens are revoked at iManage.",
+        : detail === "import_undone"
+          ? "It was taken out again unused; the system that kept it before goes on with it."
+          : "It ended, and its tokens are revoked at iManage.",
   "binding.withdrawn": ({ more }) =>
     more.library
       ? `The library${named(more.library)} was withdrawn from it.`
@@ -180,7 +191,9 @@ export function standingText(grant: Grant | undefined, failing: BreakCause | und
     case "reauthorization_required":
       return "It does not work: iManage no longer accepts it.";
     case "paused":
-      return "An operator paused it.";
+      return grant.imported === "held"
+        ? "It was imported and is held: nothing is sent with it until an operator opens the import."
+        : "An operator paused it.";
     case "revoked":
       return "It does not work: a containment revoked its tokens.";
   }

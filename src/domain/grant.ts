@@ -27,7 +27,15 @@ export interface Grant {
   readonly refreshes?: number | undefined;
   /** Since when no refresh has worked. */
   readonly failingSince?: Instant | undefined;
+  /** How far it is, where another system kept it before; its person's own consent ends that. */
+  readonly imported?: ImportState | undefined;
 }
+
+/**
+ * `held`: nothing is sent, the other system may still use its token. `unverified`: it is ours, and iManage has not said yet whose
+ * it is. `another_user`, `already_authorized`: put aside for what iManage said.
+ */
+export type ImportState = "held" | "unverified" | "verified" | "another_user" | "already_authorized";
 
 export type GrantState = "active" | "suspect" | "reauthorization_required" | "paused" | "revoked";
 

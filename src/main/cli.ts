@@ -84,6 +84,7 @@ const cli = buildCli({
         clock: broker.clock,
         random: broker.random,
         grants: broker.grantStore,
+        imports: broker.imports,
         syncs: broker.operateSyncs,
         containment: broker.containment,
         snapshot: broker.snapshot,

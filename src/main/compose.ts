@@ -7,6 +7,7 @@ import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
+import type { ImportPorts } from "../broker/import/run-import.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
 import type { ChangePorts } from "../broker/organisations/change-organisation.ts";
 import type { PortalPorts } from "../broker/portal/ports.ts";
@@ -151,6 +152,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const explain: ExplainPorts = {
     ...{ clock, access: stores.access, stops: stores.containment },
     ...{ clients: letIn, organisations: configuration, servers: configuration },
+  };
+  const imports: ImportPorts = {
+    ...{ clock, random, sealer, imports: stores.imports, schedule: grantStore },
+    ...{ servers: configuration, policies: configuration },
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
 
@@ -318,6 +323,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     people,
     clientAuthorities,
     grants,
+    imports,
     diagnosis,
     api,
     backgroundApi,

@@ -44,6 +44,7 @@ export function handOutTokens(by: {
     servers: oncePerTurn(configuration),
     authorizationServer,
     previousTokens,
+    identity: { identities: api, imported: stores.imports },
     meters,
     ...(failPoints && { failPoints }),
   });

@@ -19,6 +19,7 @@ import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisEventLog } from "../store/redis-event-log.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
+import { RedisImportStore } from "../store/redis-import-store.ts";
 import { RedisJobStarts } from "../store/redis-job-starts.ts";
 import { RedisLibraryStore } from "../store/redis-library-store.ts";
 import { RedisOperatorStore } from "../store/redis-operator-store.ts";
@@ -136,6 +137,7 @@ export async function openStores(
     subscriptions: new RedisSubscriptionStore(fast, sealed),
     deliveries: new RedisDeliveryStore(fast),
     grants: new RedisGrantStore(fast),
+    imports: new RedisImportStore(fast),
     idempotency: new RedisIdempotencyStore(fast),
     // However long Redis is away: an orderly end that is not noted would count as a crash.
     jobStarts: new RedisJobStarts(durable),

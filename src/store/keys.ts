@@ -73,6 +73,11 @@ const containmentsPrefix = (route: Route | undefined): string =>
   route === undefined ? shared("client") : organisation(route);
 /** Hash that holds the audit's number, of whichever journal a containment's entries go to. */
 export const containmentGateKey = (id: ContainmentId): string => `${containmentsPrefix(findRoute(id))}gate`;
+/** Hash: fingerprint of each refresh token that came in from another system → the grant that it became. */
+export const importsKey = (server: ServerId): string => `${organisation(routeOf(server))}imports:${server}`;
+/** Sorted set: grants that came in so, by when. */
+export const importedKey = (server: ServerId): string => `${organisation(routeOf(server))}imported:${server}`;
+
 /** Sorted set: containments by beginning, and the set of those whose grants have not all been found. */
 export const containmentsKey = (id: OrganisationId | undefined): string =>
   `${id === undefined ? shared("client") : organisationPrefix(id)}containments`;

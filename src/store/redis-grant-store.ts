@@ -10,7 +10,7 @@ import type {
 } from "../broker/grants/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import { timing } from "../domain/access-policy.ts";
-import type { Grant, GrantState, UpstreamUser } from "../domain/grant.ts";
+import type { Grant, GrantState, ImportState, UpstreamUser } from "../domain/grant.ts";
 import type { TimelineEntry } from "../domain/grant-timeline.ts";
 import {
   type ClientId,
@@ -64,6 +64,7 @@ const GRANT_FIELDS = [
   "spares",
   "refreshes",
   "failing_since",
+  "imported",
 ] as const;
 
 /** A day, and more than a passing fault's worth of tries: then a containment's token is given up, and its receipt says so. */
@@ -350,5 +351,6 @@ function readGrant(id: GrantId, values: readonly (string | null)[]): Grant | und
     spares: field.spares === null ? 0 : (JSON.parse(field.spares) as unknown[]).length,
     refreshes: Number(field.refreshes ?? 0),
     failingSince: instant(field.failing_since),
+    imported: (field.imported ?? undefined) as ImportState | undefined,
   };
 }

@@ -115,6 +115,13 @@ export class RedisRefreshStore implements RefreshStore {
         return { kind, remainingMs: Number(rest[0]), problem: String(rest[1]) };
       case "gated":
         return { kind, remainingMs: Number(rest[0]), why: rest[1] as GateReason };
+      case "unverified":
+        return {
+          kind,
+          consentGeneration: Number(rest[0]),
+          accessToken: rest[1] as Sealed,
+          attempt: Number(rest[2]),
+        };
       case "state":
         return { kind, state: rest[0] as Grant["state"] };
       default:

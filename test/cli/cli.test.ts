@@ -93,6 +93,8 @@ beforeEach(() => {
         return own.slice(from, from + limit);
       },
     },
+    // On a whole broker: test/stories/import.test.ts.
+    imports: {} as never,
     // On a whole broker: test/cli/syncs.test.ts.
     syncs: {} as never,
     // `cli policies explain` is told through the whole product: test/stories/explain.test.ts.

@@ -66,11 +66,13 @@ const DESTROYS: Readonly<Record<string, readonly string[]>> = {
   "policies delete": ["tracker", "meridian"],
   "records seal": [],
   "syncs release": ["syn_1"],
+  "import undo": ["--server", "meridian/dms"],
 };
 
 /** The same, where the question comes after a look at the store or the file: their own tests hold it. */
 const ASKS_LATER: Readonly<Record<string, string>> = {
   contain: "test/cli/containment.test.ts",
+  "import open": "test/stories/import.test.ts",
   "keys retire-root": "test/stories/keys-cli.test.ts",
   "records migrate": "test/cli/every-command.test.ts",
 };

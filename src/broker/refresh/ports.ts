@@ -1,5 +1,5 @@
 import type { ClosedGate } from "../../domain/closed-server.ts";
-import type { Grant } from "../../domain/grant.ts";
+import type { Grant, UpstreamUser } from "../../domain/grant.ts";
 import type { GrantId, RegistrationId, ServerId } from "../../domain/id.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
 import type { FailureVerdict, RefusalHistory } from "../../domain/refresh-failure.ts";
@@ -72,6 +72,31 @@ export interface RefreshStore {
   readonly heard: number;
 }
 
+/** The access token of an imported grant, before anybody knows whose it is. */
+export interface UnverifiedToken {
+  readonly accessToken: Sealed;
+  readonly consentGeneration: number;
+  readonly attempt: number;
+}
+
+/** What iManage said of whose an imported grant is. */
+export type IdentityFinding =
+  | { readonly kind: "same" | "another"; readonly user: UpstreamUser }
+  | { readonly kind: "unknown"; readonly againInMs: Milliseconds };
+
+export interface ImportedIdentities {
+  /**
+   * Stores it. MUST leave everything alone where nothing waits for it any more (`passed`). Until `verified` no replica MUST hand
+   * out what the grant has.
+   */
+  settle(
+    server: ServerId,
+    grant: GrantId,
+    consentGeneration: number,
+    finding: IdentityFinding,
+  ): Promise<"verified" | "another_user" | "already_authorized" | "waits" | "passed">;
+}
+
 /** Looks at a server's gate without asking it for anything. */
 export interface GateReader {
   /** Undefined: it is open. */
@@ -117,6 +142,8 @@ export type BeginAnswer =
   | { readonly kind: "lapsed" }
   /** Its organisation was put back to an earlier state: whether iManage has given another token since, nobody has looked (F33). */
   | { readonly kind: "restoring" }
+  /** Imported; what its first refresh brought is here, and iManage has not said yet whose it is. Nothing is to be sent. */
+  | ({ readonly kind: "unverified" } & UnverifiedToken)
   | { readonly kind: "not_refreshable" }
   | { readonly kind: "gone" }
   | { readonly kind: "state"; readonly state: Grant["state"] };

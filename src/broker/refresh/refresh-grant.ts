@@ -23,6 +23,7 @@ import type {
   RefreshResult,
   RefreshStore,
 } from "./ports.ts";
+import { type VerifyIdentityPorts, verifyIdentity } from "./verify-identity.ts";
 
 export interface RefreshPorts {
   readonly clock: Clock;
@@ -35,6 +36,8 @@ export interface RefreshPorts {
   readonly servers: ServerDirectory;
   readonly authorizationServer: Pick<AuthorizationServer, "refresh">;
   readonly previousTokens: Pick<PreviousTokenCheck, "before">;
+  /** For grants that another system kept before. */
+  readonly identity: Omit<VerifyIdentityPorts, "log" | "sealer">;
   readonly meters?: Pick<Meters, "refresh" | "refreshHeldBack">;
   /** Given by tests alone. */
   readonly failPoints?: FailPoints;
@@ -144,6 +147,11 @@ async function fly(
   const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
   if (failPoints) await failPoints.reach("before-begin", grant);
   const answer = await begin(ports, grant, attempt, reason, server);
+  if (answer.kind === "unverified") {
+    const known = await ports.grants.findGrant(grant);
+    if (known === undefined) return { kind: "ended", code: "authorization_required" };
+    return verifyIdentity({ ...ports, ...ports.identity }, known, server, answer);
+  }
   if (answer.kind !== "begun") {
     const why = answer.kind === "gated" ? answer.why : answer.kind;
     if (isHeldBack(why)) ports.meters?.refreshHeldBack(why);
@@ -177,6 +185,10 @@ async function fly(
     },
     "refresh",
   );
+  if (known.imported === "unverified" && ended.kind === "refreshed" && outcome.kind === "answered") {
+    const opened = outcome.answer.accessToken!;
+    return verifyIdentity({ ...ports, ...ports.identity }, known, server, { opened });
+  }
   return ended;
 }
 
@@ -206,7 +218,7 @@ async function begin(
 
 const isHeldBack = (why: string): why is HeldBack => (HELD_BACK as readonly string[]).includes(why);
 
-function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" }>): RefreshOutcome {
+function withoutCall(answer: Exclude<BeginAnswer, { kind: "begun" | "unverified" }>): RefreshOutcome {
   switch (answer.kind) {
     case "fresh":
       return { kind: "fresh" };

@@ -71,13 +71,19 @@ export class RestoreFault extends Error {
 const TOKENS: Partial<Record<AuditAction, "replaced" | "ended" | "withdrawn">> = {
   "grant.authorized": "replaced",
   "grant.rotated": "replaced",
+  "grant.imported": "replaced",
+  "grant.import_undone": "ended",
   "grant.revoked": "ended",
   "grant.reaped": "ended",
   // Of what is left of it nobody outside knows: where it was the last use, iManage was told to end the tokens.
   "binding.withdrawn": "withdrawn",
 };
 /** Neither is anybody's to do again. */
-const PASSING: readonly string[] = ["token.issued", "policy.budget_exceeded", "store.restored"];
+const PASSING: readonly string[] = [
+  ...(["token.issued", "policy.budget_exceeded", "store.restored"] as const),
+  // Asked of iManage again where it is forgotten.
+  ...(["grant.verified", "grant.quarantined"] as const),
+];
 const GRANTS_AT_ONCE = 500;
 
 /**

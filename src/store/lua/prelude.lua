@@ -53,7 +53,7 @@ local function audit(prefix, now, fields)
     end
   end
   -- Of a grant that never was there is none, and of an organisation that was shredded nothing is kept.
-  if grant and grant ~= '' and (action == 'grant.authorized' or has_timeline(prefix, grant)) then
+  if grant and grant ~= '' and (action == 'grant.authorized' or action == 'grant.imported' or has_timeline(prefix, grant)) then
     timeline(prefix, now, grant, action, '', more)
   end
   return seq
@@ -207,7 +207,7 @@ local function tokens_of(key)
 end
 
 -- Removes a grant with its bindings and puts its tokens to the revocation outbox. False: it was gone already.
--- kindly: what was handed out of it may live nearly to its end. gone: bindings that were taken off it in this same step, and are
+-- kindly: what was handed out of it may live nearly to its end; 'spared': another system goes on with its tokens, and none is revoked. gone: bindings that were taken off it in this same step, and are
 -- told with the others. why, more: for the event, its reason and further fields.
 local function drop_grant(prefix, now, id, kindly, gone, why, more)
   local key = prefix .. 'grant:' .. id
@@ -236,8 +236,9 @@ local function drop_grant(prefix, now, id, kindly, gone, why, more)
   timeline(prefix, now, id, 'grant.gone', why or '', { 'server', g[1], 'libraries',
     #libraries > 0 and cjson.encode(libraries) or '[]', unpack(more or {}) })
   redis.call('ZADD', prefix .. 'ended', string.format('%.0f', now), id)
-  local not_before = kindly and g[4] and tonumber(g[6]) - REVOKED_BEFORE_END_MS or nil
-  to_revocations(prefix, now, id, g[1], g[2], g[3], tokens_of(key), not_before, g[5])
+  local spared = kindly == 'spared'
+  local not_before = kindly and not spared and g[4] and tonumber(g[6]) - REVOKED_BEFORE_END_MS or nil
+  if not spared then to_revocations(prefix, now, id, g[1], g[2], g[3], tokens_of(key), not_before, g[5]) end
   if not_before and not_before > now then
     -- A refresh that is under way ends as an orphan: what it brings may wait as long.
     redis.call('SET', prefix .. 'outlived:' .. id, string.format('%.0f', not_before) .. ' ' .. g[5], 'PX',

@@ -30,7 +30,10 @@ if stopped_by(prefix, nil, { client = binding and binding.client, server = ARGV[
   user = ARGV[6] }) then return 'contained' end
 local before = binding and redis.call('GET', KEYS[6])
 if before and before ~= id and redis.call('EXISTS', prefix .. 'grant:' .. before) == 1 then
-  return 'bound_to_another'
+  -- Of an imported one a file says whose it is, and iManage has not said so: who signs in now is believed, and it makes room.
+  local imported = redis.call('HGET', prefix .. 'grant:' .. before, 'imported')
+  if not imported or imported == 'verified' then return 'bound_to_another' end
+  drop_grant(prefix, now, before, imported ~= 'another_user' and 'spared', {}, 'replaced')
 end
 
 if gen == 0 then
@@ -39,13 +42,17 @@ if gen == 0 then
 end
 
 local received = now - tonumber(ARGV[20])
-local held = redis.call('HMGET', KEYS[1], 'state', 'rt', 'received_at')
+local held = redis.call('HMGET', KEYS[1], 'state', 'rt', 'received_at', 'imported', 'server', 'registration', 'gen')
+-- What was imported as his and is another's is of no use to anybody here.
+if held[4] == 'another_user' then
+  to_revocations(prefix, now, id, held[5], held[6], held[7], tokens_of(KEYS[1]), nil, ARGV[6])
+end
 local overtaken = (held[1] == 'active' or held[1] == 'suspect') and held[2] and received < tonumber(held[3] or '0')
 if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
     'problem_at', 'failing_since', 'refreshes', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
-    'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by')
+    'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by', 'imported', 'import_exp', 'import_due')
   put_state(prefix, id, held[1], 'active')
   redis.call('HSET', KEYS[1], 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],

@@ -12,11 +12,15 @@
 --   begun server registration gen att rt rt_att rt_fp refusals refused_at used_at begun_at
 --   restoring: the organisation was put back to an earlier state (F33)
 --   fresh | held ms | cooling ms problem | gated ms why | lapsed | not_refreshable | gone | state state
+--   unverified gen at at_att: nothing to refresh, iManage has not said yet whose it is
+-- An access token with less life left may end while iManage is asked about it.
+local UNVERIFIED_LEFT_MS = 30000
+
 local now = now_ms()
 local key = KEYS[1]
 local g = redis.call('HMGET', key, 'state', 'rt', 'rt_fp', 'rt_att', 'at_exp', 'at_fp', 'lease', 'lease_until', 'intent',
   'sent_at', 'gen', 'att', 'retry_at', 'problem', 'refusals', 'refused_at', 'used_at', 'server', 'registration', 'due_at', 'at',
-  'consented_at', 'calls', 'lapsing', 'consent', 'refreshed_at', 'rt_exp')
+  'consented_at', 'calls', 'lapsing', 'consent', 'refreshed_at', 'rt_exp', 'imported', 'import_exp', 'at_att')
 if not g[1] then return { 'gone' } end
 
 -- Back in the schedule, not all at once.
@@ -65,6 +69,11 @@ if ARGV[4] == 'due' and stopped_by(prefix, redis.call('HGET', prefix .. 'gate', 
     redis.call('ZADD', prefix .. 'due:refresh', whole(due), id)
     return { 'fresh' }
   end
+end
+
+-- What the first refresh of an imported grant brought is here: iManage is asked whose it is, and nothing is spent for that.
+if g[28] == 'unverified' and g[21] and tonumber(g[29] or '0') - now > UNVERIFIED_LEFT_MS then
+  return { 'unverified', g[11], g[21], g[30] }
 end
 
 if ARGV[4] == 'due' then

@@ -69,8 +69,6 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
   end
   if ARGV[10] ~= '' and tonumber(ARGV[3]) > tonumber(g[4] or '0') then
     local expires = now + tonumber(ARGV[12])
-    redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
-      'soft', ARGV[13], 'refreshed_at', text(now))
     local used = tonumber(g[7] or '0')
     local due
     if used > 0 and now - used <= 2 * tonumber(ARGV[12]) then
@@ -78,7 +76,9 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
     else
       due = now + tonumber(ARGV[14]) * (1 - tonumber(ARGV[15]) / 10)
     end
-    redis.call('HSET', key, 'due_at', text(due))
+    expires, due = usable_until(key, now, expires, due)
+    redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
+      'soft', ARGV[13], 'refreshed_at', text(now), 'due_at', text(due))
     redis.call('ZADD', KEYS[2], text(due), ARGV[1])
     redis.call('HINCRBY', key, 'refreshes', 1)
   elseif ARGV[10] == '' then

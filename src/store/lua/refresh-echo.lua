@@ -67,14 +67,15 @@ if (rt_fp and rt_fp == parent) or (fp ~= '' and rt_fp == fp) or (newer and fp ~=
     due = now
   elseif newer then
     local expires = received + tonumber(ARGV[12])
-    redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
-      'soft', ARGV[13], 'refreshed_at', text(received))
     local used = tonumber(g[11] or '0')
     if used > 0 and received - used <= 2 * tonumber(ARGV[12]) then
       due = expires - tonumber(ARGV[13])
     else
       due = received + tonumber(ARGV[14]) * (1 - tonumber(ARGV[15]) / 10)
     end
+    expires, due = usable_until(key, now, expires, due)
+    redis.call('HSET', key, 'at', ARGV[10], 'at_fp', ARGV[11], 'at_att', ARGV[3], 'at_exp', text(expires), 'at_life', ARGV[12],
+      'soft', ARGV[13], 'refreshed_at', text(received))
   end
   -- A commit that was under way came before this one, whose child it is: kept as a spare then, and newer than this.
   local i = 1

@@ -24,3 +24,12 @@ local function note_answered(key, done, attempt, as)
   while #done > 8 do table.remove(done) end
   redis.call('HSET', key, 'done', cjson.encode(done))
 end
+
+-- From when on an access token is of no use. Of an imported grant nobody has asked iManage yet whose it is: what a refresh brought
+-- is kept, and over for everybody until import-verify says otherwise.
+local function usable_until(key, now, expires, due)
+  local imported = redis.call('HGET', key, 'imported')
+  if not imported or imported == 'verified' then return expires, due end
+  redis.call('HSET', key, 'import_exp', string.format('%.0f', expires), 'import_due', string.format('%.0f', due))
+  return now - 1, now
+end
