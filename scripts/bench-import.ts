@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Simulator } from "../src/simulator/start-simulator.ts";
 import { OldSystem, startImportFirm } from "./bench/import-firm.ts";
 import { startRedis } from "./redis/index.ts";
 
@@ -75,15 +76,28 @@ try {
 
   await firm.changeSecret();
   await old.export(last);
-  const opened = await timed(() => firm.command<Done>("import", "open", last, ...at, "--yes", "--over", "0"));
-  row(
-    "opened",
-    opened.ms,
-    `${opened.value.renewed} tokens were newer, ${opened.value.opened} opened, ${opened.value.faults.length} refused`,
-  );
-
   await firm.startWorkers(WORKERS);
-  const handed = await timed(() => allRefreshed(firm.simulator));
+  // Few at first, as the printed steps say.
+  const few = await firm.command<Done>(
+    "import",
+    "open",
+    last,
+    ...at,
+    "--yes",
+    "--over",
+    "0",
+    "--first",
+    "10",
+  );
+  await allRefreshed(firm.simulator, few.opened!);
+  while (
+    (await firm.command<Standing>("import", "status", "--server", "bench/dms", "--json")).verified <
+    few.opened!
+  );
+  const opened = await timed(() => firm.command<Done>("import", "open", last, ...at, "--yes", "--over", "0"));
+  row("opened", opened.ms, `${few.renewed} tokens were newer; 10 first, then ${opened.value.opened}`);
+
+  const handed = await timed(() => allRefreshed(firm.simulator, TOKENS));
   const standing = await firm.command<Standing>("import", "status", "--server", "bench/dms", "--json");
   row(
     "refreshed and verified",
@@ -110,18 +124,14 @@ try {
   for (const end of ends.reverse()) await end();
 }
 
-/** Until iManage has been asked for everybody, and whose it is. */
-async function allRefreshed(
-  simulator: Awaited<ReturnType<typeof startImportFirm>>["simulator"],
-): Promise<void> {
+/** Until iManage has been asked for so many whose they are. */
+async function allRefreshed(simulator: Simulator, many: number): Promise<void> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
-    const { routes } = simulator.counts();
-    if ((routes.discovery ?? 0) >= TOKENS) return;
+    const asked = simulator.counts().routes.discovery ?? 0;
+    if (asked >= many) return;
     if (performance.now() > until) {
-      console.log(
-        `given up after ${PATIENCE_MS / 1_000} s: ${routes.discovery ?? 0} of ${TOKENS} identities asked for`,
-      );
+      console.log(`given up after ${PATIENCE_MS / 1_000} s: ${asked} of ${many} identities asked for`);
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -50,6 +50,7 @@ export function renderFaults(faults: readonly RowFault[]): string {
 export function renderStanding({
   held,
   opened,
+  refused,
   waiting,
   verified,
   quarantined,
@@ -58,6 +59,7 @@ export function renderStanding({
   const rows = [
     `Held       ${held}  nothing is sent; the other system goes on`,
     `Opened     ${opened}  ours; the first refresh has not left yet`,
+    `Refused    ${refused.length}  iManage did not accept the token: the other system has used it since, or it was broken there`,
     `Waiting    ${waiting.length}  refreshed or tried; iManage has not said yet whose it is`,
     `Verified   ${verified}  iManage says it is the person of the file`,
     `Put aside  ${quarantined.length}  handed to nobody`,
@@ -75,7 +77,13 @@ export function renderStanding({
     .filter(({ problem }) => problem !== undefined)
     .slice(0, NAMED)
     .map(({ grant, owner, problem }) => `  ${grant}  ${owner?.userId}: ${problem}`);
-  return `${[...rows, ...aside, ...stuck].join("\n")}\n`;
+  const dead = refused
+    .slice(0, NAMED)
+    .map(
+      ({ grant, owner, grantState }) =>
+        `  ${grant}  ${owner?.userId}: ${grantState === "suspect" ? "is asked again before that is believed" : "authorises once in the application"}.`,
+    );
+  return `${[...rows, ...aside, ...dead, ...stuck].join("\n")}\n`;
 }
 
 const EXPORT_AGAIN: Readonly<Record<ImportFormat, readonly string[]>> = {
@@ -104,7 +112,7 @@ export function stepsOf(format: ImportFormat, server: string): string {
     `Nothing is refreshed here yet: \`cli import status --server ${server}\` says Held.`,
     ...own,
     "In iManage Control Center, Applications, this application: make a new Client Secret, give it to this broker alone, and take the old one away. Whatever was forgotten then gets invalid_client, which spends no token. (Only where iManage asks for the secret at a refresh: the setting refresh_client_authentication of the server here says what is known.)",
-    `Rehearse with the last export: \`cli import plan FILE …\`. Its lines "take the place of an earlier token" are those that the other system has refreshed since.`,
+    "Rehearse with the last export: `cli import plan FILE …`. What it says *will take the place of an earlier token* is what the other system has refreshed since.",
     "Begin with few: `cli import open FILE … --first 10`, and look at `cli import status` a minute later. Each of the ten is Verified.",
     "Then the others: `cli import open FILE …`. Turn the application over to this broker.",
     "Destroy every copy of the export.",

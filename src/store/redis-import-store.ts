@@ -7,7 +7,7 @@ import type {
 } from "../broker/import/ports.ts";
 import type { AuditNote } from "../broker/ports.ts";
 import type { IdentityFinding, ImportedIdentities } from "../broker/refresh/ports.ts";
-import type { ImportState, UpstreamUser } from "../domain/grant.ts";
+import type { GrantState, ImportState, UpstreamUser } from "../domain/grant.ts";
 import { type GrantId, organisationOf, type ServerId } from "../domain/id.ts";
 import { type ImportVerdict, isImportFault, type LookedUp } from "../domain/import.ts";
 import type { Milliseconds } from "../domain/instant.ts";
@@ -156,13 +156,14 @@ export class RedisImportStore implements ImportStore, ImportedIdentities {
   }
 
   async #imported(position: ImportedPosition): Promise<ImportedGrant> {
-    const [imported, owner, att, problem] = await this.#store.call((redis) =>
-      redis.hmget(grantKey(position.grant), "imported", "owner", "att", "problem"),
+    const [imported, owner, att, problem, state] = await this.#store.call((redis) =>
+      redis.hmget(grantKey(position.grant), "imported", "owner", "att", "problem", "state"),
     );
     return {
       ...position,
       state: (imported ?? undefined) as ImportState | undefined,
       there: owner !== null,
+      grantState: (state ?? undefined) as GrantState | undefined,
       owner: owner == null ? undefined : (JSON.parse(owner) as UpstreamUser),
       sent: Number(att ?? 0) > 0,
       problem: problem ?? undefined,

@@ -1,4 +1,4 @@
-import type { ImportState, UpstreamUser } from "../../domain/grant.ts";
+import type { GrantState, ImportState, UpstreamUser } from "../../domain/grant.ts";
 import type { ClientId, GrantId, ServerId } from "../../domain/id.ts";
 import type { ImportVerdict, LookedUp } from "../../domain/import.ts";
 import type { Instant, Milliseconds } from "../../domain/instant.ts";
@@ -70,6 +70,7 @@ export interface ImportedGrant extends ImportedPosition {
   /** Undefined: ended, or its person has consented himself since. */
   readonly state: ImportState | undefined;
   readonly there: boolean;
+  readonly grantState: GrantState | undefined;
   readonly owner: UpstreamUser | undefined;
   /** Whether its token was sent from here. */
   readonly sent: boolean;

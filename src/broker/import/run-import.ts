@@ -5,6 +5,7 @@ import type { AuditNote, Random } from "../ports.ts";
 import { refreshTokenContext } from "../seal-contexts.ts";
 import { type ImportTarget, type PlannedRow, type PlanPorts, planImport } from "./plan-import.ts";
 import type { ImportedGrant, ImportedPosition, ImportStore } from "./ports.ts";
+import { ImportFault } from "./read-import.ts";
 
 export interface ImportPorts extends PlanPorts {
   readonly random: Random;
@@ -101,6 +102,7 @@ export async function openImport(
   const result = await runImport(ports, target, file, terms.note);
   const { rows } = await planImport(ports, target, file);
   const held = rows.filter((one) => one.as === "same" && one.held).slice(0, terms.first);
+  await careful(ports, server, held.length);
   let opened = 0;
   const pages = Math.ceil(held.length / OPEN_AT_ONCE);
   for (let i = 0; i < held.length; i += OPEN_AT_ONCE) {
@@ -123,13 +125,34 @@ export async function openImport(
 }
 
 const OPEN_AT_ONCE = 100;
+/** More than these are opened only when few have shown that the other system has stopped. */
+const CAREFUL = 100;
+
+/**
+ * Where the other system goes on, or the file is old, a strict server ends each authorization that is opened. That must cost few people
+ * and not all of them.
+ */
+async function careful(ports: ImportPorts, server: ImportTarget["server"], many: number): Promise<void> {
+  if (many <= CAREFUL) return;
+  const { verified, refused } = await standing(ports, server);
+  if (verified === 0)
+    throw new ImportFault(
+      `Nothing that was imported has been refreshed here yet, and ${many} would be opened. Begin with few: --first 10. When \`cli import status\` says Verified, open the others.`,
+    );
+  if (refused.length * 10 > verified)
+    throw new ImportFault(
+      `iManage refused ${refused.length} of ${refused.length + verified} that were opened before: the other system has used these tokens since, or the export is old. Stop it, export again, and open a few with that: --first 10.`,
+    );
+}
 
 /** How far an import is. */
 export interface ImportStanding {
   readonly held: number;
   /** Opened, and nothing was sent yet: may be taken out again. */
   readonly opened: number;
-  /** Refreshed, and iManage has not said yet whose it is; or refused so far. */
+  /** iManage did not accept its token: the other system has used it since, or it was broken there. */
+  readonly refused: readonly ImportedGrant[];
+  /** Refreshed or tried, and iManage has not said yet whose it is. */
   readonly waiting: readonly ImportedGrant[];
   readonly verified: number;
   readonly quarantined: readonly ImportedGrant[];
@@ -142,17 +165,19 @@ export async function standing(
   server: ImportTarget["server"],
 ): Promise<ImportStanding> {
   const waiting: ImportedGrant[] = [];
+  const refused: ImportedGrant[] = [];
   const quarantined: ImportedGrant[] = [];
   let [held, opened, verified, over] = [0, 0, 0, 0];
   for await (const one of everyImported(imports, server)) {
     if (one.state === "held") held += 1;
     else if (one.state === "unverified" && !one.sent) opened += 1;
+    else if (one.state === "unverified" && one.grantState !== "active") refused.push(one);
     else if (one.state === "unverified") waiting.push(one);
     else if (one.state === "verified") verified += 1;
     else if (one.state === undefined) over += 1;
     else quarantined.push(one);
   }
-  return { held, opened, waiting, verified, quarantined, over };
+  return { held, opened, refused, waiting, verified, quarantined, over };
 }
 
 export interface UndoResult {
