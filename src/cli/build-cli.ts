@@ -6,6 +6,8 @@ import type { AuditBuffer, AuditChain, AuditReader } from "../broker/audit/ports
 import type { VerifyPorts } from "../broker/audit/verify-audit.ts";
 import type { BackupMac, StoreRefill, StoreSnapshot } from "../broker/backup/ports.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
+import type { ExportPorts } from "../broker/export/export-tokens.ts";
+import type { OfflineKeys } from "../broker/export/ports.ts";
 import type { GrantStore } from "../broker/grants/ports.ts";
 import type { ImportPorts } from "../broker/import/run-import.ts";
 import type { RootKeyPorts } from "../broker/keys/root-keys.ts";
@@ -36,6 +38,7 @@ import { addDoctorCommand, type CheckFinding } from "./doctor-command.ts";
 import { addEventCommands } from "./event-commands.ts";
 import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain-command.ts";
+import { addExportCommands } from "./export-commands.ts";
 import { addGrantCommands } from "./grant-commands.ts";
 import { addImportCommands } from "./import-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -91,6 +94,8 @@ export interface CliDeps {
     into: string,
     passwordFile: string | undefined,
   ) => Promise<{ readonly refill: StoreRefill; readonly close: () => void }>;
+  /** Of exports; needs nothing. */
+  readonly offlineKeys: Pick<OfflineKeys, "create" | "open">;
   readonly auditChain: AuditChain;
   readonly checkpointReader: (keys: SignerKeys) => VerifyPorts["readCheckpoint"];
   /** Connects, lets `use` work, and closes whatever becomes of it. */
@@ -119,6 +124,7 @@ export interface CliBroker
     StatusBroker {
   readonly grants: Pick<GrantStore, "listGrants" | "countGrants" | "findGrant" | "timeline">;
   readonly imports: ImportPorts;
+  readonly exports: ExportPorts;
   readonly syncs: OperateSyncs;
   readonly explain: ExplainPorts;
   readonly containment: ContainmentPorts;
@@ -163,6 +169,7 @@ export function buildCli(deps: CliDeps): Command {
   addShowCommands(cli, deps);
   addGrantCommands(cli, deps);
   addImportCommands(cli, deps);
+  addExportCommands(cli, deps);
   addSyncCommands(cli, deps);
   addContainmentCommands(cli, deps);
   addClientCommands(cli, deps);

@@ -25,6 +25,12 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   show: "show servers",
   "grants list": "grants list --organisation meridian --json",
   "grants timeline": "grants timeline grt_…",
+  "export create-key": "export create-key offline.jwk > offline.public.json",
+  "export request":
+    'export request --server meridian/dms --key offline.public.json --reason "moves to another product"',
+  "export confirm": "export confirm exp_… --server meridian/dms --thumbprint NzbLsXh8…",
+  "export write": "export write exp_… --server meridian/dms --out tokens.sealed.ndjson",
+  "export open": "export open tokens.sealed.ndjson --key offline.jwk --out tokens.ndjson",
   "import plan": "import plan tokens.csv --format csv --server meridian/dms --application matter-tracker",
   "import run":
     "import run connections.json --format nango --server meridian/dms --application matter-tracker --issued-to token-broker",

@@ -40,7 +40,7 @@ export const AUDIT_FIELDS = {
   registration: "the registration at iManage",
   name: "name of the record in configuration files",
   record: "key name of the record",
-  key: "id of the data key, or of the root key by which data keys are wrapped now",
+  key: "id of the data key, of the root key by which data keys are wrapped now, or thumbprint of an export's key",
   queue: "the work queue",
   job: "the job; `failed`, `completed`, `delayed`: every job in this state",
   fields: "names of what is another now, separated by blanks; no value",
@@ -104,6 +104,16 @@ export const AUDIT_ACTIONS = {
     "An imported authorization was put aside: by what iManage says it is not this person's alone.",
     ["server", "grant", "why"],
   ),
+  "grant.exported": action("An authorization was handed over to another system, and is used here no more.", [
+    "server",
+    "grant",
+  ]),
+  "export.requested": action("An operator asked for an export of authorizations, sealed to an offline key.", [
+    "server",
+    "key",
+    "purpose",
+  ]),
+  "export.confirmed": action("Another operator confirmed an export.", ["server", "key"]),
   "grant.reaped": action("An authorization that nobody used was ended.", ["server", "grant"]),
   "binding.withdrawn": action("One use of an authorization was ended: an application's, or a library's.", [
     "server",

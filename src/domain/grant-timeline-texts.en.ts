@@ -136,6 +136,8 @@ const ENTRIES: Readonly<Record<string, (entry: Told) => string>> = {
     more.why === "already_authorized"
       ? "It was put aside: the person whom iManage named has an authorization here already."
       : "It was put aside and handed to nobody: iManage named another person than the imported file.",
+  "grant.exported": () =>
+    "It was handed over to another system, sealed. It is used here no more, unless an operator takes it back by an import.",
   "grant.reaped": () => "It was ended, because nothing was bound to it.",
   "grant.ended": () => "Its access token has ended, and it cannot be renewed.",
   "grant.gone": ({ detail }) =>

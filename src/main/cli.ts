@@ -12,6 +12,7 @@ import { auditChain, readCheckpoint } from "../security/audit-chain.ts";
 import { makeBackupMac } from "../security/backup-mac.ts";
 import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
+import { offlineKeys } from "../security/offline-key.ts";
 import { systemRandom } from "../security/random.ts";
 import {
   addRootKey,
@@ -66,6 +67,7 @@ const cli = buildCli({
   auditKeys: async () => makeSigner(await rootKeysetOf(readSettings())).publicKeys(),
   backupMac: async () => makeBackupMac(await rootKeysetOf(readSettings())),
   openRefill: (into, passwordFile) => openRefill(readSettings(), into, passwordFile),
+  offlineKeys,
   auditChain,
   checkpointReader: readCheckpoint,
   async withBroker(use) {
@@ -85,6 +87,7 @@ const cli = buildCli({
         random: broker.random,
         grants: broker.grantStore,
         imports: broker.imports,
+        exports: broker.exports,
         syncs: broker.operateSyncs,
         containment: broker.containment,
         snapshot: broker.snapshot,

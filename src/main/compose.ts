@@ -6,6 +6,7 @@ import { ContainmentWork } from "../broker/containment/carry-out.ts";
 import type { ContainmentPorts } from "../broker/containment/contain.ts";
 import type { DiagnosisPorts } from "../broker/diagnosis/diagnose-server.ts";
 import type { LookAgainPorts } from "../broker/diagnosis/look-again.ts";
+import type { ExportPorts } from "../broker/export/export-tokens.ts";
 import type { GrantPorts } from "../broker/grants/manage-grants.ts";
 import type { ImportPorts } from "../broker/import/run-import.ts";
 import type { LibraryPagePorts } from "../broker/libraries/library-pages.ts";
@@ -24,11 +25,13 @@ import { readCertificates } from "../security/certificates.ts";
 import { makeClientSecrets } from "../security/client-secrets.ts";
 import { makeCursors } from "../security/cursors.ts";
 import { makeHandles } from "../security/handles.ts";
+import { offlineKeys } from "../security/offline-key.ts";
 import { systemRandom } from "../security/random.ts";
 import { makeRecordMac } from "../security/record-mac.ts";
 import type { RootKeyset } from "../security/root-keyset.ts";
 import { makeSealer } from "../security/sealer.ts";
 import { makeSigner } from "../security/signer.ts";
+import { makeTokenEncrypter } from "../security/token-encrypter.ts";
 import { auditLimits, openAuditSink } from "./audit-sink.ts";
 import { handOutTokens } from "./hand-out-tokens.ts";
 import { keepDeliveries } from "./keep-deliveries.ts";
@@ -156,6 +159,10 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
   const imports: ImportPorts = {
     ...{ clock, random, sealer, imports: stores.imports, schedule: grantStore },
     ...{ servers: configuration, policies: configuration },
+  };
+  const exports: ExportPorts = {
+    ...{ random, sealer, exports: stores.exports, grants: grantStore, keys: offlineKeys },
+    encrypter: makeTokenEncrypter(),
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
 
@@ -324,6 +331,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     clientAuthorities,
     grants,
     imports,
+    exports,
     diagnosis,
     api,
     backgroundApi,

@@ -17,6 +17,7 @@ import { RedisDataKeyStore } from "../store/redis-data-key-store.ts";
 import { RedisDeliveryStore } from "../store/redis-delivery-store.ts";
 import { RedisDiagnosisStore } from "../store/redis-diagnosis-store.ts";
 import { RedisEventLog } from "../store/redis-event-log.ts";
+import { RedisExportStore } from "../store/redis-export-store.ts";
 import { RedisGrantStore } from "../store/redis-grant-store.ts";
 import { RedisIdempotencyStore } from "../store/redis-idempotency-store.ts";
 import { RedisImportStore } from "../store/redis-import-store.ts";
@@ -137,6 +138,7 @@ export async function openStores(
     subscriptions: new RedisSubscriptionStore(fast, sealed),
     deliveries: new RedisDeliveryStore(fast),
     grants: new RedisGrantStore(fast),
+    exports: new RedisExportStore(fast),
     imports: new RedisImportStore(fast),
     idempotency: new RedisIdempotencyStore(fast),
     // However long Redis is away: an orderly end that is not noted would count as a crash.

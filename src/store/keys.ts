@@ -75,6 +75,9 @@ const containmentsPrefix = (route: Route | undefined): string =>
 export const containmentGateKey = (id: ContainmentId): string => `${containmentsPrefix(findRoute(id))}gate`;
 /** Hash: fingerprint of each refresh token that came in from another system → the grant that it became. */
 export const importsKey = (server: ServerId): string => `${organisation(routeOf(server))}imports:${server}`;
+/** Hash, an hour: `record` (JSON of what is to be exported, and to whose key), `by`, `confirmed_by`. */
+export const exportKey = (server: ServerId, id: string): string =>
+  `${organisation(routeOf(server))}export:${id}`;
 /** Sorted set: grants that came in so, by when. */
 export const importedKey = (server: ServerId): string => `${organisation(routeOf(server))}imported:${server}`;
 

@@ -95,6 +95,7 @@ beforeEach(() => {
     },
     // On a whole broker: test/stories/import.test.ts.
     imports: {} as never,
+    exports: {} as never,
     // On a whole broker: test/cli/syncs.test.ts.
     syncs: {} as never,
     // `cli policies explain` is told through the whole product: test/stories/explain.test.ts.
@@ -167,6 +168,7 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
     auditKeys: () => signer.publicKeys(),
     backupMac: async () => ({}) as never,
     openRefill: async () => ({}) as never,
+    offlineKeys: {} as never,
     auditChain,
     checkpointReader: readCheckpoint,
     examine: undefined as never,

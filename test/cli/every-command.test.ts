@@ -51,6 +51,8 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   "keys public": "a JWK set",
   "keys verify-certificate": "what the certificate says, which is JSON",
   "audit keys": "a JWK set",
+  "export create-key": "a JWK set",
+  "export open": "writes a file",
   "registration-sheet": "--format json",
   "registration-package": "writes a file",
   "organisations shred": "a signed certificate",

@@ -73,6 +73,7 @@ const TOKENS: Partial<Record<AuditAction, "replaced" | "ended" | "withdrawn">> =
   "grant.rotated": "replaced",
   "grant.imported": "replaced",
   "grant.import_undone": "ended",
+  "grant.exported": "withdrawn",
   "grant.revoked": "ended",
   "grant.reaped": "ended",
   // Of what is left of it nobody outside knows: where it was the last use, iManage was told to end the tokens.

@@ -52,7 +52,7 @@ if not overtaken then
   -- An attempt that is under way belongs to the earlier consent: its answer finds another generation and is orphaned.
   redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'intent', 'intent_parent', 'sent_at', 'retry_at', 'problem',
     'problem_at', 'failing_since', 'refreshes', 'refusals', 'refused_at', 'spares', 'done', 'rt', 'rt_fp', 'rt_att', 'rt_exp', 'forced_at', 'due_at',
-    'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by', 'imported', 'import_exp', 'import_due')
+    'refused_cfg', 'calls', 'lapsing', 'spent', 'revoked_by', 'imported', 'import_exp', 'import_due', 'exported')
   put_state(prefix, id, held[1], 'active')
   redis.call('HSET', KEYS[1], 'gen', ARGV[2], 'server', ARGV[3], 'registration', ARGV[4], 'owner', ARGV[5],
     'consent', ARGV[6], 'consented_at', text(now), 'received_at', text(received), 'at', ARGV[10], 'at_fp', ARGV[11],

@@ -95,7 +95,7 @@ if g[2] == ARGV[5] or (ARGV[7] ~= '' and g[2] == ARGV[7]) or g[9] == 'reauthoriz
   if g[9] == 'reauthorization_required' then
     emit_grant(prefix, now, 'grant.recovered', ARGV[1], ARGV[16], bindings_of(prefix, ARGV[1]))
   end
-  put_state(prefix, ARGV[1], g[9], 'active')
+  put_state(prefix, ARGV[1], g[9], g[9] == 'paused' and 'paused' or 'active')
   redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'failing_since', 'refusals', 'refused_at', 'refused_cfg', 'calls')
 else
   as = 'spare'

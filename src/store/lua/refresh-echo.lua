@@ -101,7 +101,7 @@ if (rt_fp and rt_fp == parent) or (fp ~= '' and rt_fp == fp) or (newer and fp ~=
   if g[8] == 'reauthorization_required' then
     emit_grant(prefix, now, 'grant.recovered', ARGV[1], ARGV[16], bindings_of(prefix, ARGV[1]))
   end
-  put_state(prefix, ARGV[1], g[8], 'active')
+  put_state(prefix, ARGV[1], g[8], g[8] == 'paused' and 'paused' or 'active')
   redis.call('HDEL', key, 'retry_at', 'problem', 'problem_at', 'failing_since', 'refusals', 'refused_at', 'refused_cfg', 'calls')
   timeline(prefix, now, ARGV[1], 'refresh.restored', 'Redis had lost it, and a process still had it')
 elseif fp ~= '' then
