@@ -57,6 +57,19 @@ export const KEPT_OF_ORGANISATIONS: Readonly<Record<string, Kept>> = {
     AUDIT,
     "the firm's organisation admin, operators; support with names masked; applications with the action `audit`",
   ),
+  "imports:…": kept(
+    "which refresh tokens came in from another system, by fingerprint",
+    "keyed digests of tokens",
+    WITH_ORGANISATION,
+    NONE,
+  ),
+  "imported:…": kept("the list of authorizations that came in so, or were handed over", NOBODY, WITH_ORGANISATION, NONE),
+  "export:…": kept(
+    "what operators want to hand over, and to whose key",
+    "the accounts of the operators who asked and confirmed",
+    "an hour",
+    NONE,
+  ),
   "audit-head": kept("how far the audit is exported", NOBODY, "for good", NONE),
   ended: kept("which authorizations ended when", NOBODY, AUDIT, NONE),
   events: kept(
