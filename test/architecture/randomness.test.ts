@@ -9,6 +9,8 @@ const WEAK =
 const STRONG = /\brandomBytes\b|\brandomFill(Sync)?\b|\brandomInt\b|\bgenerateKey(Pair)?(Sync)?\b/;
 
 const DRAWS = [
+  // A whole key pair, drawn by WebCrypto itself.
+  "src/security/offline-key.ts",
   "src/security/random.ts",
   // iManage's side, which has a source of its own.
   "src/simulator/tokens.ts",
