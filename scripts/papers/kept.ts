@@ -63,7 +63,12 @@ export const KEPT_OF_ORGANISATIONS: Readonly<Record<string, Kept>> = {
     WITH_ORGANISATION,
     NONE,
   ),
-  "imported:…": kept("the list of authorizations that came in so, or were handed over", NOBODY, WITH_ORGANISATION, NONE),
+  "imported:…": kept(
+    "the list of authorizations that came in so, or were handed over",
+    NOBODY,
+    WITH_ORGANISATION,
+    NONE,
+  ),
   "export:…": kept(
     "what operators want to hand over, and to whose key",
     "the accounts of the operators who asked and confirmed",

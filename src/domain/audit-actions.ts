@@ -121,6 +121,12 @@ export const AUDIT_ACTIONS = {
     "library",
   ]),
 
+  "binding.moved": action("An application knows a person by another id from now on.", [
+    "client",
+    "server",
+    "grant",
+  ]),
+
   // Containment
   "containment.begun": action(
     "Tokens were stopped.",

@@ -152,6 +152,7 @@ const ENTRIES: Readonly<Record<string, (entry: Told) => string>> = {
     more.library
       ? `The library${named(more.library)} was withdrawn from it.`
       : "An application's use of it ended.",
+  "binding.moved": () => "An application knows the person by another id from now on.",
   "containment.begun": () => "Its tokens were stopped by a containment.",
   "library.authorized": ({ more }) =>
     `The library${named(more.library)} was lent to background services with it.`,

@@ -16,6 +16,7 @@ import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Log, Signer } from "../broker/ports.ts";
 import type { ServerProfiles } from "../broker/profile/ports.ts";
 import type { GateReader } from "../broker/refresh/ports.ts";
+import type { SubjectPorts } from "../broker/subjects/ports.ts";
 import type { EventReader } from "../events/read-events.ts";
 import type { Subscriptions } from "../events/subscriptions.ts";
 import type { ChangeReader } from "../sync/read-changes.ts";
@@ -31,6 +32,7 @@ export interface HttpDeps {
   readonly tokensOnTheirWay: TokensOnTheirWay;
   readonly people: PersonPorts;
   readonly grants: GrantPorts;
+  readonly subjects: SubjectPorts;
   readonly portal: PortalPorts;
   readonly diagnosis: DiagnosisPorts;
   readonly libraries: LibraryViewPorts;

@@ -39,6 +39,7 @@ import { postAccessTokens } from "./post-access-tokens.ts";
 import { getServerPackage, getServerRegistration } from "./registration-help.ts";
 import type { Route } from "./route.ts";
 import { getServer, getServers, putServer } from "./servers.ts";
+import { postSubjectEnd, postSubjectMove } from "./subjects.ts";
 import { getSyncChanges, getSyncSnapshot } from "./sync-changes.ts";
 import {
   deleteSync,
@@ -63,6 +64,8 @@ export const routes: readonly Route[] = [
   getGrantById,
   getGrantTimeline,
   deleteGrantById,
+  postSubjectMove,
+  postSubjectEnd,
   getLibraries,
   getLibrary,
   deleteLibrary,

@@ -14,6 +14,7 @@ import type { ChangePorts } from "../broker/organisations/change-organisation.ts
 import type { PortalPorts } from "../broker/portal/ports.ts";
 import type { Clock, Timers } from "../broker/ports.ts";
 import type { FailPoints } from "../broker/refresh/ports.ts";
+import type { SubjectPorts } from "../broker/subjects/ports.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemTimers } from "../ops/clock.ts";
 import type { OperatorLog } from "../ops/log.ts";
@@ -165,6 +166,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     encrypter: makeTokenEncrypter(),
   };
   const grants: GrantPorts = { clock, grants: grantStore, clients: configuration, revoker };
+  const subjects: SubjectPorts = { ...grants, grants: grantStore, servers: configuration };
 
   const diagnosis: DiagnosisPorts = {
     clock,
@@ -330,6 +332,7 @@ export async function compose({ settings, rootKeyset, log, ...given }: Surroundi
     people,
     clientAuthorities,
     grants,
+    subjects,
     imports,
     exports,
     diagnosis,

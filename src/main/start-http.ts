@@ -129,6 +129,7 @@ function httpDeps(broker: Broker, publicBaseUrl: string, trustedProxyCidrs: read
     tokensOnTheirWay: broker.tokensOnTheirWay,
     people: broker.people,
     grants: broker.grants,
+    subjects: broker.subjects,
     portal: { ...broker.portal, publicBaseUrl },
     diagnosis: { ...broker.diagnosis, publicBaseUrl },
     libraries: broker.libraryPages,

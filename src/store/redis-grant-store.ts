@@ -224,6 +224,26 @@ export class RedisGrantStore implements ConsentStore, GrantStore, RefreshSchedul
     return ((await this.#store.call((redis) => redis.get(key))) as GrantId | null) ?? undefined;
   }
 
+  async moveUser(
+    server: ServerId,
+    client: ClientId,
+    { from, to, grant }: { readonly from: UserSubject; readonly to: UserSubject; readonly grant: GrantId },
+    note: AuditNote,
+  ): Promise<"moved" | "already" | "unbound" | "bound_to_another" | "contained"> {
+    const organisation = organisationOf(server);
+    const digests = [from, to].map((subject) => bindingDigest(server, client, subject));
+    const { type, issuer, id } = to;
+    return (await this.#store.run(
+      "move-binding",
+      [...digests.map((digest) => bindingKey(organisation, digest)), gateKey(organisation)],
+      [
+        ...digests,
+        ...[JSON.stringify({ type: "user", client, subject: { type, issuer, id } }), server, grant],
+        ...[note.actor, note.requestId],
+      ],
+    )) as "moved" | "already" | "unbound" | "bound_to_another" | "contained";
+  }
+
   async unbindUser(
     server: ServerId,
     client: ClientId,

@@ -56,6 +56,7 @@ const OF_AUDIT: Readonly<Record<keyof typeof AUDIT_ACTIONS, readonly EventKind[]
   "export.confirmed": "nothing is handed over yet",
   "grant.reaped": ["grant.revoked"],
   "binding.withdrawn": ["grant.revoked"],
+  "binding.moved": "the client did it itself",
   "containment.begun": ["containment.begun"],
   "containment.lifted": ["containment.lifted"],
   "containment.revoked": "its grants have been told of one by one",

@@ -189,6 +189,8 @@ const STORIES: Readonly<Record<string, readonly string[]>> = {
   getGrant: [POLICY, "broker/grants/manage-grants.ts"],
   getGrantTimeline: [POLICY, "broker/grants/manage-grants.ts"],
   deleteGrant: [POLICY, "broker/grants/manage-grants.ts"],
+  moveSubject: [POLICY, "broker/people/read-person.ts", "broker/subjects/move-subject.ts"],
+  endSubject: [POLICY, "broker/subjects/end-subject.ts"],
   listLibraries: [POLICY, "http/libraries.ts", "broker/libraries/library-view.ts"],
   getLibrary: [POLICY, "broker/libraries/library-view.ts"],
   withdrawLibrary: [POLICY],
@@ -316,6 +318,9 @@ describe("what is answered", () => {
     const grant = String(token.grant);
     await ask("getGrant", grant);
     await ask("getGrantTimeline", grant);
+    const same = { server, from: { id: AMELIA.subject }, to: subject, upstream_user: AMELIA.username };
+    await ask("moveSubject", "", same);
+    await ask("endSubject", "", { organisation, subject: { id: "u-nobody" } });
     await lendLibrary(`${here.base}/servers/${server}/libraries`, "ACTIVE", {
       username: AMELIA.username,
       password: AMELIA.password,

@@ -34,6 +34,15 @@ const GOOD: Readonly<
   createPortalSession: {
     body: { subject: { type: "user", id: AMELIA.subject }, role: "user", return_url: RETURN_URL },
   },
+  moveSubject: {
+    body: {
+      from: { id: AMELIA.subject },
+      to: { type: "user", id: AMELIA.subject },
+      upstream_user: AMELIA.username,
+    },
+  },
+  // Whoever has left has nothing: what the others are asked about stays.
+  endSubject: { body: { subject: { id: "u-has-left" } } },
   createSync: { body: { library: "ACTIVE" } },
   changeSync: { body: { interval: 300 } },
   changeOrganisation: { body: { display_name: "Meridian Legal", enabled: true }, query: { dry_run: "true" } },

@@ -35,6 +35,16 @@ export interface GrantStore {
   /** The grant that one user of a client is bound to. */
   findUserGrant(server: ServerId, client: ClientId, subject: UserSubject): Promise<GrantId | undefined>;
   /**
+   * Lets another user of the same client have one's binding. MUST change nothing unless the one is bound to this grant, and the other to
+   * it or to none (T11).
+   */
+  moveUser(
+    server: ServerId,
+    client: ClientId,
+    move: { readonly from: UserSubject; readonly to: UserSubject; readonly grant: GrantId },
+    note: AuditNote,
+  ): Promise<"moved" | "already" | "unbound" | "bound_to_another" | "contained">;
+  /**
    * Takes one user's binding back; the last one gone ends the grant. Answers the grant it was bound to.
    * @param from MUST leave a binding to any other grant alone: it may be another person's by now
    */
