@@ -32,8 +32,11 @@ local before = binding and redis.call('GET', KEYS[6])
 if before and before ~= id and redis.call('EXISTS', prefix .. 'grant:' .. before) == 1 then
   -- Of an imported one a file says whose it is, and iManage has not said so: who signs in now is believed, and it makes room.
   local imported = redis.call('HGET', prefix .. 'grant:' .. before, 'imported')
-  if not imported or imported == 'verified' then return 'bound_to_another' end
-  drop_grant(prefix, now, before, imported ~= 'another_user' and 'spared', {}, 'replaced')
+  if imported and imported ~= 'verified' then
+    drop_grant(prefix, now, before, imported ~= 'another_user' and 'spared', {}, 'replaced')
+  else
+    return 'bound_to_another'
+  end
 end
 
 if gen == 0 then
