@@ -140,15 +140,16 @@ async function fly(
   count: (end: RefreshEnd) => void,
 ): Promise<RefreshOutcome> {
   const { failPoints } = ports;
-  const given = at ?? (await ports.grants.findGrant(grant))?.server;
-  const server = given && (await ports.servers.findServer(given));
+  const read = at === undefined ? await ports.grants.findGrant(grant) : undefined;
+  const place = at ?? read?.server;
+  const server = place && (await ports.servers.findServer(place));
   if (server === undefined) return { kind: "ended", code: "authorization_required" };
 
   const attempt: AttemptId = Buffer.from(ports.random.bytes(16)).toString("base64url");
   if (failPoints) await failPoints.reach("before-begin", grant);
   const answer = await begin(ports, grant, attempt, reason, server);
   if (answer.kind === "unverified") {
-    const known = await ports.grants.findGrant(grant);
+    const known = read ?? (await ports.grants.findGrant(grant));
     if (known === undefined) return { kind: "ended", code: "authorization_required" };
     return verifyIdentity({ ...ports, ...ports.identity }, known, server, answer);
   }
@@ -185,9 +186,10 @@ async function fly(
     },
     "refresh",
   );
-  if (known.imported === "unverified" && ended.kind === "refreshed" && outcome.kind === "answered") {
+  // Where the grant was not read it is due again at once, and `begin` says that it is unverified.
+  if (read?.imported === "unverified" && ended.kind === "refreshed" && outcome.kind === "answered") {
     const opened = outcome.answer.accessToken!;
-    return verifyIdentity({ ...ports, ...ports.identity }, known, server, { opened });
+    return verifyIdentity({ ...ports, ...ports.identity }, read, server, { opened });
   }
   return ended;
 }
