@@ -54,8 +54,11 @@ export function tellWorkers(by: {
   const { log, configuration, grants, profiles } = by;
   return {
     sweepRefreshes: () => sweepDueGrants(grants),
-    refreshGrant: async (id, server) =>
-      (await by.refresher.refresh(id, { why: "due" }, server)).kind === "refreshed",
+    async refreshGrant(id, server) {
+      const outcome = await by.refresher.refresh(id, { why: "due" }, server);
+      if (outcome.kind === "gated" && outcome.why === "busy") return "busy";
+      return outcome.kind === "refreshed";
+    },
     sweepSyncs: () => by.syncSweep.sweep(),
     runSync: (id, signal, progressed) => by.syncRuns.run(id, signal, progressed),
     sweepDeliveries: () => by.deliverySweep.sweep(),

@@ -33,8 +33,11 @@ export const refreshGrantJob =
     /** Not again in this job: what stood in its way will not be gone by then. */
     const tried = new Set<GrantId>();
     let refreshed = 0;
+    let stoodBack = 0;
     const one = async (grant: GrantId, server?: ServerId): Promise<void> => {
-      if (await refreshGrant(grant, server)) refreshed += 1;
+      const end = await refreshGrant(grant, server);
+      if (end === "busy") stoodBack += 1;
+      else if (end) refreshed += 1;
       else tried.add(grant);
     };
     const alone = (grant: GrantId) => guard.run(QUEUES.refreshGrant, grant, () => one(grant));
@@ -45,21 +48,25 @@ export const refreshGrantJob =
     let looks = 0;
     // Of two that take the same one finds it taken.
     for (let first: GrantId | undefined = data.id; ; first = undefined) {
-      const before = refreshed;
+      const before = { refreshed, stoodBack };
       const [{ taken, suspect, soon }] = await bothEnded(others(), first && alone(first));
       if (suspect !== undefined && suspect !== first) {
         tried.add(suspect);
         await alone(suspect);
       }
+      const gotOn = refreshed > before.refreshed;
       if (stopping.aborted) return;
-      if (monotonicMs() >= until) return refreshed > before ? goOnLater(data.id) : undefined;
-      if (refreshed > before) looks = 0;
-      else if (taken.length > 0 || refreshed === 0) return;
-      else {
-        // One that found its server full comes up in a moment.
-        if (!soon || ++looks > LOOKS_MAX) return;
-        await timers.after(LOOK_AGAIN_MS).elapsed;
+      if (monotonicMs() >= until) return gotOn ? goOnLater(data.id) : undefined;
+      if (gotOn) {
+        looks = 0;
+        continue;
       }
+      // Without a place from the first look on it is others' job, and what is due and is not let through is nobody's for now.
+      if (refreshed === 0 || (taken.length > 0 && stoodBack === before.stoodBack)) return;
+      if (taken.length === 0 && !soon) return;
+      if (++looks > LOOKS_MAX) return;
+      // One that found its server full comes up in a moment.
+      await timers.after(LOOK_AGAIN_MS).elapsed;
     }
   };
 

@@ -37,10 +37,11 @@ export interface WorkerStories {
   /** Grants whose time has come. */
   sweepRefreshes(): Promise<readonly GrantId[]>;
   /**
-   * Answers whether iManage gave a new token: then it is worth to go on with others.
+   * Answers whether iManage gave a new token: then it is worth to go on with others. `busy`: its server had no place for it, and it
+   * is due again in a moment.
    * @param server where it was given, where that is known
    */
-  refreshGrant(id: GrantId, server?: ServerId): Promise<boolean>;
+  refreshGrant(id: GrantId, server?: ServerId): Promise<boolean | "busy">;
   /** Syncs whose time has come, in the order of their turns. */
   sweepSyncs(): Promise<readonly SyncTurn[]>;
   /**
