@@ -169,6 +169,12 @@ export const KEPT_OF_ORGANISATIONS: Readonly<Record<string, Kept>> = {
     `${WITH_GRANT}, and then as the audit`,
     CLIENTS,
   ),
+  "story:…": kept(
+    "what happened to one authorization, some 200 entries",
+    `who did it: ${IMANAGE_ID}, or ${CLIENT_ID}, or an operator's account`,
+    `${WITH_GRANT}, and then as the audit`,
+    CLIENTS,
+  ),
   "libraries:…": kept(
     "which library was lent by whom",
     `the library admin's ${IMANAGE_ID}, name and e-mail`,
