@@ -96,7 +96,9 @@ async function targetsOf(
   );
   const answer = await broker.client.accessToken(JSON.parse(bodies[0]!) as object);
   const targets = new Map<Name, Target>();
+  const wanted = (name: Name): boolean => only?.includes(name) !== false;
   const floor = async (name: Name, kind: string) => {
+    if (!wanted(name)) return;
     const child: RunningChild = await startChild("./token-floors.ts", {
       ...{
         FLOOR: kind,
@@ -120,8 +122,8 @@ async function targetsOf(
     bodies,
     pids,
   });
-  targets.set("private_key_jwt", { ...(await exchange(broker)), pids });
-  for (const name of targets.keys()) if (only?.includes(name) === false) targets.delete(name);
+  if (wanted("private_key_jwt")) targets.set("private_key_jwt", { ...(await exchange(broker)), pids });
+  if (!wanted("broker token")) targets.delete("broker token");
   return targets;
 }
 

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { storeConsent } from "../../src/broker/authorization/redeem.ts";
@@ -46,7 +46,7 @@ export async function makeHerdFirm(
 ): Promise<HerdFirm> {
   const { redis, simulator, folder } = by;
   const hole = await silentServer();
-  const silent = `http://127.0.0.1:${(hole.address() as AddressInfo).port}`;
+  const silent = `http://127.0.0.1:${hole.port}`;
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
   const env = {
@@ -91,21 +91,30 @@ export async function makeHerdFirm(
       );
     },
     async stop() {
-      for (const one of running) await one.stop();
-      hole.close();
+      // Those that wait for an answer from there get one: the end of the connection.
+      hole.end();
+      await Promise.all(running.map((one) => one.stop()));
     },
   };
 }
 
-/** Takes connections, and never says a word. */
-async function silentServer(): Promise<Server> {
+/** Takes connections, and never says a word until its end. */
+async function silentServer() {
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    sockets.add(socket);
     socket.on("error", () => {});
+    socket.once("close", () => sockets.delete(socket));
     socket.resume();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  server.unref();
-  return server;
+  return {
+    port: (server.address() as AddressInfo).port,
+    end() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 async function writeConfiguration(folder: string, origin: string, silent: string, servers: number) {
