@@ -37,6 +37,7 @@ export function knowCallers(by: {
   const letIn = clientsUncontained(configuration, stores.containment);
   const recentClients = new RecentClients(letIn, clock);
   stores.clientChanged.each((id) => recentClients.forget(id));
+  stores.clientChanged.eachWrittenHere(() => recentClients.forgetAll());
   const clients: ClientPorts = {
     clock,
     log,

@@ -32,7 +32,18 @@ export class SyncsDueListener extends AnnouncementListener<OrganisationId> {
 }
 
 export class ClientListener extends AnnouncementListener<ClientId> {
+  readonly #hear: (() => void)[] = [];
+
   constructor(connection: RedisConnection) {
     super(connection, CLIENTS_CHANNEL);
+  }
+
+  /** Who writes in this very process says so: whoever asks here next must not wait for the announcement. */
+  readonly wroteHere = (): void => {
+    for (const hear of this.#hear) hear();
+  };
+
+  eachWrittenHere(hear: () => void): void {
+    this.#hear.push(hear);
   }
 }

@@ -15,8 +15,11 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
   readonly #store: RedisStore;
   readonly #sealed: SealedRecords;
   readonly #places: RecordPlaces;
+  readonly #wrote: () => void;
 
-  constructor(store: RedisStore, sealed: SealedRecords) {
+  /** @param wrote hears that a client was changed by this process */
+  constructor(store: RedisStore, sealed: SealedRecords, wrote: () => void = () => {}) {
+    this.#wrote = wrote;
     this.#store = store;
     this.#sealed = sealed;
     this.#places = { store, sealed };
@@ -52,6 +55,7 @@ export class RedisClientStore implements ClientStore, ClientConfigurationStore {
       more: [name, id, this.#sealed.seal(standingPlace(key), { state, generation })],
       audited: ["client", { client: id, name }],
     });
+    this.#wrote();
   }
 
   async findPolicy(

@@ -28,8 +28,8 @@ export class RedisConfigurationStore extends RedisClientStore implements Configu
   readonly #sealed: SealedRecords;
   readonly #places: RecordPlaces;
 
-  constructor(store: RedisStore, sealed: SealedRecords) {
-    super(store, sealed);
+  constructor(store: RedisStore, sealed: SealedRecords, wroteClient?: () => void) {
+    super(store, sealed, wroteClient);
     this.#store = store;
     this.#sealed = sealed;
     this.#places = { store, sealed };

@@ -36,8 +36,12 @@ const ENTRIES_AT_ONCE = 2_000;
 export class RedisContainmentStore implements ContainmentStore, HandedOut {
   readonly #store: RedisStore;
 
-  constructor(store: RedisStore) {
+  readonly #wrote: () => void;
+
+  /** @param wrote hears that this process has begun or lifted one */
+  constructor(store: RedisStore, wrote: () => void = () => {}) {
     this.#store = store;
+    this.#wrote = wrote;
   }
 
   async begin(
@@ -77,6 +81,7 @@ export class RedisContainmentStore implements ContainmentStore, HandedOut {
           ...Object.entries(entry).flat(),
         ],
       );
+      this.#wrote();
       if (answer === "lifted") return "lifted";
     }
     return "begun";
@@ -96,10 +101,9 @@ export class RedisContainmentStore implements ContainmentStore, HandedOut {
       address: note.address ?? "",
     };
     const args = [id, JSON.stringify(lifted), ...Object.entries(entry).flat()];
-    return (await this.#store.run("containment-lift", [containmentGateKey(id)], args)) as
-      | "lifted"
-      | "already"
-      | "gone";
+    const answer = await this.#store.run("containment-lift", [containmentGateKey(id)], args);
+    this.#wrote();
+    return answer as "lifted" | "already" | "gone";
   }
 
   async findContainment(id: ContainmentId): Promise<Containment | undefined> {

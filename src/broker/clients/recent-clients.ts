@@ -42,6 +42,11 @@ export class RecentClients {
     this.#records.forget(id);
     this.#standings.forget(id);
   }
+
+  forgetAll(): void {
+    this.#records.forgetAll();
+    this.#standings.forgetAll();
+  }
 }
 
 /** Reads what is asked for, and answers the same for `CLIENT_AGE_MAX_MS` from when the read began. */
@@ -78,5 +83,9 @@ class Moment<T> {
 
   forget(id: ClientId): void {
     this.#known.delete(id);
+  }
+
+  forgetAll(): void {
+    this.#known.clear();
   }
 }
